@@ -1,0 +1,207 @@
+//! What can go wrong, as a person is told of it.
+//!
+//! A [`Problem`] has the four parts of every error here: what could not be done and to what; the causes; the state of the
+//! world; one thing that helps. Its wording stands where it is raised, its rendering in [`crate::report`]. Its [`Code`] is
+//! the stable word that programs and `windlass explain` use, and decides the exit code.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A place in a file that a person wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the person named it.
+    pub file: String,
+    /// Its whole text.
+    pub text: Arc<str>,
+    /// The bytes that are meant.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// Line and column, both counted from 1, the column in characters.
+    #[must_use]
+    pub fn line_and_column(&self) -> (usize, usize) {
+        let before = &self.text[..self.span.start.min(self.text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+}
+
+/// Something that could not be done. Lower case, no final full stop, values in backticks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The stable word.
+    pub code: Code,
+    /// What could not be done, and to what.
+    pub what: String,
+    /// The immediate reasons, nearest first, others' words verbatim.
+    pub causes: Vec<String>,
+    /// What did and did not change.
+    pub note: Option<String>,
+    /// One edit or one command.
+    pub hint: Option<String>,
+    /// Where, if it is in a file that a person wrote.
+    pub place: Option<Place>,
+}
+
+impl Problem {
+    /// A problem in one line.
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), causes: vec![], note: None, hint: None, place: None }
+    }
+
+    /// With one more reason, nearest first.
+    #[must_use]
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// With what did and did not change.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// With one edit or one command that helps.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// At a place in a file.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// How the process ends. The numbers are part of the contract with other programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Succeeded; also when a step with `on_failure = "continue"` failed.
+    Succeeded = 0,
+    /// Usage or configuration: nothing was run.
+    Usage = 2,
+    /// Failed and rolled back.
+    RolledBack = 10,
+    /// A person is needed: a revert failed, or a step's state is unknown.
+    PersonNeeded = 11,
+    /// Cancelled.
+    Cancelled = 12,
+    /// Failed; nothing was rolled back.
+    Failed = 13,
+    /// Succeeded, but the forge could not be told.
+    Unreported = 14,
+    /// The journal cannot be written.
+    Journal = 15,
+    /// The plan drifted from what was approved: nothing was run.
+    Drifted = 20,
+    /// Blocked: approval, lease, freeze or order of environments.
+    Blocked = 21,
+    /// A plugin or a capability is not accepted in `deploy.lock`: nothing was run.
+    NotAccepted = 22,
+    /// A bug in Windlass.
+    Bug = 70,
+}
+
+/// Declares [`Code`] with its word, exit and explanation in one place.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $exit:ident, $text:literal;)*) => {
+        /// The stable word for a problem. `windlass explain WORD` says more.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* #[doc = $text] $name,)* }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The word.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+
+            /// The exit code of a command that ends with it.
+            #[must_use]
+            pub const fn exit(self) -> Exit {
+                match self { $(Self::$name => Exit::$exit),* }
+            }
+
+            /// What it means and what to do, for a person.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+codes! {
+    Usage = "usage", Usage, "The command line asks for something that does not exist or does not go together. Nothing was run. `windlass --help` and `windlass COMMAND --help` show what there is.";
+    ConfigNotFound = "config-not-found", Usage, "There is no `deploy.toml` where it was looked for. `windlass init` writes one; `--config FILE` names another.";
+    ConfigInvalid = "config-invalid", Usage, "`deploy.toml` cannot be read, has an unknown key or a value of the wrong kind, or its parts contradict each other. Each error names the line and column. Nothing was run.";
+    StepConfigInvalid = "step-config-invalid", Usage, "A step's `with` does not fit the schema that its plugin publishes. `windlass schema PLUGIN` prints that schema. Nothing was run.";
+    PluginInvalid = "plugin-invalid", Usage, "A plugin's file is not a component that this Windlass can run: it is damaged, too large, not WebAssembly, imports what no plugin may have, or speaks another version of the contract. Nothing was run.";
+    PluginNotFound = "plugin-not-found", Usage, "A step names a plugin that is neither built in nor a file. Nothing was run.";
+    NotAvailable = "not-available", Usage, "`deploy.toml` asks for something that this version of Windlass does not do. It is refused rather than ignored, because ignoring it would deploy with less care than was asked for. Nothing was run.";
+    NotARepository = "commit-unknown", Usage, "What is being deployed must have a name: a commit. Outside CI it is read from the git repository; where there is none, pass `--commit`. Nothing was run.";
+    SecretMissing = "secret-missing", Usage, "A step needs a secret that is not set. Secrets are read from environment variables of the same name; in CI, pass them to the job.";
+    PlanFailed = "plan-failed", Usage, "A step could not say what it would do, so there is no plan, and nothing was run. The causes say what the step found.";
+    NotAccepted = "not-accepted", NotAccepted, "A step asks for a plugin or a capability that `deploy.lock` does not accept. Run `windlass lock`, look at the difference, commit it and have it reviewed. Nothing was run.";
+    LockInvalid = "lock-invalid", NotAccepted, "`deploy.lock` cannot be read. It is written by `windlass lock`; restore it from version control, or run `windlass lock` and have the whole file reviewed. Nothing was run.";
+    LockMissing = "lock-missing", NotAccepted, "There is no `deploy.lock`, so no capability is accepted. Run `windlass lock`, commit the file and have it reviewed. Nothing was run.";
+    LockDiffers = "lock-differs", NotAccepted, "`windlass lock --check` found that `deploy.lock` is not what `deploy.toml` asks for now. Run `windlass lock` and have the difference reviewed.";
+    PlanDrifted = "plan-drifted", Drifted, "What would run now is not what the plan says that was passed with `--plan`. Nothing was run. Make a new plan and have it approved.";
+    PlanInvalid = "plan-invalid", Usage, "The file passed with `--plan` is not a plan of this version of Windlass, or was changed after it was made. Nothing was run.";
+    EnvironmentOrder = "environment-order", Blocked, "The environment has `after = [...]`, and the newest successful deployment there is not this commit, or a newer run is under way. Deploy there first. Nothing was run.";
+    LeaseHeld = "lease-held", Blocked, "Another run is deploying this app, environment and component at this moment. Nothing was run. `windlass status` says which.";
+    ApprovalMissing = "approval-missing", Blocked, "The environment demands an approval, and there is none. Nothing was run.";
+    StepFailed = "step-failed", Failed, "A step failed. What it and the steps before it had changed was reverted unless `on_failure` says otherwise. The run's report says what each step did.";
+    StepTimedOut = "step-timed-out", Failed, "A step took longer than its `timeout` and was stopped. What it had recorded was reverted unless `on_failure` says otherwise.";
+    StepTrapped = "step-trapped", Failed, "A plugin crashed. This is a bug in the plugin: report it to its author with the backtrace. What it had recorded was reverted unless `on_failure` says otherwise.";
+    StepDenied = "step-denied", Failed, "A plugin reached for something that `deploy.lock` does not accept, and was stopped by it. Either the plugin's request in `deploy.lock` is too narrow, or the plugin does more than it says.";
+    RevertFailed = "revert-failed", PersonNeeded, "A step failed, and taking back what had been changed failed too. The environment is in between. The run's report says what was taken back and what was not; a person has to finish it.";
+    Cancelled = "cancelled", Cancelled, "The run was cancelled. The result says whether anything is left to take back; `windlass status` says what to do.";
+    StepUnknown = "step-unknown", PersonNeeded, "A step was cut off, and nobody can tell whether it did its work. A person has to look.";
+    JournalUnwritable = "journal-unwritable", Journal, "The journal cannot be written: the disk is full, or the directory is read-only. The run stopped before its next effect, because an effect that is not recorded cannot be taken back.";
+    JournalInvalid = "journal-invalid", PersonNeeded, "A journal was damaged or changed after it was written. The error names the line. Nothing was run.";
+    RunNotFound = "run-not-found", Usage, "There is no run of this name in `.windlass/runs`. `windlass history` lists the runs.";
+    ForgeUnreported = "forge-unreported", Unreported, "The deployment succeeded, but its state could not be told to the forge. What runs is the new release; only its status there is missing.";
+    ForgeRefused = "forge-refused", Blocked, "The forge did not let the deployment be created. Nothing was run.";
+    Bug = "bug", Bug, "Windlass did something it never should. Please report it with the output.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, Place};
+
+    #[test]
+    fn words_are_unique_and_kebab_case() {
+        let mut words: Vec<_> = Code::ALL.iter().map(|code| code.word()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Code::ALL.len());
+        assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    }
+
+    #[test]
+    fn places_count_lines_and_characters_from_one() {
+        let place = Place { file: "deploy.toml".into(), text: "a\nä = b".into(), span: 7..8 };
+        assert_eq!(place.line_and_column(), (2, 5));
+    }
+}
