@@ -1,1 +1,40 @@
-//! To be written.
+//! Plugins: finding, checking, compiling and calling them. The only room that knows wasmtime.
+//!
+//! [`Plugins::load`] turns a locator into a [`Plugin`]; [`Plugin::call`] runs one function of it in a fresh instance,
+//! behind a [`Gate`](crate::policy::Gate), under [`Limits`]. What the plugin sees of the run comes through
+//! [`Surroundings`], which the caller implements.
+
+mod backtrace;
+mod builtin;
+mod cache;
+mod call;
+mod convert;
+mod engine;
+mod host;
+mod inspect;
+mod load;
+
+pub use call::{Answer, Call, CallFailure, Function, Intent, Effect, Limits, Outcome, Verdict};
+pub use cache::fill;
+pub use host::{Deployment, Level, LiveRelease, Services, StepState, Surroundings};
+pub use load::{Plugin, Plugins};
+
+#[expect(missing_docs, reason = "generated from wit/v0.1.0, where every item is documented")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit/v0.1.0",
+        world: "step",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: { "windlass:plugin/database.connection": crate::plugin::host::OpenConnection },
+    });
+}
+
+/// The contract's version, as `wit/v0.1.0` has it.
+pub const CONTRACT: &str = "0.1.0";
+
+/// The names of the built-in plugins.
+#[must_use]
+pub fn built_in_names() -> Vec<&'static str> {
+    builtin::COMPONENTS.iter().map(|(name, ..)| *name).collect()
+}

@@ -1,1 +1,12 @@
-//! To be written.
+//! What a plugin may do: capabilities, and the one gate that every host function asks.
+//!
+//! Plain values and pure functions; nothing here knows wasmtime or does I/O. A [`Gate`] is made per call from the
+//! capabilities accepted for one step, answers [`Question`]s for one [`Phase`], and remembers what was used and denied.
+
+mod capability;
+mod gate;
+
+pub use capability::{
+    Access, Capability, Database, Directory, Environment, Exec, Http, Phase, Phases, Secret, SecretUse, TcpProbe,
+};
+pub use gate::{Denial, Gate, Question, Usage};

@@ -1,0 +1,109 @@
+//! Compiles the built-in plugins from source and embeds them.
+//!
+//! Each folder of `plugins/` is one plugin: adding one needs no change here. They are built by a cargo of their own, in a
+//! target directory of their own (the outer cargo holds the lock of its), with paths mapped away so that the same source
+//! gives the same bytes in any folder.
+
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGET: &str = "wasm32-wasip2";
+
+fn main() {
+    if let Err(message) = build() {
+        for line in message.lines() {
+            println!("cargo::error={line}");
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    let variable = |name: &str| std::env::var(name).map_err(|_| format!("cargo did not set `{name}`"));
+    let workspace = Path::new(&variable("CARGO_MANIFEST_DIR")?)
+        .parent()
+        .ok_or("the host crate is not in a workspace")?
+        .to_path_buf();
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    // OUT_DIR is TARGET/PROFILE/build/NAME/out. Debug and release builds of the host share the plugins.
+    let target_directory = out.ancestors().nth(4).unwrap_or(&out).join("plugins");
+
+    for input in ["plugins", "sdk", "wit", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    }
+    let rustc = variable("RUSTC")?;
+    if !target_is_installed(&rustc) {
+        return Err(format!("the plugins need the target {TARGET}, which is not installed. Run: rustup target add {TARGET}"));
+    }
+
+    let names = plugins(&workspace.join("plugins"))?;
+    compile(&names, &workspace, &target_directory, &rustc)?;
+
+    let mut table = String::from("/// Name, component and its SHA-256 of every built-in plugin, by name.\n");
+    table.push_str("pub(crate) static COMPONENTS: &[(&str, &[u8], &str)] = &[\n");
+    for name in &names {
+        let file = format!("{}.wasm", name.replace('-', "_"));
+        let built = target_directory.join(TARGET).join("plugin").join(&file);
+        let bytes = std::fs::read(&built).map_err(|error| format!("`{}` was not built: {error}", built.display()))?;
+        std::fs::write(out.join(&file), &bytes).map_err(|error| format!("`{file}` cannot be embedded: {error}"))?;
+        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let _ = writeln!(table, "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})), {digest:?}),", format!("/{file}"));
+    }
+    table.push_str("];\n");
+    std::fs::write(out.join("builtin.rs"), table).map_err(|error| format!("the table cannot be written: {error}"))
+}
+
+fn target_is_installed(rustc: &str) -> bool {
+    Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+}
+
+fn plugins(directory: &Path) -> Result<Vec<String>, String> {
+    let unreadable = |error| format!("`{}` cannot be read: {error}", directory.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn compile(names: &[String], workspace: &Path, target_directory: &Path, rustc: &str) -> Result<(), String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace).args(["build", "--quiet", "--profile", "plugin", "--target", TARGET, "--target-dir"]);
+    command.arg(target_directory);
+    for name in names {
+        command.args(["--package", name]);
+    }
+    // The outer build's flags are for another target; its lints and wrappers are none of these crates' concern.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let outer = ["CARGO_FEATURE_", "CARGO_CFG_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_BUILD_", "CARGO_PKG_"];
+        if outer.iter().any(|prefix| text.starts_with(prefix)) || text == "RUSTFLAGS" || text == "CARGO_ENCODED_RUSTFLAGS" {
+            command.env_remove(&name);
+        }
+    }
+    for name in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_MAKEFLAGS", "MAKEFLAGS", "CLIPPY_ARGS", "TARGET", "HOST", "PROFILE", "OPT_LEVEL", "DEBUG"] {
+        command.env_remove(name);
+    }
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output().map_err(|error| format!("`{rustc}` cannot be run: {error}"))?;
+    let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
+    let cargo_home = std::env::var("CARGO_HOME").map(PathBuf::from).or_else(|_| {
+        std::env::home_dir().map(|home| home.join(".cargo")).ok_or_else(|| "there is no home directory".to_owned())
+    })?;
+    let flags = [
+        format!("--remap-path-prefix={}=/windlass", workspace.display()),
+        format!("--remap-path-prefix={}=/cargo", cargo_home.display()),
+        format!("--remap-path-prefix={sysroot}=/rust"),
+    ];
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    let output = command.output().map_err(|error| format!("cargo cannot be run: {error}"))?;
+    if output.status.success() { Ok(()) } else { Err(format!("the plugins do not compile:\n{}", String::from_utf8_lossy(&output.stderr))) }
+}

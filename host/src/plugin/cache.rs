@@ -1,0 +1,164 @@
+//! Our own cache of compiled plugins.
+//!
+//! A compiled plugin is native code, so the cache lets in only what this user's Windlass made on this machine: files are
+//! in a directory that nobody else can write, named by the component's SHA-256 and by everything else that the code
+//! depends on, and each carries a keyed hash whose key never leaves that directory. What does not check out is compiled
+//! again, never trusted. It is safe to delete at any time.
+
+use super::engine::Runtime;
+use super::{builtin, engine::Runtimes, inspect};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use wasmtime::component::Component;
+
+/// The directory that overrides the usual one.
+pub(super) const VARIABLE: &str = "WINDLASS_CACHE_DIR";
+const MAC: usize = blake3::OUT_LEN;
+
+/// A cache directory that only this user can write.
+#[derive(Debug, Clone)]
+pub(super) struct Cache {
+    directory: PathBuf,
+    key: [u8; 32],
+}
+
+impl Cache {
+    /// The user's cache; none where there is no place for one that only this user can write.
+    pub(super) fn open() -> Option<Self> {
+        let directory = match std::env::var_os(VARIABLE) {
+            Some(directory) => PathBuf::from(directory),
+            None => dirs::cache_dir()?.join("windlass"),
+        };
+        make_private_directory(&directory).ok()?;
+        let key = read_key(&directory).or_else(|| make_key(&directory))?;
+        Some(Self { directory, key })
+    }
+
+    fn path(&self, digest: &str, runtime: &Runtime) -> PathBuf {
+        self.directory.join(format!("{digest}-{:016x}.compiled", runtime.compatibility()))
+    }
+
+    fn mac(&self, path: &Path, code: &[u8]) -> [u8; MAC] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.update(&[0]);
+        hasher.update(code);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// The compiled component, if it is there and ours.
+    pub(super) fn get(&self, digest: &str, runtime: &Runtime) -> Option<Component> {
+        let path = self.path(digest, runtime);
+        let file = fs::read(&path).ok()?;
+        let (mac, code) = file.split_at_checked(MAC)?;
+        let ours = blake3::Hash::from_bytes(self.mac(&path, code)) == blake3::Hash::from_bytes(mac.try_into().ok()?);
+        if !ours {
+            return None;
+        }
+        deserialize(runtime, code)
+    }
+
+    fn put(&self, digest: &str, runtime: &Runtime, code: &[u8]) -> std::io::Result<()> {
+        let path = self.path(digest, runtime);
+        let temporary = path.with_extension(format!("{:016x}", getrandom::u64().unwrap_or_default()));
+        let mut file = fs::File::create_new(&temporary)?;
+        let written = file.write_all(&self.mac(&path, code)).and_then(|()| file.write_all(code)).and_then(|()| fs::rename(&temporary, &path));
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+}
+
+#[expect(unsafe_code, reason = "wasmtime loads compiled code by an unsafe call only; see the safety comment")]
+fn deserialize(runtime: &Runtime, code: &[u8]) -> Option<Component> {
+    // SAFETY: the bytes were made by `Engine::precompile_component` of this very user: `get` has checked a hash that only
+    // who holds the key in the private cache directory can make. wasmtime itself checks version and settings.
+    unsafe { Component::deserialize(&runtime.engine, code) }.ok()
+}
+
+/// Compile components with the optimising compiler and keep them. The work of the process that a run with a cold cache
+/// leaves behind; `names` are built-in names or files.
+///
+/// # Errors
+/// Where nothing could be kept. Nobody waits for the answer.
+pub fn fill(names: &[String]) -> Result<(), String> {
+    let cache = Cache::open().ok_or("there is no cache directory that only this user can write")?;
+    let runtimes = Runtimes::default();
+    let runtime = runtimes.optimising().map_err(|problem| problem.to_string())?;
+    for name in names {
+        let (bytes, digest) = match builtin::find(name) {
+            Some((bytes, digest)) => (bytes.to_vec(), digest.to_owned()),
+            None => {
+                let bytes = fs::read(name).map_err(|error| format!("`{name}` cannot be read: {error}"))?;
+                inspect::check(name, &bytes).map_err(|problem| problem.to_string())?;
+                let digest = super::load::digest(&bytes);
+                (bytes, digest)
+            }
+        };
+        if cache.path(&digest, runtime).exists() {
+            continue;
+        }
+        let code = runtime.engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;
+        cache.put(&digest, runtime, &code).map_err(|error| format!("`{name}` cannot be kept: {error}"))?;
+    }
+    Ok(())
+}
+
+fn read_key(directory: &Path) -> Option<[u8; 32]> {
+    let path = directory.join("key");
+    if !is_private(&path) {
+        return None;
+    }
+    fs::read(path).ok()?.try_into().ok()
+}
+
+fn make_key(directory: &Path) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).ok()?;
+    let temporary = directory.join(format!("key-{:016x}", getrandom::u64().ok()?));
+    let mut file = create_private(&temporary).ok()?;
+    file.write_all(&key).ok()?;
+    // The first of several processes wins: a link is made only where there is none.
+    let linked = fs::hard_link(&temporary, directory.join("key"));
+    let _ = fs::remove_file(&temporary);
+    if linked.is_ok() { Some(key) } else { read_key(directory) }
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> std::io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> std::io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+#[cfg(unix)]
+fn make_private_directory(directory: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    if is_private(directory) { Ok(()) } else { Err(std::io::ErrorKind::PermissionDenied.into()) }
+}
+
+/// Below the user's profile, where Windows lets nobody else write.
+#[cfg(not(unix))]
+fn make_private_directory(directory: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(directory)
+}
+
+/// Whether it is ours, and nobody else can write it.
+#[cfg(unix)]
+fn is_private(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::symlink_metadata(path)
+        .is_ok_and(|metadata| !metadata.is_symlink() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0)
+}
+
+#[cfg(not(unix))]
+fn is_private(path: &Path) -> bool {
+    path.exists()
+}

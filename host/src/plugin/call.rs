@@ -1,0 +1,302 @@
+//! One call of one function of a plugin, in a fresh instance that is gone afterwards.
+
+use super::bindings::StepPre;
+use super::bindings::exports::windlass::plugin::lifecycle::Description;
+use super::engine::Runtime;
+use super::host::{MemoryExceeded, Services, State, Surroundings};
+use super::{Plugin, backtrace, bindings, convert};
+use crate::policy::{Capability, Gate, Usage};
+use crate::problem::{Code, Problem};
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::Store;
+
+/// What one call may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long it may take, whatever it does meanwhile.
+    pub time: Duration,
+    /// The memory of the guest, in bytes.
+    pub memory: usize,
+    /// What it and its children may write into the log, in bytes.
+    pub output: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(30), memory: 256 << 20, output: 64 << 20 }
+    }
+}
+
+/// What to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// What would it do?
+    Plan,
+    /// Do it.
+    Apply,
+    /// What became of an `apply` that was cut off?
+    Probe,
+    /// Take it back.
+    Revert,
+}
+
+impl Function {
+    /// Its name in the contract.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Probe => "probe",
+            Self::Revert => "revert",
+        }
+    }
+}
+
+/// A call.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// What to call.
+    pub function: Function,
+    /// The configuration, as JSON, filled.
+    pub config: &'a str,
+    /// The records, for probe and revert.
+    pub records: &'a [String],
+    /// What it may do.
+    pub gate: Gate,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it sees of the run.
+    pub surroundings: Arc<dyn Surroundings>,
+    /// What every call of the run has in common.
+    pub services: Arc<Services>,
+}
+
+/// What an intent does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Looks only.
+    Reads,
+    /// Changes something, and can take it back.
+    Changes,
+    /// Changes something that cannot be taken back.
+    Irreversible,
+    /// Could not be found out.
+    Unknown,
+}
+
+/// One thing a step means to do.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Intent {
+    /// Stable and exact.
+    pub id: String,
+    /// One line.
+    pub summary: String,
+    /// More.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What it does to the world.
+    pub effect: Effect,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// One line.
+    pub summary: String,
+    /// For later steps.
+    pub outputs: Vec<(String, String)>,
+    /// What it saw.
+    pub findings: Vec<crate::event::Finding>,
+}
+
+/// What became of an `apply` that was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was done.
+    Done,
+    /// It was not, not even in part.
+    NotDone,
+    /// The plugin cannot tell.
+    Unknown,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To `plan`.
+    Intents(Vec<Intent>),
+    /// To `apply` and `revert`.
+    Outcome(Outcome),
+    /// To `probe`.
+    Verdict(Verdict),
+}
+
+/// Why a call has no answer. Failure, denial and trap are different things.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallFailure {
+    /// The plugin says why.
+    Failed(convert::Failure),
+    /// It took too long and was stopped.
+    TimedOut(Duration),
+    /// It wanted more memory than it may have.
+    OutOfMemory(usize),
+    /// It crashed.
+    Trapped {
+        /// How.
+        reason: String,
+        /// Where, innermost first.
+        frames: Vec<String>,
+        /// What it said last, for example the message of its panic.
+        last_words: Option<String>,
+    },
+    /// The host could not go on: the journal cannot be written, or a bug of ours.
+    Refused(Problem),
+}
+
+impl CallFailure {
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Failed(failure) => failure.kind.may_pass(),
+            Self::TimedOut(_) => true,
+            _ => false,
+        }
+    }
+
+    /// As a person is told of it. `plugin` is `name@version`.
+    #[must_use]
+    pub fn into_problem(self, plugin: &str, function: &str) -> Problem {
+        match self {
+            Self::Failed(failure) => failure.into_problem(),
+            Self::TimedOut(limit) => {
+                Problem::new(Code::StepTimedOut, format!("`{function}` of plugin `{plugin}` did not end within {}", crate::config::duration_text(limit)))
+                    .because("it was stopped, and what it had started with it")
+                    .with_hint("give the step a longer `timeout` if it needs one")
+            }
+            Self::OutOfMemory(limit) => {
+                Problem::new(Code::StepTrapped, format!("`{function}` of plugin `{plugin}` wanted more than {} MiB of memory", limit >> 20))
+                    .because("it was stopped")
+                    .with_hint("this is the plugin's fault: report it to its author")
+            }
+            Self::Trapped { reason, frames, last_words } => {
+                let mut problem = Problem::new(Code::StepTrapped, format!("plugin `{plugin}` crashed in `{function}`"));
+                if let Some(words) = last_words {
+                    problem = problem.because(words);
+                }
+                problem = problem.because(reason);
+                for frame in frames {
+                    problem = problem.because(format!("at {frame}"));
+                }
+                problem.with_hint("this is a bug in the plugin: report it to its author with this text")
+            }
+            Self::Refused(problem) => problem,
+        }
+    }
+}
+
+impl Plugin {
+    /// Call one function in a fresh instance. The second value is what was used and denied, whatever came of the call.
+    pub async fn call(&self, call: Call<'_>) -> (Result<Answer, CallFailure>, Vec<Usage>) {
+        let runtime = match self.runtime() {
+            Ok(runtime) => runtime,
+            Err(problem) => return (Err(CallFailure::Refused(problem)), Vec::new()),
+        };
+        let Call { function, config, records, gate, limits, surroundings, services } = call;
+        let state = match State::new(gate, &limits, surroundings, services, function, &self.locked_name()) {
+            Ok(state) => state,
+            Err(problem) => return (Err(CallFailure::Refused(problem)), Vec::new()),
+        };
+        let gate = state.gate();
+        let result = enter(self.pre(), runtime, state, limits.time, async |store, step| {
+            let lifecycle = step.windlass_plugin_lifecycle();
+            Ok(match function {
+                Function::Plan => lifecycle
+                    .call_plan(store, config)
+                    .await?
+                    .map(|intents| Answer::Intents(intents.into_iter().map(convert::intent).collect())),
+                Function::Apply => lifecycle.call_apply(store, config).await?.map(|outcome| Answer::Outcome(convert::outcome(outcome))),
+                Function::Probe => {
+                    lifecycle.call_probe(store, config, records).await?.map(|verdict| Answer::Verdict(convert::verdict(verdict)))
+                }
+                Function::Revert => {
+                    lifecycle.call_revert(store, config, records).await?.map(|outcome| Answer::Outcome(convert::outcome(outcome)))
+                }
+            })
+        })
+        .await;
+        let usages = gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).usages().to_vec();
+        (result.and_then(|answer| answer.map_err(|failure| CallFailure::Failed(convert::failure(failure)))), usages)
+    }
+}
+
+/// Ask a plugin who it is.
+pub(super) async fn describe(pre: &StepPre<State>, runtime: &Runtime, limits: &Limits) -> Result<Description, CallFailure> {
+    let state = State::without_host(limits).map_err(CallFailure::Refused)?;
+    enter(pre, runtime, state, limits.time, async |store, step| step.windlass_plugin_lifecycle().call_describe(store).await).await
+}
+
+/// Ask a plugin what a configuration needs.
+pub(super) async fn requires(
+    pre: &StepPre<State>,
+    runtime: &Runtime,
+    config: &str,
+    limits: &Limits,
+) -> Result<Vec<Capability>, CallFailure> {
+    let state = State::without_host(limits).map_err(CallFailure::Refused)?;
+    let answer =
+        enter(pre, runtime, state, limits.time, async |store, step| step.windlass_plugin_lifecycle().call_requires(store, config).await).await?;
+    let mut capabilities: Vec<Capability> = answer
+        .map_err(|failure| CallFailure::Failed(convert::failure(failure)))?
+        .into_iter()
+        .map(convert::capability)
+        .collect();
+    capabilities.sort();
+    capabilities.dedup();
+    Ok(capabilities)
+}
+
+/// Instantiate, do something with the instance, and tell apart the ways in which that can end.
+async fn enter<T>(
+    pre: &StepPre<State>,
+    runtime: &Runtime,
+    state: State,
+    time: Duration,
+    work: impl AsyncFnOnce(&mut Store<State>, &bindings::Step) -> wasmtime::Result<T>,
+) -> Result<T, CallFailure> {
+    runtime.tick();
+    let mut store = Store::new(&runtime.engine, state);
+    store.limiter(|state| state.limiter());
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    let work = async {
+        let step = pre.instantiate_async(&mut store).await?;
+        work(&mut store, &step).await
+    };
+    // On time-out the call is dropped where it stands: the guest at its next tick, a host function at once, and with it
+    // the children that it was waiting for.
+    let result = match tokio::time::timeout(time, work).await {
+        Ok(result) => result,
+        Err(_) => {
+            store.data_mut().finish();
+            return Err(CallFailure::TimedOut(time));
+        }
+    };
+    store.data_mut().finish();
+    result.map_err(|error| {
+        if let Some(problem) = store.data_mut().take_fatal() {
+            CallFailure::Refused(problem)
+        } else if let Some(MemoryExceeded(limit)) = error.downcast_ref() {
+            CallFailure::OutOfMemory(*limit)
+        } else {
+            CallFailure::Trapped {
+                reason: backtrace::reason(&error),
+                frames: backtrace::frames(&error),
+                last_words: store.data_mut().take_last_words(),
+            }
+        }
+    })
+}

@@ -1,0 +1,96 @@
+//! The two compilers and what they share.
+//!
+//! The optimising one (Cranelift) makes what the cache keeps. The quick one (Winch) serves a run that finds nothing in the
+//! cache. Each has an engine and a linker of its own, made when first needed.
+
+use super::bindings::{Step, StepPre};
+use super::host::State;
+use crate::problem::{Code, Problem};
+use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+use std::time::Duration;
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Config, Engine, Strategy};
+
+/// How often a running guest lets the host look at the clock, and so how exact a `timeout` is.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A compiler with everything that instances made by it need.
+pub(super) struct Runtime {
+    pub(super) engine: Engine,
+    linker: Linker<State>,
+    ticking: OnceLock<()>,
+}
+
+/// Both compilers, each made when first needed.
+#[derive(Default)]
+pub(super) struct Runtimes {
+    optimising: OnceLock<Runtime>,
+    quick: OnceLock<Runtime>,
+}
+
+fn bug(what: &str, error: &wasmtime::Error) -> Problem {
+    Problem::new(Code::Bug, what).because(format!("{error:#}"))
+}
+
+impl Runtimes {
+    /// The compiler whose code the cache keeps.
+    pub(super) fn optimising(&self) -> Result<&Runtime, Problem> {
+        get_or_make(&self.optimising, Strategy::Cranelift)
+    }
+
+    /// The compiler for a run that cannot wait.
+    pub(super) fn quick(&self) -> Result<&Runtime, Problem> {
+        get_or_make(&self.quick, Strategy::Winch)
+    }
+}
+
+fn get_or_make(cell: &OnceLock<Runtime>, strategy: Strategy) -> Result<&Runtime, Problem> {
+    if cell.get().is_none() {
+        let runtime = Runtime::new(strategy).map_err(|error| bug("the WebAssembly engine cannot be started", &error))?;
+        let _ = cell.set(runtime);
+    }
+    cell.get().ok_or_else(|| Problem::new(Code::Bug, "the WebAssembly engine is gone"))
+}
+
+impl Runtime {
+    fn new(strategy: Strategy) -> wasmtime::Result<Self> {
+        let mut config = Config::new();
+        config.strategy(strategy).epoch_interruption(true).wasm_component_model(true);
+        // Names come from the name section; addresses are mapped to functions, not to lines, so no debug information.
+        config.generate_address_map(true).wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        Step::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        Ok(Self { engine, linker, ticking: OnceLock::new() })
+    }
+
+    /// A component, ready to be instantiated any number of times.
+    pub(super) fn prepare(&self, component: &Component) -> wasmtime::Result<StepPre<State>> {
+        StepPre::new(self.linker.instantiate_pre(component)?)
+    }
+
+    /// Let guests of this engine be interrupted from now on.
+    pub(super) fn tick(&self) {
+        self.ticking.get_or_init(|| {
+            let engine = self.engine.weak();
+            // A thread and not a task: a guest that never yields would keep a task from running.
+            std::thread::spawn(move || {
+                while let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    std::thread::sleep(TICK);
+                }
+            });
+        });
+    }
+
+    /// What compiled code depends on beside the component: wasmtime's version, its settings and the processor.
+    pub(super) fn compatibility(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+}

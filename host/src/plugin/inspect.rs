@@ -1,0 +1,89 @@
+//! Looks at a component before anything is compiled, so that a wrong file costs nothing and is refused in one sentence.
+
+use super::CONTRACT;
+use crate::problem::{Code, Problem};
+use wasmparser::{Encoding, Parser, Payload};
+
+/// The interfaces of WASI that the host links; each is empty of rights unless capabilities fill it.
+const WASI: &[&str] = &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+fn invalid(name: &str, why: impl Into<String>) -> Problem {
+    Problem::new(Code::PluginInvalid, format!("plugin `{name}` cannot be used")).because(why.into()).with_note("nothing was run")
+}
+
+/// Checks that the bytes are a component of our contract that imports only what the host has.
+pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
+    if bytes.get(..4) != Some(b"\0asm") {
+        return Err(invalid(name, "the file is not WebAssembly")
+            .with_hint("name the component that `cargo build --target wasm32-wasip2` writes, `….wasm`"));
+    }
+    let damaged = |error: wasmparser::BinaryReaderError| invalid(name, format!("the file is damaged: {error}"));
+    let mut lifecycle: Option<String> = None;
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(damaged)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(invalid(name, "it is a WebAssembly module, not a component")
+                    .with_hint("build it for `wasm32-wasip2`, or wrap it with `wasm-tools component new`"));
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                for import in imports {
+                    check_import(name, import.map_err(damaged)?.name.name)?;
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                for export in exports {
+                    let export = export.map_err(damaged)?.name.name;
+                    if let Some(version) = export.strip_prefix("windlass:plugin/lifecycle@") {
+                        lifecycle = Some(version.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    match lifecycle.as_deref() {
+        Some(CONTRACT) => Ok(()),
+        Some(version) => Err(another_contract(name, version)),
+        None => Err(invalid(name, "it does not export `windlass:plugin/lifecycle`, so it is not a Windlass plugin")),
+    }
+}
+
+fn another_contract(name: &str, version: &str) -> Problem {
+    invalid(name, format!("it speaks contract {version}, and this Windlass speaks {CONTRACT}"))
+        .with_hint("use a release of the plugin and a release of Windlass that speak the same contract")
+}
+
+fn check_import(name: &str, import: &str) -> Result<(), Problem> {
+    if let Some(ours) = import.strip_prefix("windlass:plugin/") {
+        return match ours.split_once('@') {
+            Some((_, CONTRACT)) => Ok(()),
+            Some((_, version)) => Err(another_contract(name, version)),
+            None => Err(invalid(name, format!("it imports `{import}` without a version"))),
+        };
+    }
+    let linked = WASI.iter().any(|prefix| import.starts_with(prefix)) && import.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."));
+    if linked { Ok(()) } else { Err(invalid(name, format!("it imports `{import}`, which no plugin may have"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn what_is_no_component_is_refused_in_one_sentence() {
+        for (bytes, expected) in [
+            (&b"#!/bin/sh\n"[..], "the file is not WebAssembly"),
+            (b"", "the file is not WebAssembly"),
+            (b"\0asm\x01\0\0\0", "it is a WebAssembly module, not a component"),
+            (b"\0asm\x0d\0\x01\0", "it does not export `windlass:plugin/lifecycle`, so it is not a Windlass plugin"),
+        ] {
+            let problem = check("thing", bytes).expect_err("no plugin");
+            assert_eq!(problem.causes, [expected]);
+        }
+        let problem = check("thing", b"\0asm\x0d\0\x01\0\x01\xff\xff\x03").expect_err("damaged");
+        assert!(problem.causes[0].starts_with("the file is damaged"), "{problem:?}");
+    }
+}

@@ -1,0 +1,267 @@
+//! From a locator to a plugin that can be called.
+
+use super::bindings::StepPre;
+use super::cache::Cache;
+use super::call::{CallFailure, Limits};
+use super::engine::{Runtime, Runtimes};
+use super::host::State;
+use super::{builtin, inspect};
+use crate::policy::Capability;
+use crate::problem::{Code, Problem};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::component::Component;
+
+/// The largest component that is looked at, in bytes.
+const LARGEST: u64 = 64 << 20;
+
+/// The SHA-256 of some bytes, in hex.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Loads plugins, each once.
+#[derive(Clone)]
+pub struct Plugins(Arc<Inner>);
+
+struct Inner {
+    runtimes: Runtimes,
+    cache: Option<Cache>,
+    loaded: Mutex<HashMap<String, Plugin>>,
+    missed: Mutex<Vec<String>>,
+}
+
+/// A plugin that can be called. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin(Arc<Loaded>);
+
+struct Loaded {
+    name: String,
+    version: String,
+    summary: String,
+    digest: String,
+    schema: serde_json::Value,
+    built_in: bool,
+    quick: bool,
+    pre: StepPre<State>,
+    plugins: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Plugin").field(&self.locked_name()).finish()
+    }
+}
+
+impl std::fmt::Debug for Plugins {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Plugins")
+    }
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            runtimes: Runtimes::default(),
+            cache: Cache::open(),
+            loaded: Mutex::default(),
+            missed: Mutex::default(),
+        }))
+    }
+}
+
+impl Plugins {
+    /// A built-in plugin.
+    ///
+    /// # Errors
+    /// [`Code::PluginNotFound`] with the nearest name.
+    pub async fn load_built_in(&self, name: &str) -> Result<Plugin, Problem> {
+        if let Some(plugin) = self.remembered(name) {
+            return Ok(plugin);
+        }
+        let Some((bytes, digest)) = builtin::find(name) else {
+            let names = super::built_in_names();
+            let nearest = names
+                .iter()
+                .map(|other| (strsim::damerau_levenshtein(name, other), *other))
+                .min()
+                .filter(|(distance, _)| *distance <= 3);
+            let problem = Problem::new(Code::PluginNotFound, format!("there is no built-in plugin `{name}`"))
+                .because(format!("the built-in plugins are {}", names.join(", ")))
+                .with_note("nothing was run");
+            return Err(match nearest {
+                Some((_, other)) => problem.with_hint(format!("did you mean `{other}`?")),
+                None => problem.with_hint(format!("a plugin in a file is named by its path, for example `./plugins/{name}.wasm`")),
+            });
+        };
+        self.load(name, name, bytes, digest.to_owned(), true).await
+    }
+
+    /// A plugin in a file, named relative to the project.
+    ///
+    /// # Errors
+    /// [`Code::PluginNotFound`], [`Code::PluginInvalid`].
+    pub async fn load_file(&self, path: &str, project: &Path) -> Result<Plugin, Problem> {
+        if let Some(plugin) = self.remembered(path) {
+            return Ok(plugin);
+        }
+        let file = project.join(path);
+        let unreadable = |error: std::io::Error| {
+            Problem::new(Code::PluginNotFound, format!("the plugin `{path}` cannot be read"))
+                .because(error)
+                .with_note("nothing was run")
+                .with_hint("name a file, relative to the directory that holds `deploy.toml`")
+        };
+        let size = std::fs::metadata(&file).map_err(unreadable)?.len();
+        if size > LARGEST {
+            return Err(Problem::new(Code::PluginInvalid, format!("plugin `{path}` cannot be used"))
+                .because(format!("it has {} MiB, and the most is {} MiB", size >> 20, LARGEST >> 20))
+                .with_note("nothing was run"));
+        }
+        let bytes = std::fs::read(&file).map_err(unreadable)?;
+        let digest = digest(&bytes);
+        self.load(path, &file.to_string_lossy(), &bytes, digest, false).await
+    }
+
+    fn remembered(&self, locator: &str) -> Option<Plugin> {
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(locator).cloned()
+    }
+
+    async fn load(&self, locator: &str, refill: &str, bytes: &[u8], digest: String, built_in: bool) -> Result<Plugin, Problem> {
+        let broken = |error: wasmtime::Error| {
+            Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
+                .because(format!("{error:#}"))
+                .with_note("nothing was run")
+        };
+        let (pre, quick) = match self.cached(&digest)? {
+            Some((runtime, component)) => (runtime.prepare(&component).map_err(broken)?, false),
+            None => {
+                inspect::check(locator, bytes)?;
+                self.0.missed.lock().unwrap_or_else(PoisonError::into_inner).push(refill.to_owned());
+                let quick = self.0.runtimes.quick()?;
+                match Component::from_binary(&quick.engine, bytes) {
+                    Ok(component) => (quick.prepare(&component).map_err(broken)?, true),
+                    // Winch has no tail calls, among others; what it refuses, Cranelift may still take.
+                    Err(_) => {
+                        let optimising = self.0.runtimes.optimising()?;
+                        let component = Component::from_binary(&optimising.engine, bytes).map_err(broken)?;
+                        (optimising.prepare(&component).map_err(broken)?, false)
+                    }
+                }
+            }
+        };
+        let mut loaded = Loaded {
+            name: locator.to_owned(),
+            version: String::new(),
+            summary: String::new(),
+            digest,
+            schema: serde_json::Value::Null,
+            built_in,
+            quick,
+            pre,
+            plugins: self.0.clone(),
+        };
+        let description = super::call::describe(&loaded.pre, self.runtime_of(quick)?, &Limits::default())
+            .await
+            .map_err(|failure| failure.into_problem(locator, "describe"))?;
+        let wrong = |what: &str| {
+            Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used")).because(what).with_note("nothing was run")
+        };
+        semver::Version::parse(&description.version)
+            .map_err(|_| wrong(&format!("its version `{}` is not a semantic version", description.version)))?;
+        let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !plain(&description.name) {
+            return Err(wrong(&format!("its name `{}` is not in lower case with hyphens", description.name.escape_debug())));
+        }
+        loaded.schema = serde_json::from_str(&description.config_schema)
+            .map_err(|error| wrong(&format!("the schema of its configuration is not JSON: {error}")))?;
+        loaded.name = description.name;
+        loaded.version = description.version;
+        loaded.summary = description.summary;
+        let plugin = Plugin(Arc::new(loaded));
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(locator.to_owned(), plugin.clone());
+        Ok(plugin)
+    }
+
+    fn cached(&self, digest: &str) -> Result<Option<(&Runtime, Component)>, Problem> {
+        let Some(cache) = &self.0.cache else { return Ok(None) };
+        let runtime = self.0.runtimes.optimising()?;
+        Ok(cache.get(digest, runtime).map(|component| (runtime, component)))
+    }
+
+    fn runtime_of(&self, quick: bool) -> Result<&Runtime, Problem> {
+        if quick { self.0.runtimes.quick() } else { self.0.runtimes.optimising() }
+    }
+
+    /// What was not in the cache, as [`fill`](super::fill) wants it. Empties the list.
+    #[must_use]
+    pub fn take_missed(&self) -> Vec<String> {
+        if self.0.cache.is_none() {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.0.missed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Plugin {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.0.version
+    }
+
+    /// What it does, in one line.
+    #[must_use]
+    pub fn summary(&self) -> &str {
+        &self.0.summary
+    }
+
+    /// The SHA-256 of its component, in hex.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// The JSON Schema of its configuration.
+    #[must_use]
+    pub fn schema(&self) -> &serde_json::Value {
+        &self.0.schema
+    }
+
+    /// Whether it is part of this binary.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.0.built_in
+    }
+
+    /// `name@version`.
+    #[must_use]
+    pub fn locked_name(&self) -> String {
+        format!("{}@{}", self.0.name, self.0.version)
+    }
+
+    pub(super) fn pre(&self) -> &StepPre<State> {
+        &self.0.pre
+    }
+
+    pub(super) fn runtime(&self) -> Result<&Runtime, Problem> {
+        if self.0.quick { self.0.plugins.runtimes.quick() } else { self.0.plugins.runtimes.optimising() }
+    }
+
+    /// What a configuration needs.
+    ///
+    /// # Errors
+    /// See [`CallFailure`].
+    pub async fn requires(&self, config: &str) -> Result<Vec<Capability>, CallFailure> {
+        let runtime = self.runtime().map_err(CallFailure::Refused)?;
+        super::call::requires(self.pre(), runtime, config, &Limits::default()).await
+    }
+}

@@ -1,0 +1,445 @@
+//! The kinds of capability, as `deploy.lock` writes them.
+
+use crate::problem::{Code, Problem};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// When a capability may be used. Probing a cut-off step counts as planning: it looks and does not touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// While the plan is made. Nothing may change.
+    Plan,
+    /// While the step does its work.
+    Apply,
+    /// While its work is taken back.
+    Revert,
+}
+
+impl Phase {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Revert => "revert",
+        }
+    }
+}
+
+/// A set of phases.
+pub type Phases = BTreeSet<Phase>;
+
+/// Whether a thing may be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Look only.
+    Read,
+    /// Look and change. Narrowed to [`Access::Read`] while planning.
+    Write,
+}
+
+/// Run one program.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Exec {
+    /// A name for the search path, or a path relative to the project (with a slash).
+    pub program: String,
+    /// A pattern per argument: a literal, `*` for any one, a last `**` for any number more.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// Relative to the project.
+    #[serde(default = "project", skip_serializing_if = "is_project")]
+    pub directory: String,
+    /// Variables passed on or set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<String>,
+    /// Toolchains whose homes and caches are passed on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub toolchains: Vec<String>,
+    /// Whether what it leaves running may stay.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub background: bool,
+    /// When.
+    pub phases: Phases,
+}
+
+/// Send HTTP requests to one host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Http {
+    /// `https` or `http`.
+    pub scheme: String,
+    /// The exact name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// In upper case.
+    pub methods: Vec<String>,
+    /// Exactly this path, or a prefix where it ends in `/`.
+    pub path: String,
+    /// `public`, `private`, `loopback` or a CIDR; none means `public`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// When.
+    pub phases: Phases,
+}
+
+/// Learn whether a port accepts connections.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TcpProbe {
+    /// The exact name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// As in [`Http`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// When.
+    pub phases: Phases,
+}
+
+/// See one directory tree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Directory {
+    /// Relative to the project.
+    pub path: String,
+    /// Whether it may be changed.
+    pub access: Access,
+    /// When.
+    pub phases: Phases,
+}
+
+/// Read one environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// When.
+    pub phases: Phases,
+}
+
+/// Use one database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Database {
+    /// The connection's name; without `url` also the name of the secret that holds the URL.
+    pub name: String,
+    /// A URL without a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Whether it may be changed.
+    pub access: Access,
+    /// When.
+    pub phases: Phases,
+}
+
+/// The one thing a secret is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "as", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SecretUse {
+    /// In a header of a request to this origin.
+    Header {
+        /// For example `https://slack.com`.
+        origin: String,
+    },
+    /// As the URL of a request.
+    Url {
+        /// In upper case.
+        methods: Vec<String>,
+        /// As in [`Http`].
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        addresses: Vec<String>,
+    },
+    /// As the URL of the database connection of the same name.
+    Database,
+    /// As a variable of a child process.
+    ChildVariable {
+        /// The variable's name.
+        variable: String,
+    },
+}
+
+/// Use one secret for one thing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Secret {
+    /// Its name.
+    pub name: String,
+    /// What for.
+    pub usage: SecretUse,
+    /// When.
+    pub phases: Phases,
+}
+
+/// One thing that a plugin asks for, and when.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Capability {
+    /// Run one program.
+    Exec(Exec),
+    /// Send HTTP requests to one host.
+    Http(Http),
+    /// Learn whether a port accepts connections.
+    TcpProbe(TcpProbe),
+    /// See one directory tree.
+    Directory(Directory),
+    /// Read one environment variable.
+    Environment(Environment),
+    /// Use one database.
+    Database(Database),
+    /// Use one secret for one thing.
+    Secret(Secret),
+}
+
+fn project() -> String {
+    ".".into()
+}
+
+fn is_project(directory: &str) -> bool {
+    directory == "."
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Capability {
+    /// When it may be used.
+    #[must_use]
+    pub fn phases(&self) -> &Phases {
+        match self {
+            Self::Exec(Exec { phases, .. })
+            | Self::Http(Http { phases, .. })
+            | Self::TcpProbe(TcpProbe { phases, .. })
+            | Self::Directory(Directory { phases, .. })
+            | Self::Environment(Environment { phases, .. })
+            | Self::Database(Database { phases, .. })
+            | Self::Secret(Secret { phases, .. }) => phases,
+        }
+    }
+
+    /// The texts that a run-time hole must not stand in, with what each is called.
+    fn closed_texts(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Exec(exec) => {
+                let mut texts = vec![("program", exec.program.as_str()), ("directory", exec.directory.as_str())];
+                texts.extend(exec.variables.iter().map(|name| ("variable's name", name.as_str())));
+                texts.extend(exec.toolchains.iter().map(|name| ("toolchain", name.as_str())));
+                texts
+            }
+            Self::Http(http) => vec![("scheme", &http.scheme), ("host", &http.host)],
+            Self::TcpProbe(probe) => vec![("host", &probe.host)],
+            Self::Directory(directory) => vec![("directory", &directory.path)],
+            Self::Environment(environment) => vec![("variable's name", &environment.name)],
+            Self::Database(database) => {
+                let mut texts = vec![("database", database.name.as_str())];
+                texts.extend(database.url.iter().map(|url| ("database", url.as_str())));
+                texts
+            }
+            Self::Secret(secret) => {
+                let mut texts = vec![("secret's name", secret.name.as_str())];
+                match &secret.usage {
+                    SecretUse::Header { origin } => texts.push(("host", origin)),
+                    SecretUse::ChildVariable { variable } => texts.push(("variable's name", variable)),
+                    SecretUse::Url { .. } | SecretUse::Database => {}
+                }
+                texts
+            }
+        }
+    }
+
+    /// Refuses what no lock may accept: a hole where the thing itself would change, a path out of the project, a phase
+    /// set that is empty, names that cannot be such.
+    ///
+    /// # Errors
+    /// [`Code::StepConfigInvalid`], to be completed with the step by the caller.
+    pub fn check(&self) -> Result<(), Problem> {
+        let invalid = |what: String| Problem::new(Code::StepConfigInvalid, what).with_note("nothing was run");
+        for (what, text) in self.closed_texts() {
+            if text.contains("${") {
+                return Err(invalid(format!("a {what} cannot be known only at run time, as `{text}` would be")).with_hint(
+                    "holes may fill an argument, a header, a path or a query; use `${vars.NAME}` for what differs by environment",
+                ));
+            }
+            if text.is_empty() || text.contains('\0') {
+                return Err(invalid(format!("a {what} cannot be `{text}`")));
+            }
+        }
+        if self.phases().is_empty() {
+            return Err(invalid(format!("`{self}` names no phase that it is good for")));
+        }
+        let path = match self {
+            Self::Directory(directory) => Some(&directory.path),
+            Self::Exec(exec) => Some(&exec.directory),
+            _ => None,
+        };
+        if let Some(path) = path.filter(|path| leaves_project(path)) {
+            return Err(invalid(format!("the directory `{path}` is outside the project"))
+                .with_hint("name a directory below the one that holds `deploy.toml`"));
+        }
+        if let Self::Exec(exec) = self
+            && exec.program.contains('/')
+            && leaves_project(&exec.program)
+        {
+            return Err(invalid(format!("the program `{}` is outside the project", exec.program))
+                .with_hint("give the program's name alone to look it up on the search path"));
+        }
+        if let Self::Database(Database { url: Some(url), .. }) = self
+            && url::Url::parse(url).is_ok_and(|url| url.password().is_some())
+        {
+            return Err(Problem::new(Code::StepConfigInvalid, "a database URL with a password stands in the configuration")
+                .with_note("nothing was run")
+                .with_hint("put the whole URL into a secret and refer to it with `{ secret = \"NAME\" }`"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a relative path leads out of where it starts, judged by its text. Links are judged when it is opened.
+fn leaves_project(path: &str) -> bool {
+    let absolute = path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
+    let mut depth = 0_i32;
+    let climbs = path.split(['/', '\\']).any(|part| {
+        depth += match part {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+        depth < 0
+    });
+    absolute || climbs
+}
+
+/// One line, as `plan` and denials show it. Phases are left to the caller.
+impl std::fmt::Display for Capability {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = |addresses: &[String]| {
+            if addresses.is_empty() { String::new() } else { format!(" at {} addresses", addresses.join(", ")) }
+        };
+        match self {
+            Self::Exec(exec) => {
+                write!(formatter, "run `{}", exec.program)?;
+                for argument in &exec.arguments {
+                    write!(formatter, " {}", if argument.is_empty() { "''" } else { argument })?;
+                }
+                formatter.write_str("`")?;
+                if !is_project(&exec.directory) {
+                    write!(formatter, " in `{}`", exec.directory)?;
+                }
+                if !exec.variables.is_empty() {
+                    write!(formatter, " with {}", exec.variables.join(", "))?;
+                }
+                if !exec.toolchains.is_empty() {
+                    write!(formatter, " with the caches of {}", exec.toolchains.join(", "))?;
+                }
+                if exec.background {
+                    formatter.write_str(" and leave it running")?;
+                }
+                Ok(())
+            }
+            Self::Http(http) => {
+                let (scheme, host, port, path) = (&http.scheme, &http.host, http.port, &http.path);
+                let methods = http.methods.join(", ");
+                let more = if path.ends_with('/') { "…" } else { "" };
+                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                let port = match (scheme.as_str(), port) {
+                    ("https", 443) | ("http", 80) => String::new(),
+                    _ => format!(":{port}"),
+                };
+                write!(formatter, "{methods} `{scheme}://{host}{port}{path}{more}`{}", at(&http.addresses))
+            }
+            Self::TcpProbe(probe) => {
+                write!(formatter, "probe `{}:{}`{}", probe.host, probe.port, at(&probe.addresses))
+            }
+            Self::Directory(Directory { path, access: Access::Read, .. }) => write!(formatter, "read files in `{path}`"),
+            Self::Directory(Directory { path, .. }) => write!(formatter, "change files in `{path}`"),
+            Self::Environment(environment) => write!(formatter, "read the variable `{}`", environment.name),
+            Self::Database(database) => {
+                let verb = if database.access == Access::Read { "read" } else { "change" };
+                match &database.url {
+                    Some(url) => write!(formatter, "{verb} the database `{url}`"),
+                    None => write!(formatter, "{verb} the database in the secret `{}`", database.name),
+                }
+            }
+            Self::Secret(secret) => {
+                write!(formatter, "use the secret `{}` ", secret.name)?;
+                match &secret.usage {
+                    SecretUse::Header { origin } => write!(formatter, "in a header to `{origin}`"),
+                    SecretUse::Url { methods, addresses } => {
+                        write!(formatter, "as the URL of a {} request{}", methods.join(" or "), at(addresses))
+                    }
+                    SecretUse::Database => formatter.write_str("to connect to its database"),
+                    SecretUse::ChildVariable { variable } => write!(formatter, "as the variable `{variable}` of a program"),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(program: &str, arguments: &[&str]) -> Capability {
+        Capability::Exec(Exec {
+            program: program.into(),
+            arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+            directory: ".".into(),
+            variables: vec![],
+            toolchains: vec![],
+            background: false,
+            phases: [Phase::Apply].into(),
+        })
+    }
+
+    #[test]
+    fn holes_fill_arguments_and_nothing_that_says_who_is_meant() {
+        assert!(exec("./bin/release", &["${deployment.version}"]).check().is_ok());
+        let problem = exec("${deployment.version}", &[]).check().expect_err("a program with a hole");
+        assert!(problem.what.contains("program"), "{problem}");
+        let host = Capability::TcpProbe(TcpProbe {
+            host: "${env.X}".into(),
+            port: 1,
+            addresses: vec![],
+            phases: [Phase::Apply].into(),
+        });
+        assert!(host.check().is_err());
+    }
+
+    #[test]
+    fn paths_stay_in_the_project() {
+        for (path, out) in [(".", false), ("a/..", false), ("a/../..", true), ("/etc", true), ("..", true), ("C:/x", true)] {
+            assert_eq!(leaves_project(path), out, "{path}");
+        }
+        assert!(exec("../escape", &[]).check().is_err());
+        assert!(exec("./bin/release", &[]).check().is_ok());
+    }
+
+    #[test]
+    fn passwords_do_not_belong_into_the_configuration() {
+        let capability = Capability::Database(Database {
+            name: "shop".into(),
+            url: Some("postgres://app:hunter2@localhost/shop".into()),
+            access: Access::Write,
+            phases: [Phase::Apply].into(),
+        });
+        let problem = capability.check().expect_err("a password");
+        assert!(!format!("{problem:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_capability_survives_being_written_and_read() {
+        let capability = exec("cargo", &["fetch", "--locked"]);
+        let text = serde_json::to_string(&capability).expect("JSON");
+        assert_eq!(text, r#"{"kind":"exec","program":"cargo","arguments":["fetch","--locked"],"phases":["apply"]}"#);
+        assert_eq!(serde_json::from_str::<Capability>(&text).expect("a capability"), capability);
+        assert!(serde_json::from_str::<Capability>(r#"{"kind":"exec","program":"a","phases":[],"shell":true}"#).is_err());
+    }
+}

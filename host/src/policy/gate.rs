@@ -1,0 +1,431 @@
+//! The one gate: a question, an answer, a record of both.
+
+use super::{Access, Capability, Database, Directory, Exec, Http, Phase, Secret, SecretUse, TcpProbe};
+use serde::{Deserialize, Serialize};
+
+/// What a plugin is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question<'a> {
+    /// Run a program.
+    Exec {
+        /// As the plugin names it.
+        program: &'a str,
+        /// The arguments.
+        arguments: &'a [String],
+        /// Relative to the project.
+        directory: &'a str,
+        /// The variables it sets.
+        variables: &'a [String],
+    },
+    /// Send a request.
+    Http {
+        /// `https` or `http`.
+        scheme: &'a str,
+        /// Name or address, as in the request.
+        host: &'a str,
+        /// The port.
+        port: u16,
+        /// In upper case.
+        method: &'a str,
+        /// Without the query.
+        path: &'a str,
+    },
+    /// Probe a port.
+    TcpProbe {
+        /// Name or address.
+        host: &'a str,
+        /// The port.
+        port: u16,
+    },
+    /// Open a database.
+    Database {
+        /// The connection's name.
+        name: &'a str,
+    },
+    /// Send a secret in a header to an origin.
+    SecretHeader {
+        /// The secret.
+        name: &'a str,
+        /// For example `https://slack.com`.
+        origin: &'a str,
+    },
+    /// Send a request to a URL that is a secret.
+    SecretUrl {
+        /// The secret.
+        name: &'a str,
+        /// In upper case.
+        method: &'a str,
+    },
+    /// Get a stand-in for a secret, for whatever it was granted for.
+    SecretPlaceholder {
+        /// The secret.
+        name: &'a str,
+    },
+}
+
+/// How often a capability was used, or what was denied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Usage {
+    /// What was asked for, in one line.
+    pub asked: String,
+    /// Whether it was allowed.
+    pub allowed: bool,
+    /// How many times.
+    pub times: u64,
+}
+
+/// A no, with its reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// What was asked for.
+    pub asked: String,
+    /// Why not: what the lock accepts of this kind.
+    pub because: String,
+}
+
+/// Answers for one call of one step in one phase.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    capabilities: Vec<Capability>,
+    phase: Phase,
+    usages: Vec<Usage>,
+}
+
+impl Gate {
+    /// A gate that lets through what these capabilities say in this phase, and nothing else.
+    #[must_use]
+    pub fn new(capabilities: &[Capability], phase: Phase) -> Self {
+        Self { capabilities: capabilities.to_vec(), phase, usages: Vec::new() }
+    }
+
+    /// The phase.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What was asked for so far, each thing once.
+    #[must_use]
+    pub fn usages(&self) -> &[Usage] {
+        &self.usages
+    }
+
+    /// What is granted in this phase.
+    pub fn granted(&self) -> impl Iterator<Item = &Capability> {
+        self.capabilities.iter().filter(|capability| capability.phases().contains(&self.phase))
+    }
+
+    /// The directories that may be seen, with what may be done to them in this phase.
+    #[must_use]
+    pub fn directories(&self) -> Vec<(String, Access)> {
+        let mut directories: Vec<(String, Access)> = Vec::new();
+        for capability in self.granted() {
+            if let Capability::Directory(Directory { path, access, .. }) = capability {
+                directories.push((path.clone(), self.narrow(*access)));
+            }
+        }
+        directories
+    }
+
+    /// The variables that may be read.
+    #[must_use]
+    pub fn variables(&self) -> Vec<String> {
+        self.granted()
+            .filter_map(|capability| match capability {
+                Capability::Environment(environment) => Some(environment.name.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The secrets that a child may have, as variable and secret.
+    #[must_use]
+    pub fn child_secrets(&self) -> Vec<(String, String)> {
+        self.granted()
+            .filter_map(|capability| match capability {
+                Capability::Secret(Secret { name, usage: SecretUse::ChildVariable { variable }, .. }) => {
+                    Some((variable.clone(), name.clone()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What is left of an access in this phase.
+    #[must_use]
+    pub fn narrow(&self, access: Access) -> Access {
+        if self.phase == Phase::Plan { Access::Read } else { access }
+    }
+
+    /// Ask. The answer is the capability that allows it.
+    ///
+    /// # Errors
+    /// A [`Denial`], which is remembered like every answer.
+    pub fn ask(&mut self, question: &Question<'_>) -> Result<Capability, Denial> {
+        let phase = self.phase;
+        let answer = self.granted().find(|capability| allows(capability, question, phase)).cloned();
+        let asked = question.to_string();
+        let allowed = answer.is_some();
+        match self.usages.iter_mut().find(|usage| usage.allowed == allowed && usage.asked == asked) {
+            Some(usage) => usage.times += 1,
+            None => self.usages.push(Usage { asked: asked.clone(), allowed, times: 1 }),
+        }
+        answer.ok_or_else(|| Denial { asked, because: self.reason(question) })
+    }
+
+    /// Remember a denial that is decided elsewhere, such as an address of a class that was not accepted.
+    pub fn deny(&mut self, asked: &str) {
+        self.usages.push(Usage { asked: asked.into(), allowed: false, times: 1 });
+    }
+
+    fn reason(&self, question: &Question<'_>) -> String {
+        let phase = self.phase.word();
+        if self.capabilities.iter().any(|capability| Phase::ALL.iter().any(|&other| allows(capability, question, other))) {
+            return format!("`deploy.lock` accepts it, but not during `{phase}`");
+        }
+        let accepted: Vec<String> =
+            self.granted().filter(|capability| same_kind(capability, question)).map(ToString::to_string).collect();
+        if accepted.is_empty() {
+            format!("`deploy.lock` accepts nothing of this kind for this step during `{phase}`")
+        } else {
+            format!("`deploy.lock` accepts only: {}", accepted.join("; "))
+        }
+    }
+}
+
+impl Phase {
+    const ALL: [Self; 3] = [Self::Plan, Self::Apply, Self::Revert];
+}
+
+fn same_kind(capability: &Capability, question: &Question<'_>) -> bool {
+    matches!(
+        (capability, question),
+        (Capability::Exec(_), Question::Exec { .. })
+            | (Capability::Http(_), Question::Http { .. })
+            | (Capability::TcpProbe(_), Question::TcpProbe { .. })
+            | (Capability::Database(_), Question::Database { .. })
+            | (
+                Capability::Secret(_),
+                Question::SecretHeader { .. } | Question::SecretUrl { .. } | Question::SecretPlaceholder { .. }
+            )
+    )
+}
+
+fn allows(capability: &Capability, question: &Question<'_>, phase: Phase) -> bool {
+    if !capability.phases().contains(&phase) {
+        return false;
+    }
+    match (capability, *question) {
+        (Capability::Exec(exec), Question::Exec { program, arguments, directory, variables }) => {
+            exec.program == program
+                && same_directory(&exec.directory, directory)
+                && variables.iter().all(|name| exec.variables.contains(name))
+                && arguments_match(&exec.arguments, arguments)
+        }
+        (Capability::Http(http), Question::Http { scheme, host, port, method, path }) => {
+            http.scheme == scheme
+                && http.host.eq_ignore_ascii_case(host)
+                && http.port == port
+                && http.methods.iter().any(|granted| granted == method)
+                && (phase != Phase::Plan || matches!(method, "GET" | "HEAD"))
+                && path_matches(&http.path, path)
+        }
+        (Capability::TcpProbe(TcpProbe { host: granted, port: granted_port, .. }), Question::TcpProbe { host, port }) => {
+            granted.eq_ignore_ascii_case(host) && *granted_port == port
+        }
+        (Capability::Database(Database { name: granted, .. }), Question::Database { name }) => granted == name,
+        (Capability::Secret(secret), question) => match (&secret.usage, question) {
+            (SecretUse::Header { origin: granted }, Question::SecretHeader { name, origin }) => {
+                secret.name == name && granted.eq_ignore_ascii_case(origin)
+            }
+            (SecretUse::Url { methods, .. }, Question::SecretUrl { name, method }) => {
+                secret.name == name
+                    && methods.iter().any(|granted| granted == method)
+                    && (phase != Phase::Plan || matches!(method, "GET" | "HEAD"))
+            }
+            (SecretUse::Header { .. } | SecretUse::Url { .. }, Question::SecretPlaceholder { name }) => secret.name == name,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Literals match themselves, `*` any one argument, and a last `**` any number more.
+fn arguments_match(patterns: &[String], arguments: &[String]) -> bool {
+    let (patterns, open) = match patterns.split_last() {
+        Some((last, rest)) if last == "**" => (rest, true),
+        _ => (patterns, false),
+    };
+    (arguments.len() == patterns.len() || (open && arguments.len() > patterns.len()))
+        && patterns.iter().zip(arguments).all(|(pattern, argument)| pattern == "*" || pattern == argument)
+}
+
+/// A path that ends in `/` is a prefix; any other is the whole path. What a server might read as a way up never matches a
+/// prefix.
+fn path_matches(granted: &str, path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let climbs = path.contains("/..") || path.contains('\\') || lower.contains("%2e") || lower.contains("%2f") || lower.contains("%5c");
+    granted == path || (granted.ends_with('/') && path.starts_with(granted) && (granted == "/" || !climbs))
+}
+
+/// The same directory, whatever dots and slashes it is written with.
+fn same_directory(one: &str, other: &str) -> bool {
+    let parts = |path: &str| -> Vec<String> {
+        path.split('/').filter(|part| !matches!(*part, "" | ".")).map(Into::into).collect()
+    };
+    parts(one) == parts(other)
+}
+
+impl std::fmt::Display for Question<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exec { program, arguments, directory, variables } => {
+                let mut line = (*program).to_owned();
+                for argument in *arguments {
+                    line.push(' ');
+                    line.push_str(argument);
+                }
+                write!(formatter, "run `{line}`")?;
+                if !same_directory(directory, ".") {
+                    write!(formatter, " in `{directory}`")?;
+                }
+                if !variables.is_empty() {
+                    write!(formatter, " with {}", variables.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::Http { scheme, host, port, method, path } => {
+                let host = if host.contains(':') { format!("[{host}]") } else { (*host).to_owned() };
+                match (*scheme, *port) {
+                    ("https", 443) | ("http", 80) => write!(formatter, "{method} `{scheme}://{host}{path}`"),
+                    _ => write!(formatter, "{method} `{scheme}://{host}:{port}{path}`"),
+                }
+            }
+            Self::TcpProbe { host, port } => write!(formatter, "probe `{host}:{port}`"),
+            Self::Database { name } => write!(formatter, "open the database `{name}`"),
+            Self::SecretHeader { name, origin } => write!(formatter, "send the secret `{name}` in a header to `{origin}`"),
+            Self::SecretUrl { name, method } => write!(formatter, "{method} to the URL in the secret `{name}`"),
+            Self::SecretPlaceholder { name } => write!(formatter, "get a stand-in for the secret `{name}`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Environment, Phases};
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.into()).collect()
+    }
+
+    #[test]
+    fn arguments_match_by_place() {
+        for (patterns, arguments, expected) in [
+            (&["a"][..], &["a"][..], true),
+            (&["a"], &["b"], false),
+            (&["a"], &["a", "b"], false),
+            (&["a"], &[], false),
+            (&["a", "*"], &["a", "anything at all"], true),
+            (&["a", "*"], &["a"], false),
+            (&["a", "**"], &["a"], true),
+            (&["a", "**"], &["a", "b", "c"], true),
+            (&["a", "**"], &["b"], false),
+            (&["**", "a"], &["x", "a"], false),
+            (&[], &[], true),
+        ] {
+            assert_eq!(arguments_match(&words(patterns), &words(arguments)), expected, "{patterns:?} {arguments:?}");
+        }
+    }
+
+    #[test]
+    fn paths_match_whole_or_below_a_slash() {
+        for (granted, path, expected) in [
+            ("/health", "/health", true),
+            ("/health", "/healthy", false),
+            ("/health", "/health/", false),
+            ("/api/", "/api/chat", true),
+            ("/api/", "/api", false),
+            ("/api/", "/api/../admin", false),
+            ("/api/", "/api/%2e%2e/admin", false),
+            ("/api/", "/api/..%2Fadmin", false),
+            ("/", "/anything", true),
+        ] {
+            assert_eq!(path_matches(granted, path), expected, "{granted} {path}");
+        }
+    }
+
+    fn http(methods: &[&str], phases: Phases) -> Capability {
+        Capability::Http(Http {
+            scheme: "https".into(),
+            host: "api.example.com".into(),
+            port: 443,
+            methods: words(methods),
+            path: "/".into(),
+            addresses: vec![],
+            phases,
+        })
+    }
+
+    fn get<'a>(host: &'a str, method: &'a str) -> Question<'a> {
+        Question::Http { scheme: "https", host, port: 443, method, path: "/x" }
+    }
+
+    #[test]
+    fn nothing_is_allowed_that_was_not_granted() {
+        let mut gate = Gate::new(&[], Phase::Apply);
+        for question in [
+            Question::Exec { program: "sh", arguments: &[], directory: ".", variables: &[] },
+            get("example.com", "GET"),
+            Question::TcpProbe { host: "localhost", port: 22 },
+            Question::Database { name: "shop" },
+            Question::SecretHeader { name: "TOKEN", origin: "https://slack.com" },
+            Question::SecretUrl { name: "TOKEN", method: "POST" },
+            Question::SecretPlaceholder { name: "TOKEN" },
+        ] {
+            assert!(gate.ask(&question).is_err(), "{question}");
+        }
+        assert_eq!(gate.usages().iter().filter(|usage| !usage.allowed).count(), 7);
+    }
+
+    #[test]
+    fn a_denial_says_what_would_have_been_allowed() {
+        let mut gate = Gate::new(&[http(&["GET"], [Phase::Apply].into())], Phase::Apply);
+        assert!(gate.ask(&get("API.example.com", "GET")).is_ok());
+        let denial = gate.ask(&get("staging.example.com", "GET")).expect_err("another host");
+        assert_eq!(denial.asked, "GET `https://staging.example.com/x`");
+        assert_eq!(denial.because, "`deploy.lock` accepts only: GET `https://api.example.com/…`");
+    }
+
+    #[test]
+    fn planning_narrows_to_looking() {
+        let all: Phases = [Phase::Plan, Phase::Apply].into();
+        let mut plan = Gate::new(&[http(&["GET", "POST"], all)], Phase::Plan);
+        assert!(plan.ask(&get("api.example.com", "GET")).is_ok());
+        let denial = plan.ask(&get("api.example.com", "POST")).expect_err("a change while planning");
+        assert_eq!(denial.because, "`deploy.lock` accepts it, but not during `plan`");
+        assert_eq!(plan.narrow(Access::Write), Access::Read);
+    }
+
+    #[test]
+    fn a_capability_is_good_for_its_phases_only() {
+        let environment =
+            Capability::Environment(Environment { name: "BUILD".into(), phases: [Phase::Apply].into() });
+        assert_eq!(Gate::new(std::slice::from_ref(&environment), Phase::Apply).variables(), ["BUILD"]);
+        assert!(Gate::new(&[environment], Phase::Revert).variables().is_empty());
+    }
+
+    #[test]
+    fn a_secret_goes_to_its_origin_only() {
+        let secret = Capability::Secret(Secret {
+            name: "TOKEN".into(),
+            usage: SecretUse::Header { origin: "https://slack.com".into() },
+            phases: [Phase::Apply].into(),
+        });
+        let mut gate = Gate::new(&[secret], Phase::Apply);
+        assert!(gate.ask(&Question::SecretHeader { name: "TOKEN", origin: "https://slack.com" }).is_ok());
+        assert!(gate.ask(&Question::SecretHeader { name: "TOKEN", origin: "https://evil.example" }).is_err());
+        assert!(gate.ask(&Question::SecretUrl { name: "TOKEN", method: "POST" }).is_err());
+    }
+}
