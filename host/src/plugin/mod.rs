@@ -26,7 +26,6 @@ mod bindings {
         world: "step",
         imports: { default: async | trappable },
         exports: { default: async },
-        with: { "windlass:plugin/database.connection": crate::plugin::host::OpenConnection },
     });
 }
 

@@ -1,0 +1,274 @@
+//! What a plugin reaches: the host's side of the contract, one file per interface group.
+//!
+//! Each function asks the [`Gate`] first. What comes from the run (deployment, records, state, log) comes through
+//! [`Surroundings`]; what every call of a run has in common is in [`Services`].
+
+mod files;
+mod output;
+mod run;
+mod secrets;
+
+pub use run::{Deployment, LiveRelease, StepState};
+
+use super::bindings::windlass::plugin::types as wit;
+use super::call::{Function, Limits};
+use crate::event::ReportItem;
+use crate::policy::{Access, Denial, Gate, Phase, Question};
+use crate::problem::Problem;
+use crate::secret::{Placeholders, Redactor, Secrets};
+use output::Output;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// How much a line of a step's log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For the plugin's author.
+    Debug,
+    /// For whoever watches.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Wrong.
+    Error,
+}
+
+/// What a call sees of the run that it is part of. Texts that reach it are redacted already.
+pub trait Surroundings: std::fmt::Debug + Send + Sync {
+    /// What is being deployed, where, and what is there now.
+    fn deployment(&self) -> Deployment;
+    /// The output of an earlier step.
+    fn output(&self, step: &str, name: &str) -> Option<String>;
+    /// Keep a record of the effect that is about to come. On disk when it returns.
+    ///
+    /// # Errors
+    /// The journal cannot be written: the call is ended.
+    fn append_record(&self, record: serde_json::Value) -> Result<(), Problem>;
+    /// A value of the step's state.
+    fn state(&self, key: &str) -> Option<String>;
+    /// Keep a value of the step's state. On disk when it returns.
+    ///
+    /// # Errors
+    /// The journal cannot be written: the call is ended.
+    fn set_state(&self, key: &str, value: &str) -> Result<(), Problem>;
+    /// A message for the log.
+    fn log(&self, level: Level, message: &str);
+    /// What a child or the guest itself wrote, as it comes.
+    fn write(&self, bytes: &[u8]);
+    /// How far the step is.
+    fn progress(&self, message: &str, done: Option<u64>, total: Option<u64>);
+    /// Something for the run's report.
+    fn report(&self, item: ReportItem);
+}
+
+/// What every call of a run has in common.
+#[derive(Debug, Clone, Default)]
+pub struct Services {
+    /// The directory that holds `deploy.toml`.
+    pub project: PathBuf,
+    /// The secrets of the run.
+    pub secrets: Secrets,
+    /// What takes them out of texts.
+    pub redactor: Redactor,
+    /// The job's environment, read once, without what is a secret.
+    pub environment: std::collections::BTreeMap<String, String>,
+}
+
+/// The guest wanted more memory than this many bytes.
+#[derive(Debug)]
+pub(super) struct MemoryExceeded(pub(super) usize);
+
+impl std::fmt::Display for MemoryExceeded {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "more than {} bytes of memory", self.0)
+    }
+}
+
+impl std::error::Error for MemoryExceeded {}
+
+/// Something ended the call for a reason that is not the guest's.
+#[derive(Debug)]
+struct Ended;
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the host ended the call")
+    }
+}
+
+impl std::error::Error for Ended {}
+
+struct MemoryLimiter {
+    limit: usize,
+    used: usize,
+}
+
+/// Entries of one table; a component has few, so this is plenty.
+const TABLE_ELEMENTS: usize = 100_000;
+
+impl ResourceLimiter for MemoryLimiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.limit {
+            // A trap, and not a refusal: a guest that is refused aborts without a word.
+            return Err(wasmtime::Error::new(MemoryExceeded(self.limit)));
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+}
+
+/// What the store of one call holds.
+pub(super) struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: wasmtime_wasi_http::WasiHttpCtx,
+    egress: super::host::secrets::Egress,
+    memory: MemoryLimiter,
+    gate: Arc<Mutex<Gate>>,
+    placeholders: Arc<Mutex<Placeholders>>,
+    output: Arc<Mutex<Output>>,
+    surroundings: Option<Arc<dyn Surroundings>>,
+    services: Arc<Services>,
+    function: Option<Function>,
+    plugin: String,
+    fatal: Option<Problem>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// For `plan`, `apply`, `probe` and `revert`.
+    pub(super) fn new(
+        gate: Gate,
+        limits: &Limits,
+        surroundings: Arc<dyn Surroundings>,
+        services: Arc<Services>,
+        function: Function,
+        plugin: &str,
+    ) -> Result<Self, Problem> {
+        Self::make(gate, limits, Some(surroundings), services, Some(function), plugin)
+    }
+
+    /// For `describe` and `requires`, which have no host.
+    pub(super) fn without_host(limits: &Limits) -> Result<Self, Problem> {
+        Self::make(Gate::new(&[], Phase::Plan), limits, None, Arc::default(), None, "")
+    }
+
+    fn make(
+        gate: Gate,
+        limits: &Limits,
+        surroundings: Option<Arc<dyn Surroundings>>,
+        services: Arc<Services>,
+        function: Option<Function>,
+        plugin: &str,
+    ) -> Result<Self, Problem> {
+        let output = Arc::new(Mutex::new(Output::new(limits.output, surroundings.clone(), services.redactor.clone())));
+        let wasi = files::context(&gate, &services, &output)?;
+        let gate = Arc::new(Mutex::new(gate));
+        let placeholders = Arc::<Mutex<Placeholders>>::default();
+        Ok(Self {
+            table: ResourceTable::new(),
+            wasi,
+            http: wasmtime_wasi_http::WasiHttpCtx::new(),
+            egress: secrets::Egress::new(gate.clone(), placeholders.clone(), output.clone()),
+            memory: MemoryLimiter { limit: limits.memory, used: 0 },
+            gate,
+            placeholders,
+            output,
+            surroundings,
+            services,
+            function,
+            plugin: plugin.to_owned(),
+            fatal: None,
+        })
+    }
+
+    pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.memory
+    }
+
+    pub(super) fn gate(&self) -> Arc<Mutex<Gate>> {
+        self.gate.clone()
+    }
+
+    /// Hand on what the log still holds back.
+    pub(super) fn finish(&mut self) {
+        locked(&self.output).finish();
+    }
+
+    /// Why the host ended the call, if it did.
+    pub(super) fn take_fatal(&mut self) -> Option<Problem> {
+        self.fatal.take()
+    }
+
+    /// The last error that the plugin logged, which is what its panic hook says.
+    pub(super) fn take_last_words(&mut self) -> Option<String> {
+        locked(&self.output).take_last_error()
+    }
+
+    /// End the call: nothing may happen after this problem.
+    fn end<T>(&mut self, problem: Problem) -> wasmtime::Result<T> {
+        self.fatal = Some(problem);
+        Err(wasmtime::Error::new(Ended))
+    }
+
+    fn ask(&self, question: &Question<'_>) -> Result<crate::policy::Capability, wit::Failure> {
+        locked(&self.gate).ask(question).map_err(|denial| self.denied(&denial))
+    }
+
+    fn denied(&self, denial: &Denial) -> wit::Failure {
+        wit::Failure {
+            kind: wit::FailureKind::Denied,
+            code: "denied".into(),
+            message: format!("plugin `{}` was not allowed to {}", self.plugin, denial.asked),
+            causes: vec![denial.because.clone()],
+            hint: Some("if it should be, run `windlass lock` and have the change to `deploy.lock` reviewed".into()),
+            note: None,
+        }
+    }
+
+    fn changes_nothing(&self) -> bool {
+        !matches!(self.function, Some(Function::Apply | Function::Revert))
+    }
+}
+
+/// A refusal that is the plugin's own fault.
+fn broken_promise(code: &str, message: impl Into<String>) -> wit::Failure {
+    wit::Failure {
+        kind: wit::FailureKind::Bug,
+        code: code.into(),
+        message: message.into(),
+        causes: vec![],
+        hint: Some("this is a bug in the plugin: report it to its author".into()),
+        note: None,
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl wasmtime_wasi_http::WasiHttpView for State {
+    fn http(&mut self) -> wasmtime_wasi_http::WasiHttpCtxView<'_> {
+        wasmtime_wasi_http::WasiHttpCtxView { hooks: &mut self.egress, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+impl wit::Host for State {}
+
+/// Whether an access is for changing.
+fn writes(access: Access) -> bool {
+    access == Access::Write
+}
