@@ -1,1 +1,197 @@
-//! To be written.
+//! Where Windlass runs: the only room that reads the environment's CI variables, once.
+//!
+//! GitHub's are described under "Default environment variables" of its Actions documentation, GitLab's under "Predefined
+//! CI/CD variables". Outside CI the commit and branch come from git.
+
+use crate::problem::{Code, Problem};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The process's environment, read once.
+#[derive(Debug, Clone, Default)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// The environment of this process. What is not UTF-8 is left out.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect())
+    }
+
+    /// The value of a variable that is set and not empty: CI sets what it does not know to nothing.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// All of them, without those of these names.
+    #[must_use]
+    pub fn without(&self, names: &std::collections::BTreeSet<String>) -> BTreeMap<String, String> {
+        self.0.iter().filter(|(name, _)| !names.contains(*name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// Which CI this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// GitHub Actions.
+    GitHub,
+    /// GitLab CI.
+    GitLab,
+    /// Some other CI: `CI` is set.
+    Other,
+    /// A laptop.
+    None,
+}
+
+/// A repository on GitHub, and where its API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitHubRepository {
+    /// `owner/name`.
+    pub name: String,
+    /// The base of the API, for example `https://api.github.com`; on Enterprise Server it ends in `/api/v3`.
+    pub api: String,
+}
+
+/// What the CI says about this job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Which CI it is.
+    pub kind: Kind,
+    /// The commit.
+    pub commit: Option<String>,
+    /// The branch or tag.
+    pub reference: Option<String>,
+    /// Whether the reference is a tag.
+    pub is_tag: bool,
+    /// Who started it.
+    pub actor: Option<String>,
+    /// Where a person can watch it.
+    pub log_url: Option<String>,
+    /// The repository, on GitHub.
+    pub github: Option<GitHubRepository>,
+    /// What tells this job from others and from its own repetitions, for the forge: run, attempt, job.
+    pub key: Option<String>,
+}
+
+/// Read the facts.
+#[must_use]
+pub fn facts(variables: &Variables) -> Facts {
+    let get = |name: &str| variables.get(name).map(str::to_owned);
+    if variables.get("GITHUB_ACTIONS") == Some("true") {
+        let run = match (variables.get("GITHUB_SERVER_URL"), variables.get("GITHUB_REPOSITORY"), variables.get("GITHUB_RUN_ID")) {
+            (Some(server), Some(repository), Some(run)) => Some(format!("{server}/{repository}/actions/runs/{run}")),
+            _ => None,
+        };
+        let key = match (variables.get("GITHUB_RUN_ID"), variables.get("GITHUB_RUN_ATTEMPT"), variables.get("GITHUB_JOB")) {
+            (Some(run), attempt, Some(job)) => Some(format!("{run}/{}/{job}", attempt.unwrap_or("1"))),
+            _ => None,
+        };
+        return Facts {
+            kind: Kind::GitHub,
+            commit: get("GITHUB_SHA"),
+            reference: get("GITHUB_REF_NAME"),
+            is_tag: variables.get("GITHUB_REF_TYPE") == Some("tag"),
+            actor: get("GITHUB_TRIGGERING_ACTOR").or_else(|| get("GITHUB_ACTOR")),
+            log_url: run,
+            github: github(variables),
+            key,
+        };
+    }
+    if variables.get("GITLAB_CI") == Some("true") {
+        return Facts {
+            kind: Kind::GitLab,
+            commit: get("CI_COMMIT_SHA"),
+            reference: get("CI_COMMIT_REF_NAME"),
+            is_tag: variables.get("CI_COMMIT_TAG").is_some(),
+            actor: get("GITLAB_USER_LOGIN"),
+            log_url: get("CI_JOB_URL"),
+            github: None,
+            key: get("CI_JOB_ID"),
+        };
+    }
+    let kind = if variables.get("CI").is_some_and(|value| value != "false") { Kind::Other } else { Kind::None };
+    Facts {
+        kind,
+        commit: None,
+        reference: None,
+        is_tag: false,
+        actor: get("USER").or_else(|| get("USERNAME")),
+        log_url: None,
+        github: github(variables),
+        key: None,
+    }
+}
+
+fn github(variables: &Variables) -> Option<GitHubRepository> {
+    let name = variables.get("GITHUB_REPOSITORY")?.to_owned();
+    let api = variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com").trim_end_matches('/').to_owned();
+    Some(GitHubRepository { name, api })
+}
+
+/// The commit and the branch of the repository that a directory is in, by git.
+///
+/// # Errors
+/// [`Code::NotARepository`].
+pub fn git(directory: &Path) -> Result<(String, Option<String>), Problem> {
+    let unknown = |cause: String| {
+        Problem::new(Code::NotARepository, "it is not known which commit is being deployed")
+            .because(cause)
+            .with_note("nothing was run")
+            .with_hint("deploy from a git repository with a commit, or pass `--commit`")
+    };
+    let ask = |arguments: &[&str]| {
+        std::process::Command::new("git").arg("-C").arg(directory).args(arguments).stdin(std::process::Stdio::null()).output()
+    };
+    let output = ask(&["rev-parse", "HEAD", "--abbrev-ref", "HEAD"]).map_err(|error| unknown(format!("git cannot be run: {error}")))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        return Err(unknown(words.lines().last().unwrap_or("git has no answer").to_owned()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines = text.lines();
+    let commit = lines.next().unwrap_or_default().to_owned();
+    let branch = lines.next().filter(|branch| *branch != "HEAD").map(str::to_owned);
+    if commit.len() < 40 { Err(unknown(format!("git says `{commit}`"))) } else { Ok((commit, branch)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(&str, &str)]) -> Facts {
+        facts(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_github_job_knows_its_run_and_key() {
+        let facts = of(&[
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_SHA", "abc"),
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_REPOSITORY", "acme/shop"),
+            ("GITHUB_RUN_ID", "7"),
+            ("GITHUB_RUN_ATTEMPT", "2"),
+            ("GITHUB_JOB", "deploy"),
+            ("GITHUB_API_URL", "https://ghe.example/api/v3/"),
+        ]);
+        assert_eq!(facts.kind, Kind::GitHub);
+        assert_eq!(facts.log_url.as_deref(), Some("https://github.com/acme/shop/actions/runs/7"));
+        assert_eq!(facts.key.as_deref(), Some("7/2/deploy"));
+        assert_eq!(facts.github.map(|repository| repository.api).as_deref(), Some("https://ghe.example/api/v3"));
+    }
+
+    #[test]
+    fn gitlab_and_laptops_are_told_apart() {
+        assert_eq!(of(&[("GITLAB_CI", "true"), ("CI", "true"), ("CI_JOB_ID", "9")]).key.as_deref(), Some("9"));
+        assert_eq!(of(&[("CI", "true")]).kind, Kind::Other);
+        assert_eq!(of(&[]).kind, Kind::None);
+        assert_eq!(of(&[("CI", "")]).kind, Kind::None);
+    }
+}

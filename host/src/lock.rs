@@ -1,1 +1,378 @@
-//! To be written.
+//! `deploy.lock`: what reviewers have accepted, per environment and step.
+
+use crate::config::{Holes, Unfilled, fill, listing};
+use crate::plugin::Plugin;
+use crate::policy::Capability;
+use crate::problem::{Code, Problem};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The file's name, beside `deploy.toml`.
+pub const FILE: &str = "deploy.lock";
+
+const HEADER: &str = "\
+# Written by `windlass lock`. Commit it, and review each line like code:
+# it is something that a plugin may do. `windlass run` refuses what is not here.
+";
+
+/// One step in one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedStep {
+    /// `name@version` of a built-in plugin, `locator@version` of any other.
+    pub plugin: String,
+    /// The SHA-256 of a plugin that is not built in, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What it may do, with run-time holes left open.
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
+}
+
+/// The steps of one environment, by id.
+pub type LockedSteps = BTreeMap<String, LockedStep>;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Lock {
+    schema: u32,
+    /// By environment.
+    #[serde(default, rename = "environment")]
+    pub environments: BTreeMap<String, LockedSteps>,
+}
+
+/// What a lock would gain and lose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The environment.
+    pub environment: String,
+    /// The step.
+    pub step: String,
+    /// Whether it lets more happen.
+    pub widens: bool,
+    /// In one line.
+    pub line: String,
+}
+
+impl Lock {
+    /// A lock of these environments.
+    #[must_use]
+    pub fn new(environments: BTreeMap<String, LockedSteps>) -> Self {
+        Self { schema: 1, environments }
+    }
+
+    /// The lock beside a `deploy.toml`; none where there is no file.
+    ///
+    /// # Errors
+    /// [`Code::LockInvalid`].
+    pub fn load(project: &Path) -> Result<Option<Self>, Problem> {
+        let invalid = |cause: String| {
+            Problem::new(Code::LockInvalid, format!("`{FILE}` cannot be read"))
+                .because(cause)
+                .with_note("nothing was run")
+                .with_hint(format!("restore `{FILE}` from version control, or run `windlass lock` and have it reviewed"))
+        };
+        let text = match std::fs::read_to_string(project.join(FILE)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(invalid(error.to_string())),
+        };
+        let lock: Self = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            invalid(match line {
+                Some(line) => format!("line {line}: {}", error.message()),
+                None => error.message().to_owned(),
+            })
+        })?;
+        if lock.schema != 1 {
+            return Err(invalid(format!("it has schema {}, and this Windlass knows schema 1", lock.schema)));
+        }
+        for capability in lock.environments.values().flat_map(BTreeMap::values).flat_map(|step| &step.capabilities) {
+            capability.check().map_err(|problem| invalid(problem.what))?;
+        }
+        Ok(Some(lock))
+    }
+
+    /// The file's text: one capability a line, so that a difference shows what is meant.
+    ///
+    /// # Errors
+    /// [`Code::Bug`].
+    pub fn to_text(&self) -> Result<String, Problem> {
+        let bug = |error: &dyn std::fmt::Display| Problem::new(Code::Bug, "the lock could not be written as TOML").because(error);
+        let mut text = format!("{HEADER}schema = 1\n");
+        for (environment, steps) in &self.environments {
+            for (id, step) in steps {
+                let _ = writeln!(text, "\n[environment.{environment}.{id}]");
+                let _ = writeln!(text, "plugin = {}", toml::Value::from(step.plugin.as_str()));
+                if let Some(sha256) = &step.sha256 {
+                    let _ = writeln!(text, "sha256 = \"{sha256}\"");
+                }
+                if step.capabilities.is_empty() {
+                    text.push_str("capabilities = []\n");
+                    continue;
+                }
+                text.push_str("capabilities = [\n");
+                for capability in &step.capabilities {
+                    let line = inline(capability).map_err(|error| bug(&error))?;
+                    let _ = writeln!(text, "  {line},");
+                }
+                text.push_str("]\n");
+            }
+        }
+        Ok(text)
+    }
+
+    /// What `wanted` has that this has not, and the other way round.
+    #[must_use]
+    pub fn changes_to(&self, wanted: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let empty = LockedSteps::new();
+        let names: std::collections::BTreeSet<&String> = self.environments.keys().chain(wanted.environments.keys()).collect();
+        for environment in names {
+            let old = self.environments.get(environment).unwrap_or(&empty);
+            let new = wanted.environments.get(environment).unwrap_or(&empty);
+            let ids: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for id in ids {
+                let mut add = |widens: bool, line: String| {
+                    changes.push(Change { environment: environment.clone(), step: id.clone(), widens, line });
+                };
+                for (widens, one, other) in [(false, old.get(id), new.get(id)), (true, new.get(id), old.get(id))] {
+                    let Some(one) = one else { continue };
+                    if other.is_none_or(|other| other.plugin != one.plugin || other.sha256 != one.sha256) {
+                        let digest = one.sha256.as_ref().map(|digest| format!(" (sha256 {}…)", &digest[..digest.len().min(12)]));
+                        add(widens, format!("use the plugin `{}`{}", one.plugin, digest.unwrap_or_default()));
+                    }
+                    for capability in &one.capabilities {
+                        if !other.is_some_and(|other| other.capabilities.contains(capability)) {
+                            add(widens, describe(capability));
+                        }
+                    }
+                }
+            }
+        }
+        changes
+    }
+}
+
+/// A capability and its phases in one line.
+#[must_use]
+pub fn describe(capability: &Capability) -> String {
+    let phases: Vec<&str> = capability.phases().iter().map(|phase| phase.word()).collect();
+    format!("{capability} ({})", phases.join(", "))
+}
+
+fn inline(capability: &Capability) -> Result<String, toml::ser::Error> {
+    let value = toml::Value::try_from(capability)?;
+    Ok(value.to_string())
+}
+
+/// The locked name of a plugin: what stands in `plugin = "…"`.
+#[must_use]
+pub fn locked_name(locator: &str, plugin: &Plugin) -> String {
+    if plugin.is_built_in() { plugin.locked_name() } else { format!("{locator}@{}", plugin.version()) }
+}
+
+/// Why a step is not accepted, in the words of the lock.
+pub(crate) fn not_accepted(environment: &str, step: &str, what: impl Into<String>, cause: impl Into<String>) -> Problem {
+    Problem::new(Code::NotAccepted, what)
+        .because(cause.into())
+        .with_note(format!("nothing was run; this is about step `{step}` in environment `{environment}`"))
+        .with_hint("run `windlass lock`, and have the change to `deploy.lock` reviewed")
+}
+
+impl LockedStep {
+    /// Checks that the lock accepts this plugin.
+    ///
+    /// # Errors
+    /// [`Code::NotAccepted`].
+    pub fn accepts_plugin(&self, environment: &str, step: &str, locator: &str, plugin: &Plugin) -> Result<(), Problem> {
+        let name = locked_name(locator, plugin);
+        if self.plugin != name {
+            return Err(not_accepted(
+                environment,
+                step,
+                format!("plugin `{name}` is not accepted"),
+                format!("`{FILE}` accepts `{}`", self.plugin),
+            ));
+        }
+        let digest = (!plugin.is_built_in()).then(|| plugin.digest().to_owned());
+        if self.sha256 != digest {
+            return Err(not_accepted(
+                environment,
+                step,
+                format!("plugin `{name}` is not the file that was accepted"),
+                format!(
+                    "`{FILE}` has sha256 {}, the file has {}",
+                    self.sha256.as_deref().unwrap_or("of none"),
+                    digest.as_deref().unwrap_or("none, because it is built in")
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Checks that the lock, its holes filled, accepts all of what is asked for.
+    ///
+    /// # Errors
+    /// [`Code::NotAccepted`] with each thing that it does not.
+    pub fn accepts(&self, environment: &str, step: &str, holes: &Holes, wanted: &[Capability]) -> Result<(), Problem> {
+        let accepted = self
+            .capabilities
+            .iter()
+            .map(|capability| filled(capability, holes))
+            .collect::<Result<Vec<_>, Unfilled>>()
+            .map_err(|unfilled| {
+                not_accepted(environment, step, format!("the capabilities of step `{step}` cannot be compared"), unfilled.to_string())
+            })?;
+        let missing: Vec<&Capability> = wanted.iter().filter(|capability| !accepted.contains(capability)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut problem = Problem::new(Code::NotAccepted, format!("step `{step}` asks for what `{FILE}` does not accept"));
+        for capability in missing.iter().take(10) {
+            problem = problem.because(format!("it wants to {}", describe(capability)));
+        }
+        if missing.len() > 10 {
+            problem = problem.because(format!("and {} more", missing.len() - 10));
+        }
+        Err(problem
+            .with_note(format!("nothing was run; this is about environment `{environment}`"))
+            .with_hint("run `windlass lock`, and have the change to `deploy.lock` reviewed"))
+    }
+}
+
+/// A locked capability with its holes filled. A value that would widen it, such as `*` in an argument, stays a value: the
+/// plugin's own request with the same value is refused in [`literal`].
+fn filled(capability: &Capability, holes: &Holes) -> Result<Capability, Unfilled> {
+    let Ok(value) = serde_json::to_value(capability) else { return Ok(capability.clone()) };
+    let value = fill(&value, holes)?;
+    Ok(serde_json::from_value(value).unwrap_or_else(|_| capability.clone()))
+}
+
+/// Checks that no filled hole has turned a literal into a pattern: `open` is what was accepted, `wanted` what a run asks
+/// for with the holes filled.
+///
+/// # Errors
+/// [`Code::NotAccepted`].
+pub fn literal(environment: &str, step: &str, open: &[Capability], wanted: &[Capability]) -> Result<(), Problem> {
+    let patterns = |capabilities: &[Capability]| {
+        let mut exec = 0_usize;
+        let mut prefixes = 0_usize;
+        let mut climbing = 0_usize;
+        for capability in capabilities {
+            match capability {
+                Capability::Exec(one) => exec += one.arguments.iter().filter(|argument| matches!(argument.as_str(), "*" | "**")).count(),
+                Capability::Http(one) => {
+                    prefixes += usize::from(one.path.ends_with('/'));
+                    climbing += usize::from(one.path.contains("/..") || one.path.contains(['?', '#', '\\']));
+                }
+                _ => {}
+            }
+        }
+        (exec, prefixes, climbing)
+    };
+    let (before, after) = (patterns(open), patterns(wanted));
+    if after.0 > before.0 || after.1 > before.1 || after.2 > before.2 {
+        return Err(not_accepted(
+            environment,
+            step,
+            format!("a value in step `{step}` would widen what is accepted"),
+            "a hole was filled with `*`, `**`, or with a path that ends in `/` or leads upwards",
+        ));
+    }
+    Ok(())
+}
+
+/// A list of changes as `windlass lock` shows it.
+#[must_use]
+pub fn render(changes: &[Change]) -> String {
+    let mut text = String::new();
+    let mut last = None;
+    for change in changes {
+        let here = (&change.environment, &change.step);
+        if last != Some(here) {
+            let _ = writeln!(text, "{} / {}", change.environment, change.step);
+            last = Some(here);
+        }
+        let _ = writeln!(text, "  {} {}", if change.widens { '+' } else { '-' }, change.line);
+    }
+    let count = |widens| changes.iter().filter(|change| change.widens == widens).count();
+    let _ = writeln!(text, "{}", listing_of(count(true), count(false)));
+    text
+}
+
+fn listing_of(more: usize, less: usize) -> String {
+    let lines = |count: usize| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+    listing([format!("{} more", lines(more)), format!("{} less", lines(less))], "and").replace('`', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"schema = 1
+
+[environment.staging.release]
+plugin = "command@0.1.0"
+capabilities = [
+  { kind = "exec", program = "./bin/release", arguments = ["${deployment.version}"], background = true, phases = ["apply"] },
+]
+"#;
+
+    fn lock() -> Lock {
+        toml::from_str(TEXT).expect("a lock")
+    }
+
+    fn capability(json: &str) -> Capability {
+        serde_json::from_str(json).expect("a capability")
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = lock().to_text().expect("a text");
+        assert_eq!(toml::from_str::<Lock>(&text).expect("a lock"), lock());
+        assert!(text.contains("\n  { kind = \"exec\", program = \"./bin/release\""), "{text}");
+    }
+
+    #[test]
+    fn holes_are_filled_the_same_way_on_both_sides() {
+        let lock = lock();
+        let step = &lock.environments["staging"]["release"];
+        let holes = Holes { version: Some("1.2.0".into()), ..Holes::default() };
+        let wanted = capability(
+            r#"{"kind":"exec","program":"./bin/release","arguments":["1.2.0"],"background":true,"phases":["apply"]}"#,
+        );
+        assert!(step.accepts("staging", "release", &holes, std::slice::from_ref(&wanted)).is_ok());
+        let other = Holes { version: Some("1.3.0".into()), ..Holes::default() };
+        let problem = step.accepts("staging", "release", &other, &[wanted]).expect_err("another version");
+        assert_eq!(problem.code, Code::NotAccepted);
+        assert!(problem.causes[0].contains("./bin/release 1.2.0"), "{problem:?}");
+    }
+
+    #[test]
+    fn a_value_cannot_become_a_pattern() {
+        let open = capability(r#"{"kind":"exec","program":"a","arguments":["${env.X}"],"phases":["apply"]}"#);
+        let star = capability(r#"{"kind":"exec","program":"a","arguments":["*"],"phases":["apply"]}"#);
+        assert!(literal("staging", "release", std::slice::from_ref(&open), &[star]).is_err());
+        assert!(literal("staging", "release", std::slice::from_ref(&open), std::slice::from_ref(&open)).is_ok());
+    }
+
+    #[test]
+    fn changes_say_what_widens_and_what_narrows() {
+        let mut wanted = lock();
+        wanted.environments.get_mut("staging").expect("staging").get_mut("release").expect("release").capabilities =
+            vec![capability(r#"{"kind":"environment","name":"BUILD","phases":["apply"]}"#)];
+        let changes = lock().changes_to(&wanted);
+        assert_eq!(changes.iter().map(|change| change.widens).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(changes[1].line, "read the variable `BUILD` (apply)");
+        assert!(lock().changes_to(&lock()).is_empty());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        assert!(toml::from_str::<Lock>(&TEXT.replace("background = true", "shell = true")).is_err());
+    }
+}

@@ -1,1 +1,326 @@
-//! To be written.
+//! The plan: a value that says everything that is going to happen, and its digest, which is what an approval binds to.
+//!
+//! Plain data and pure functions. Who makes it is [`crate::prepare`].
+
+use crate::plugin::{Effect, Intent};
+use crate::policy::Capability;
+use crate::problem::{Code, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// The version of the plan's format.
+pub const SCHEMA: &str = "windlass.plan/1";
+
+/// A step as it is planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlannedStep {
+    /// Its id.
+    pub id: String,
+    /// `name@version`.
+    pub plugin: String,
+    /// The SHA-256 of the plugin's component, in hex.
+    pub digest: String,
+    /// Its configuration as resolved; outputs of earlier steps as holes.
+    pub with: Value,
+    /// What it may do.
+    pub capabilities: Vec<Capability>,
+    /// What it means to do. Empty for a finally step, which depends on how the run ends.
+    pub intents: Vec<Intent>,
+    /// Whether it uses outputs that are not known yet, and is planned again just before it is applied.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deferred: bool,
+}
+
+/// Everything that is going to happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Plan {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The component, where one is deployed by itself.
+    pub component: Option<String>,
+    /// The commit.
+    pub commit: String,
+    /// The version.
+    pub version: String,
+    /// The version and SHA-256 of the contract between host and plugins.
+    pub contract: String,
+    /// The steps in order.
+    pub steps: Vec<PlannedStep>,
+    /// The finally steps in order.
+    pub finally: Vec<PlannedStep>,
+}
+
+impl PlannedStep {
+    /// Whether it means to change anything, as far as is known.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.deferred || self.intents.iter().any(|intent| intent.effect != Effect::Reads)
+    }
+
+    fn digested(&self) -> Value {
+        let intents: Vec<&str> = self.intents.iter().map(|intent| intent.id.as_str()).collect();
+        json!({
+            "id": self.id, "plugin": self.plugin, "digest": self.digest, "with": self.with,
+            "capabilities": self.capabilities, "intents": intents, "deferred": self.deferred,
+        })
+    }
+}
+
+impl Plan {
+    /// The digest, `sha256:…`, over all that matters and nothing else: no texts, times, actor or run.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let value = json!({
+            "schema": self.schema, "app": self.app, "environment": self.environment, "component": self.component,
+            "commit": self.commit, "version": self.version, "contract": self.contract,
+            "steps": self.steps.iter().map(PlannedStep::digested).collect::<Vec<_>>(),
+            "finally": self.finally.iter().map(PlannedStep::digested).collect::<Vec<_>>(),
+        });
+        let mut text = String::new();
+        canonical(&value, &mut text);
+        format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())))
+    }
+
+    /// Whether something could not be found out, so that an approval cannot bind to it.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.steps.iter().flat_map(|step| &step.intents).any(|intent| intent.effect == Effect::Unknown)
+    }
+
+    /// Whether anything is going to be changed.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.steps.iter().any(PlannedStep::changes)
+    }
+
+    /// The plan as a file: the plan itself and its digest.
+    #[must_use]
+    pub fn to_file(&self) -> Value {
+        json!({ "digest": self.digest(), "incomplete": self.is_incomplete(), "plan": self })
+    }
+
+    /// A plan from a file.
+    ///
+    /// # Errors
+    /// [`Code::PlanInvalid`], also where the digest is not the plan's.
+    pub fn from_file(name: &str, text: &str) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Saved {
+            digest: String,
+            plan: Plan,
+        }
+        let invalid = |cause: String| {
+            Problem::new(Code::PlanInvalid, format!("`{name}` is not a plan"))
+                .because(cause)
+                .with_note("nothing was run")
+                .with_hint("make one with `windlass plan -o FILE`")
+        };
+        let saved: Saved = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        if saved.plan.schema != SCHEMA {
+            return Err(invalid(format!("it has schema `{}`, and this Windlass knows `{SCHEMA}`", saved.plan.schema)));
+        }
+        let digest = saved.plan.digest();
+        if digest != saved.digest {
+            return Err(invalid(format!("it says its digest is `{}`, but it is `{digest}`", saved.digest)));
+        }
+        Ok(saved.plan)
+    }
+
+    /// Checks that this plan is what another, approved one says.
+    ///
+    /// # Errors
+    /// [`Code::PlanDrifted`] with each difference.
+    pub fn must_be(&self, approved: &Self) -> Result<(), Problem> {
+        if self.digest() == approved.digest() {
+            return Ok(());
+        }
+        let differences = self.differences(approved);
+        let mut problem = Problem::new(Code::PlanDrifted, "what would run now is not what was planned");
+        for difference in differences.iter().take(12) {
+            problem = problem.because(difference);
+        }
+        if differences.len() > 12 {
+            problem = problem.because(format!("and {} more", differences.len() - 12));
+        }
+        Err(problem.with_note("nothing was run").with_hint("make a new plan with `windlass plan -o FILE`, and have that approved"))
+    }
+
+    fn differences(&self, approved: &Self) -> Vec<String> {
+        let mut differences = Vec::new();
+        let component = |plan: &Self| plan.component.clone().unwrap_or_else(|| "none".into());
+        for (what, now, then) in [
+            ("app", self.app.clone(), approved.app.clone()),
+            ("environment", self.environment.clone(), approved.environment.clone()),
+            ("component", component(self), component(approved)),
+            ("commit", self.commit.clone(), approved.commit.clone()),
+            ("version", self.version.clone(), approved.version.clone()),
+            ("contract", self.contract.clone(), approved.contract.clone()),
+        ] {
+            if now != then {
+                differences.push(format!("{what} was `{then}` and is `{now}`"));
+            }
+        }
+        for (now, then) in [(&self.steps, &approved.steps), (&self.finally, &approved.finally)] {
+            for step in then {
+                let Some(other) = now.iter().find(|other| other.id == step.id) else {
+                    differences.push(format!("step `{}` is gone", step.id));
+                    continue;
+                };
+                step.differences(other, &mut differences);
+            }
+            for step in now {
+                if !then.iter().any(|other| other.id == step.id) {
+                    differences.push(format!("step `{}` is new", step.id));
+                }
+            }
+        }
+        if differences.is_empty() {
+            differences.push("the steps are in another order".into());
+        }
+        differences
+    }
+}
+
+impl PlannedStep {
+    fn differences(&self, now: &Self, differences: &mut Vec<String>) {
+        let id = &self.id;
+        if self.plugin != now.plugin || self.digest != now.digest {
+            differences.push(format!("step `{id}`: plugin was `{}` and is `{}`, or its bytes differ", self.plugin, now.plugin));
+        }
+        if self.with != now.with {
+            differences.push(format!("step `{id}`: its configuration changed"));
+        }
+        for (one, other, word) in [(self, now, "no longer asked for"), (now, self, "newly asked for")] {
+            for capability in &one.capabilities {
+                if !other.capabilities.contains(capability) {
+                    differences.push(format!("step `{id}`: {word}: {capability}"));
+                }
+            }
+            let word = if std::ptr::eq(one, self) { "no longer planned" } else { "newly planned" };
+            for intent in &one.intents {
+                if !other.intents.iter().any(|same| same.id == intent.id) {
+                    differences.push(format!("step `{id}`: {word}: {} ({})", intent.summary, intent.id));
+                }
+            }
+        }
+        if self.deferred != now.deferred {
+            differences.push(format!("step `{id}`: it is no longer known at the same time"));
+        }
+    }
+}
+
+/// JSON in one way only: keys sorted, no spaces. (RFC 8785 without its rules for numbers with a fraction, which no key of
+/// ours has and `with` writes as it was read.)
+fn canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(object) => {
+            let mut keys: Vec<&String> = object.keys().collect();
+            keys.sort_unstable();
+            text.push('{');
+            for (index, key) in keys.into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                let _ = write!(text, "{}:", Value::from(key.as_str()));
+                canonical(&object[key], text);
+            }
+            text.push('}');
+        }
+        Value::Array(array) => {
+            text.push('[');
+            for (index, value) in array.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                canonical(value, text);
+            }
+            text.push(']');
+        }
+        other => {
+            let _ = write!(text, "{other}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            schema: SCHEMA.into(),
+            app: "shop".into(),
+            environment: "staging".into(),
+            component: None,
+            commit: "abc".into(),
+            version: "1.0.0".into(),
+            contract: "0.1.0".into(),
+            steps: vec![PlannedStep {
+                id: "schema".into(),
+                plugin: "migrate@0.1.0".into(),
+                digest: "00".into(),
+                with: json!({"b": 1, "a": {"d": [1, 2], "c": null}}),
+                capabilities: vec![],
+                intents: vec![Intent {
+                    id: "0001@sha256:aa".into(),
+                    summary: "apply 0001".into(),
+                    detail: None,
+                    effect: Effect::Changes,
+                }],
+                deferred: false,
+            }],
+            finally: vec![],
+        }
+    }
+
+    #[test]
+    fn json_is_canonical() {
+        let mut text = String::new();
+        canonical(&json!({"b": [true, null], "a": {"z": "\"", "y": 1}}), &mut text);
+        assert_eq!(text, r#"{"a":{"y":1,"z":"\""},"b":[true,null]}"#);
+    }
+
+    #[test]
+    fn texts_do_not_change_the_digest_and_everything_else_does() {
+        let digest = plan().digest();
+        let mut same = plan();
+        same.steps[0].intents[0].summary = "another text".into();
+        same.steps[0].intents[0].detail = Some("more".into());
+        assert_eq!(same.digest(), digest);
+        let changes: [fn(&mut Plan); 9] = [
+            |plan| plan.app.push('x'),
+            |plan| plan.environment.push('x'),
+            |plan| plan.component = Some("api".into()),
+            |plan| plan.commit.push('x'),
+            |plan| plan.version.push('x'),
+            |plan| plan.steps[0].digest.push('x'),
+            |plan| plan.steps[0].with["b"] = json!(2),
+            |plan| plan.steps[0].intents[0].id.push('x'),
+            |plan| plan.steps[0].capabilities.push(serde_json::from_value(json!({"kind": "environment", "name": "A", "phases": ["apply"]})).expect("a capability")),
+        ];
+        for (index, change) in changes.iter().enumerate() {
+            let mut other = plan();
+            change(&mut other);
+            assert_ne!(other.digest(), digest, "change {index}");
+            let problem = other.must_be(&plan()).expect_err("drift");
+            assert_eq!(problem.code, Code::PlanDrifted);
+            assert!(!problem.causes.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_plan_survives_its_file_and_a_changed_one_does_not() {
+        let text = plan().to_file().to_string();
+        assert_eq!(Plan::from_file("plan.json", &text).expect("a plan"), plan());
+        let forged = text.replace("\"shop\"", "\"shop2\"");
+        assert!(Plan::from_file("plan.json", &forged).is_err());
+    }
+}

@@ -1,6 +1,6 @@
 //! The one gate: a question, an answer, a record of both.
 
-use super::{Access, Capability, Database, Directory, Exec, Http, Phase, Secret, SecretUse, TcpProbe};
+use super::{Access, Capability, Database, Directory, Phase, Secret, SecretUse, TcpProbe};
 use serde::{Deserialize, Serialize};
 
 /// What a plugin is about to do.
@@ -313,7 +313,7 @@ impl std::fmt::Display for Question<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Environment, Phases};
+    use super::super::{Environment, Http, Phases};
     use super::*;
 
     fn words(words: &[&str]) -> Vec<String> {

@@ -80,6 +80,12 @@ pub(super) struct Rest {
     pub(super) hidden: usize,
 }
 
+impl Default for Redactor {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
 impl Redactor {
     /// Knows these forms.
     pub(super) fn new(mut forms: Vec<Form>) -> Self {

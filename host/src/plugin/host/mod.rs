@@ -5,6 +5,7 @@
 
 mod files;
 mod output;
+mod pending;
 mod run;
 mod secrets;
 
