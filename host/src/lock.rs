@@ -214,19 +214,21 @@ impl LockedStep {
         Ok(())
     }
 
-    /// Checks that the lock, its holes filled, accepts all of what is asked for.
+    /// Checks that the lock, its holes filled, accepts all of what is asked for. A value that would turn a literal into a
+    /// pattern, such as `*` for an argument, is not accepted: nobody has reviewed that.
     ///
     /// # Errors
     /// [`Code::NotAccepted`] with each thing that it does not.
     pub fn accepts(&self, environment: &str, step: &str, holes: &Holes, wanted: &[Capability]) -> Result<(), Problem> {
-        let accepted = self
-            .capabilities
-            .iter()
-            .map(|capability| filled(capability, holes))
-            .collect::<Result<Vec<_>, Unfilled>>()
-            .map_err(|unfilled| {
+        let mut accepted = Vec::with_capacity(self.capabilities.len());
+        for open in &self.capabilities {
+            let filled = filled(open, holes).map_err(|unfilled| {
                 not_accepted(environment, step, format!("the capabilities of step `{step}` cannot be compared"), unfilled.to_string())
             })?;
+            if !widens(open, &filled) {
+                accepted.push(filled);
+            }
+        }
         let missing: Vec<&Capability> = wanted.iter().filter(|capability| !accepted.contains(capability)).collect();
         if missing.is_empty() {
             return Ok(());
@@ -244,46 +246,32 @@ impl LockedStep {
     }
 }
 
-/// A locked capability with its holes filled. A value that would widen it, such as `*` in an argument, stays a value: the
-/// plugin's own request with the same value is refused in [`literal`].
+/// A locked capability with its holes filled; holes for outputs that are not there yet stay open on both sides.
 fn filled(capability: &Capability, holes: &Holes) -> Result<Capability, Unfilled> {
     let Ok(value) = serde_json::to_value(capability) else { return Ok(capability.clone()) };
-    let value = fill(&value, holes)?;
-    Ok(serde_json::from_value(value).unwrap_or_else(|_| capability.clone()))
+    if crate::config::holes_in(&value).is_empty() {
+        return Ok(capability.clone());
+    }
+    match fill(&value, holes) {
+        Ok(value) => Ok(serde_json::from_value(value).unwrap_or_else(|_| capability.clone())),
+        Err(unfilled) if unfilled.is_deferred() => Ok(capability.clone()),
+        Err(unfilled) => Err(unfilled),
+    }
 }
 
-/// Checks that no filled hole has turned a literal into a pattern: `open` is what was accepted, `wanted` what a run asks
-/// for with the holes filled.
-///
-/// # Errors
-/// [`Code::NotAccepted`].
-pub fn literal(environment: &str, step: &str, open: &[Capability], wanted: &[Capability]) -> Result<(), Problem> {
-    let patterns = |capabilities: &[Capability]| {
-        let mut exec = 0_usize;
-        let mut prefixes = 0_usize;
-        let mut climbing = 0_usize;
-        for capability in capabilities {
-            match capability {
-                Capability::Exec(one) => exec += one.arguments.iter().filter(|argument| matches!(argument.as_str(), "*" | "**")).count(),
-                Capability::Http(one) => {
-                    prefixes += usize::from(one.path.ends_with('/'));
-                    climbing += usize::from(one.path.contains("/..") || one.path.contains(['?', '#', '\\']));
-                }
-                _ => {}
-            }
+/// Whether filling holes let more match than was written.
+fn widens(open: &Capability, filled: &Capability) -> bool {
+    match (open, filled) {
+        (Capability::Exec(open), Capability::Exec(filled)) => {
+            let pattern = |argument: &String| matches!(argument.as_str(), "*" | "**");
+            open.arguments.iter().zip(&filled.arguments).any(|(open, filled)| pattern(filled) && !pattern(open))
         }
-        (exec, prefixes, climbing)
-    };
-    let (before, after) = (patterns(open), patterns(wanted));
-    if after.0 > before.0 || after.1 > before.1 || after.2 > before.2 {
-        return Err(not_accepted(
-            environment,
-            step,
-            format!("a value in step `{step}` would widen what is accepted"),
-            "a hole was filled with `*`, `**`, or with a path that ends in `/` or leads upwards",
-        ));
+        (Capability::Http(open), Capability::Http(filled)) => {
+            let climbs = |path: &str| path.contains("/..") || path.contains(['?', '#', '\\', '%']);
+            (filled.path.ends_with('/') && !open.path.ends_with('/')) || (climbs(&filled.path) && !climbs(&open.path))
+        }
+        _ => false,
     }
-    Ok(())
 }
 
 /// A list of changes as `windlass lock` shows it.
@@ -356,8 +344,11 @@ capabilities = [
     fn a_value_cannot_become_a_pattern() {
         let open = capability(r#"{"kind":"exec","program":"a","arguments":["${env.X}"],"phases":["apply"]}"#);
         let star = capability(r#"{"kind":"exec","program":"a","arguments":["*"],"phases":["apply"]}"#);
-        assert!(literal("staging", "release", std::slice::from_ref(&open), &[star]).is_err());
-        assert!(literal("staging", "release", std::slice::from_ref(&open), std::slice::from_ref(&open)).is_ok());
+        let step = LockedStep { plugin: "command@0.1.0".into(), sha256: None, capabilities: vec![open] };
+        let holes = |value: &str| Holes { variables: [("X".to_owned(), value.to_owned())].into(), ..Holes::default() };
+        assert!(step.accepts("staging", "release", &holes("*"), &[star]).is_err());
+        let plain = capability(r#"{"kind":"exec","program":"a","arguments":["b"],"phases":["apply"]}"#);
+        assert!(step.accepts("staging", "release", &holes("b"), &[plain]).is_ok());
     }
 
     #[test]

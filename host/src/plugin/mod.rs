@@ -16,7 +16,7 @@ mod load;
 
 pub use call::{Answer, Call, CallFailure, Function, Intent, Effect, Limits, Outcome, Verdict};
 pub use cache::fill;
-pub use host::{Deployment, Level, LiveRelease, Services, StepState, Surroundings};
+pub use host::{Deployment, LiveRelease, Services, StepState, Surroundings};
 pub use load::{Plugin, Plugins};
 
 #[expect(missing_docs, reason = "generated from wit/v0.1.0, where every item is documented")]

@@ -13,7 +13,7 @@ pub use run::{Deployment, LiveRelease, StepState};
 
 use super::bindings::windlass::plugin::types as wit;
 use super::call::{Function, Limits};
-use crate::event::ReportItem;
+use crate::event::{Level, ReportItem};
 use crate::policy::{Access, Denial, Gate, Phase, Question};
 use crate::problem::Problem;
 use crate::secret::{Placeholders, Redactor, Secrets};
@@ -23,19 +23,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-
-/// How much a line of a step's log matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For the plugin's author.
-    Debug,
-    /// For whoever watches.
-    Info,
-    /// Worth a look.
-    Warn,
-    /// Wrong.
-    Error,
-}
 
 /// What a call sees of the run that it is part of. Texts that reach it are redacted already.
 pub trait Surroundings: std::fmt::Debug + Send + Sync {

@@ -1,7 +1,8 @@
 //! The step's log: everything that a guest or its children write passes here, is redacted, and stops at a limit with a
 //! line that says so.
 
-use super::{Level, Surroundings, locked};
+use super::{Surroundings, locked};
+use crate::event::Level;
 use crate::secret::{Redactor, StreamRedactor};
 use std::io;
 use std::pin::Pin;

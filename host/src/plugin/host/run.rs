@@ -1,7 +1,7 @@
 //! What comes from the run: record, deployment, outputs, log, progress, report, state.
 
-use super::{Level, State, broken_promise, locked};
-use crate::event::{ReportItem, RunOutcome, StepOutcome};
+use super::{State, broken_promise, locked};
+use crate::event::{Level, ReportItem, RunOutcome, StepOutcome};
 use crate::plugin::bindings::windlass::plugin as interfaces;
 use crate::plugin::bindings::windlass::plugin::types as wit;
 use crate::plugin::call::Function;
