@@ -1,1 +1,334 @@
-//! To be written.
+//! Runs one child process: exactly the program, arguments, directory and environment it is told, in a process group of its
+//! own, so that nothing of it outlives its step unless it may.
+//!
+//! It decides nothing: what may run, and with which variables, is for `policy` and `plugin`. Output is handed on as it
+//! comes and is not redacted here. It knows nothing of plugins.
+//!
+//! What becomes of the group:
+//! - the program ends: what it left running in its group is asked to end (SIGTERM) and killed after [`GRACE`], unless
+//!   `background`; a program that makes a session of its own (a daemon) leaves the group, and is not found;
+//! - its timeout passes, or the caller's `stop` comes: the group is asked to end and killed after [`GRACE`];
+//! - the future is dropped: the group is killed at once. Whoever drops it goes on, perhaps to take the work back, and
+//!   nothing may still be at work then. Where there is time to be polite, use `stop`.
+//!
+//! On Windows a job object takes the group's place, and it is always killed at once.
+
+mod environment;
+mod group;
+mod pipe;
+
+pub use environment::{baseline, baseline_names, find_program, toolchain_variables};
+
+use group::Group;
+use pipe::Pipe;
+use std::ffi::OsString;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{ChildStdin, Command};
+use tokio::time::Instant;
+
+/// How long a group has between being asked to end and being killed.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// The most that is read at once, in bytes, and so the most that one call of `on_output` gets.
+const READ: usize = 256 << 10;
+
+/// What to run, and how.
+#[derive(Debug, Clone)]
+pub struct Spawn {
+    /// The absolute path of the program; see [`find_program`].
+    pub program: PathBuf,
+    /// Its arguments, without the program itself.
+    pub arguments: Vec<String>,
+    /// Its working directory, absolute.
+    pub directory: PathBuf,
+    /// Its whole environment: nothing is inherited.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What it reads on its standard input; none is an empty one.
+    pub input: Option<Vec<u8>>,
+    /// Whether what it leaves running may stay.
+    pub background: bool,
+    /// How long it may take; then it is ended.
+    pub timeout: Option<Duration>,
+    /// Keep this many bytes of each of its outputs for [`Completion`]; none keeps nothing.
+    pub capture: Option<usize>,
+}
+
+/// Which of a child's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Error,
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Completion {
+    /// Its exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Whether it was ended because its timeout had passed.
+    pub timed_out: bool,
+    /// Whether it was ended because the caller said so.
+    pub stopped: bool,
+    /// What it wrote to standard output, where captured.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, where captured.
+    pub stderr: Vec<u8>,
+    /// Whether the limit cut either.
+    pub truncated: bool,
+}
+
+/// Why a program could not be run at all. Its own exit code is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such file.
+    #[error("program `{}` does not exist", .0.display())]
+    ProgramNotFound(PathBuf),
+    /// The file is there, and the interpreter that its first line names, or its loader, is not.
+    #[error("program `{}` cannot be started: what its first line names as its interpreter does not exist", .0.display())]
+    InterpreterNotFound(PathBuf),
+    /// The file is there and not executable.
+    #[error("program `{}` is not executable", .0.display())]
+    NotExecutable(PathBuf),
+    /// The working directory is not there, or is none.
+    #[error("`{}` is not a directory to run `{}` in", .directory.display(), .program.display())]
+    DirectoryMissing {
+        /// The program.
+        program: PathBuf,
+        /// What should be a directory.
+        directory: PathBuf,
+    },
+    /// No operating system can pass this on.
+    #[error("{what} has a NUL character in it, which no program can be given")]
+    Nul {
+        /// Which argument or variable.
+        what: String,
+    },
+    /// A variable cannot be set under this name.
+    #[error("`{name}` is not a name that an environment variable can have")]
+    VariableName {
+        /// The name.
+        name: String,
+    },
+    /// Anything else that the system said.
+    #[error("program `{}` could not be run", .program.display())]
+    System {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Runs a child to its end. `on_output` gets its output as it comes, also what is captured; the child waits while
+/// `on_output` does not return.
+///
+/// # Errors
+/// Where it could not be started. How it ended is not an error.
+pub async fn run(spawn: Spawn, on_output: impl FnMut(Stream, &[u8])) -> Result<Completion, Error> {
+    run_until(spawn, std::future::pending(), on_output).await
+}
+
+/// As [`run`]; when `stop` comes first, the child is asked to end, and killed after [`GRACE`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until(
+    spawn: Spawn,
+    stop: impl Future<Output = ()>,
+    on_output: impl FnMut(Stream, &[u8]),
+) -> Result<Completion, Error> {
+    check(&spawn)?;
+    let system = |source| Error::System { program: spawn.program.clone(), source };
+    let mut command = Command::new(&spawn.program);
+    command.args(&spawn.arguments).current_dir(&spawn.directory).env_clear();
+    command.envs(spawn.environment.iter().map(|(name, value)| (name, value)));
+    command.stdin(if spawn.input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let (mut group, out, error) = Group::start(command).map_err(|error| explain(error, &spawn))?;
+    let mut running = Running {
+        out: Some(out),
+        error: Some(error),
+        buffers: (vec![0; READ], vec![0; READ]),
+        input: group.input().zip(spawn.input),
+        kept: Completion::default(),
+        limit: spawn.capture,
+        on_output,
+    };
+    let deadline = spawn.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let status = match running.pump(&mut group, deadline, stop).await.map_err(system)? {
+        Pumped::Ended(status) => status,
+        why => {
+            running.kept.timed_out = matches!(why, Pumped::TimedOut);
+            running.kept.stopped = matches!(why, Pumped::Stopped);
+            running.input = None;
+            if group.ask_to_end() {
+                // Its last words are heard.
+                let grace = Some(Instant::now() + GRACE);
+                match running.pump(&mut group, grace, std::future::pending()).await.map_err(system)? {
+                    Pumped::Ended(status) => status,
+                    _ => group.kill().await.map_err(system)?,
+                }
+            } else {
+                group.kill().await.map_err(system)?
+            }
+        }
+    };
+    if spawn.background && !running.kept.timed_out && !running.kept.stopped {
+        group.leave();
+    } else {
+        group.end_rest().await;
+    }
+    running.drain().await;
+    let mut completion = running.kept;
+    (completion.code, completion.signal) = (status.code(), signal(status));
+    Ok(completion)
+}
+
+/// Why a pump ended.
+enum Pumped {
+    Ended(ExitStatus),
+    TimedOut,
+    Stopped,
+}
+
+/// A child at work: what it writes and reads.
+struct Running<F> {
+    out: Option<Pipe>,
+    error: Option<Pipe>,
+    buffers: (Vec<u8>, Vec<u8>),
+    input: Option<(ChildStdin, Vec<u8>)>,
+    kept: Completion,
+    limit: Option<usize>,
+    on_output: F,
+}
+
+impl<F: FnMut(Stream, &[u8])> Running<F> {
+    /// Moves bytes until the child itself ends, the deadline passes or `stop` comes. The end of its output is not waited
+    /// for: what it left running may hold the other ends of the pipes for ever.
+    async fn pump(
+        &mut self,
+        group: &mut Group,
+        deadline: Option<Instant>,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<Pumped> {
+        let Self { out, error, buffers, input, kept, limit, on_output } = self;
+        let ended = group.ended();
+        let late = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let feed = async {
+            if let Some((mut stdin, bytes)) = input.take() {
+                // A program that does not want all of it closes its end; how it ends is what counts.
+                let _ = stdin.write_all(&bytes).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::pin!(ended, late, feed, stop);
+        loop {
+            tokio::select! {
+                status = &mut ended => return status.map(Pumped::Ended),
+                () = &mut late => return Ok(Pumped::TimedOut),
+                () = &mut stop => return Ok(Pumped::Stopped),
+                () = &mut feed => {}
+                read = next(out, &mut buffers.0) => match read {
+                    Ok(1..) => keep(Stream::Out, &buffers.0[..read.unwrap_or_default()], kept, *limit, on_output),
+                    _ => *out = None,
+                },
+                read = next(error, &mut buffers.1) => match read {
+                    Ok(1..) => keep(Stream::Error, &buffers.1[..read.unwrap_or_default()], kept, *limit, on_output),
+                    _ => *error = None,
+                },
+            }
+        }
+    }
+
+    /// Takes what is in the pipes and does not wait for more.
+    async fn drain(&mut self) {
+        let Self { out, error, buffers, kept, limit, on_output, .. } = self;
+        for (stream, pipe) in [(Stream::Out, out.take()), (Stream::Error, error.take())] {
+            if let Some(pipe) = pipe {
+                pipe.drain(&mut buffers.0, &mut |bytes: &[u8]| keep(stream, bytes, kept, *limit, on_output)).await;
+            }
+        }
+    }
+}
+
+async fn next(pipe: &mut Option<Pipe>, buffer: &mut [u8]) -> io::Result<usize> {
+    match pipe {
+        Some(pipe) => pipe.read(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Hands on, and keeps what is within the limit.
+fn keep(
+    stream: Stream,
+    bytes: &[u8],
+    kept: &mut Completion,
+    limit: Option<usize>,
+    on_output: &mut impl FnMut(Stream, &[u8]),
+) {
+    on_output(stream, bytes);
+    if let Some(limit) = limit {
+        let buffer = match stream {
+            Stream::Out => &mut kept.stdout,
+            Stream::Error => &mut kept.stderr,
+        };
+        let room = limit.saturating_sub(buffer.len()).min(bytes.len());
+        buffer.extend_from_slice(&bytes[..room]);
+        kept.truncated |= room < bytes.len();
+    }
+}
+
+/// What the system would say less clearly.
+fn check(spawn: &Spawn) -> Result<(), Error> {
+    let nul = |what: String| Error::Nul { what };
+    if let Some(index) = spawn.arguments.iter().position(|argument| argument.contains('\0')) {
+        return Err(nul(format!("argument {} of `{}`", index + 1, spawn.program.display())));
+    }
+    for (name, value) in &spawn.environment {
+        let shown = name.to_string_lossy();
+        if name.is_empty() || name.as_encoded_bytes().iter().any(|byte| matches!(byte, b'=' | 0)) {
+            return Err(Error::VariableName { name: shown.replace('\0', "\\0") });
+        }
+        if value.as_encoded_bytes().contains(&0) {
+            return Err(nul(format!("variable `{shown}`")));
+        }
+    }
+    if !spawn.directory.is_dir() {
+        return Err(Error::DirectoryMissing { program: spawn.program.clone(), directory: spawn.directory.clone() });
+    }
+    Ok(())
+}
+
+/// What it means that a program could not be started.
+fn explain(error: io::Error, spawn: &Spawn) -> Error {
+    let program = spawn.program.clone();
+    match error.kind() {
+        io::ErrorKind::NotFound if program.exists() => Error::InterpreterNotFound(program),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::ProgramNotFound(program),
+        io::ErrorKind::PermissionDenied => Error::NotExecutable(program),
+        _ => Error::System { program, source: error },
+    }
+}
+
+#[cfg(unix)]
+fn signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
+}

@@ -64,7 +64,7 @@ fn base64_forms(value: &[u8]) -> Vec<String> {
         for width in [64, 76].into_iter().filter(|width| alone.len() > *width) {
             forms.extend(alone.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line).into_owned()));
         }
-        if value.len() % 3 != 0 {
+        if !value.len().is_multiple_of(3) {
             forms.push(format!("{alone}{}", "=".repeat(3 - value.len() % 3)));
         }
         forms.push(alone);

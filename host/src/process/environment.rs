@@ -1,0 +1,303 @@
+//! Where programs are found, and what a child's environment is made of. Pure but for looking at files.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+
+/// What every child gets from the job's environment, where it is set there.
+const BASELINE: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "CI",
+    // Ways out, by both spellings, because programs disagree.
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    // Whom to trust.
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+    "CARGO_HTTP_CAINFO",
+    "PIP_CERT",
+];
+
+/// What nothing runs without on Windows.
+const BASELINE_ON_WINDOWS: &[&str] = &[
+    "SystemRoot",
+    "SystemDrive",
+    "windir",
+    "ComSpec",
+    "PATHEXT",
+    "OS",
+    "USERNAME",
+    "USERPROFILE",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "ProgramData",
+    "ProgramFiles",
+    "ProgramFiles(x86)",
+    "ProgramW6432",
+    "CommonProgramFiles",
+    "NUMBER_OF_PROCESSORS",
+    "PROCESSOR_ARCHITECTURE",
+];
+
+/// What the homes and caches of toolchains are called. A version manager's variables are with the tool that it provides.
+/// None of them holds a token: those are granted one by one.
+const TOOLCHAINS: &[(&str, &[&str])] = &[
+    ("cargo", &["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE"]),
+    ("rust", &["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"]),
+    ("rustup", &["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"]),
+    ("node", &["NVM_DIR", "NVM_BIN", "FNM_DIR", "FNM_MULTISHELL_PATH", "VOLTA_HOME", "NODE_PATH"]),
+    (
+        "npm",
+        &[
+            "NVM_DIR",
+            "NVM_BIN",
+            "FNM_DIR",
+            "VOLTA_HOME",
+            "NPM_CONFIG_CACHE",
+            "npm_config_cache",
+            "NPM_CONFIG_PREFIX",
+            "NPM_CONFIG_USERCONFIG",
+        ],
+    ),
+    (
+        "pnpm",
+        &[
+            "PNPM_HOME",
+            "NVM_DIR",
+            "NVM_BIN",
+            "FNM_DIR",
+            "VOLTA_HOME",
+            "COREPACK_HOME",
+            "XDG_DATA_HOME",
+            "XDG_CACHE_HOME",
+            "NPM_CONFIG_CACHE",
+            "npm_config_store_dir",
+        ],
+    ),
+    (
+        "yarn",
+        &["NVM_DIR", "NVM_BIN", "FNM_DIR", "VOLTA_HOME", "COREPACK_HOME", "YARN_CACHE_FOLDER", "YARN_GLOBAL_FOLDER"],
+    ),
+    ("python", &["PYENV_ROOT", "PYENV_VERSION", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "pythonLocation"]),
+    (
+        "pip",
+        &[
+            "PYENV_ROOT",
+            "PYENV_VERSION",
+            "VIRTUAL_ENV",
+            "CONDA_PREFIX",
+            "PYTHONHOME",
+            "pythonLocation",
+            "PIP_CACHE_DIR",
+            "PIP_CONFIG_FILE",
+            "XDG_CACHE_HOME",
+        ],
+    ),
+    (
+        "uv",
+        &[
+            "UV_CACHE_DIR",
+            "UV_PYTHON_INSTALL_DIR",
+            "UV_PROJECT_ENVIRONMENT",
+            "UV_TOOL_DIR",
+            "UV_OFFLINE",
+            "PYENV_ROOT",
+            "VIRTUAL_ENV",
+            "XDG_CACHE_HOME",
+            "XDG_DATA_HOME",
+        ],
+    ),
+    (
+        "poetry",
+        &[
+            "POETRY_HOME",
+            "POETRY_CACHE_DIR",
+            "POETRY_CONFIG_DIR",
+            "POETRY_VIRTUALENVS_PATH",
+            "POETRY_VIRTUALENVS_IN_PROJECT",
+            "PYENV_ROOT",
+            "PYENV_VERSION",
+            "VIRTUAL_ENV",
+            "XDG_CACHE_HOME",
+            "XDG_CONFIG_HOME",
+        ],
+    ),
+    ("go", &["GOROOT", "GOPATH", "GOBIN", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOTOOLCHAIN", "GOENV"]),
+    ("ruby", &["RBENV_ROOT", "RBENV_VERSION", "RUBY_ROOT", "GEM_HOME", "GEM_PATH", "RUBYLIB", "rvm_path"]),
+    (
+        "bundler",
+        &[
+            "RBENV_ROOT",
+            "RBENV_VERSION",
+            "GEM_HOME",
+            "GEM_PATH",
+            "rvm_path",
+            "BUNDLE_PATH",
+            "BUNDLE_GEMFILE",
+            "BUNDLE_APP_CONFIG",
+            "BUNDLE_USER_HOME",
+            "BUNDLE_USER_CACHE",
+        ],
+    ),
+    ("php", &["PHPRC", "PHP_INI_SCAN_DIR", "PHPENV_ROOT"]),
+    (
+        "composer",
+        &["COMPOSER_HOME", "COMPOSER_CACHE_DIR", "COMPOSER_VENDOR_DIR", "PHPRC", "PHP_INI_SCAN_DIR", "PHPENV_ROOT"],
+    ),
+    ("java", &["JAVA_HOME", "JDK_HOME", "SDKMAN_DIR"]),
+    ("maven", &["JAVA_HOME", "SDKMAN_DIR", "M2_HOME", "MAVEN_HOME", "MAVEN_USER_HOME"]),
+    ("gradle", &["JAVA_HOME", "SDKMAN_DIR", "GRADLE_HOME", "GRADLE_USER_HOME"]),
+    ("dotnet", &["DOTNET_ROOT", "DOTNET_CLI_HOME", "NUGET_PACKAGES"]),
+    ("docker", &["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_RUNTIME_DIR"]),
+    ("asdf", &["ASDF_DIR", "ASDF_DATA_DIR", "ASDF_CONFIG_FILE"]),
+    ("mise", &["MISE_DATA_DIR", "MISE_CACHE_DIR", "MISE_CONFIG_DIR"]),
+];
+
+/// The variables that a toolchain's homes and caches go by; none where there is no toolchain of this name.
+#[must_use]
+pub fn toolchain_variables(name: &str) -> Option<&'static [&'static str]> {
+    TOOLCHAINS.iter().find(|(toolchain, _)| *toolchain == name).map(|(_, variables)| *variables)
+}
+
+/// The names that [`baseline`] looks up on this system.
+pub fn baseline_names() -> impl Iterator<Item = &'static str> {
+    let windows: &[_] = if cfg!(windows) { BASELINE_ON_WINDOWS } else { &[] };
+    BASELINE.iter().chain(windows).copied()
+}
+
+/// What every child gets: the job's variables of these names, where `lookup` finds them, and `temporary` to put things
+/// that may go.
+pub fn baseline(lookup: impl Fn(&str) -> Option<OsString>, temporary: &Path) -> Vec<(OsString, OsString)> {
+    let mut variables: Vec<_> =
+        baseline_names().filter_map(|name| Some((OsString::from(name), lookup(name)?))).collect();
+    let names: &[_] = if cfg!(windows) { &["TEMP", "TMP"] } else { &["TMPDIR"] };
+    variables.extend(names.iter().map(|name| (OsString::from(name), temporary.into())));
+    variables
+}
+
+/// The file of a program: a name is looked up on the search path, whose empty and relative places are not looked at; what
+/// contains a slash is relative to the project, and stays within it by its name. Whether such a file can be executed shows
+/// when it is run.
+#[must_use]
+pub fn find_program(name: &str, path: &OsStr, project: &Path) -> Option<PathBuf> {
+    if name.is_empty() || name.contains('\0') {
+        return None;
+    }
+    let slash = name.contains('/') || (cfg!(windows) && name.contains('\\'));
+    if slash {
+        let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !Path::new(name).components().all(inside) {
+            return None;
+        }
+        return spellings(project.join(name)).find(|file| file.is_file());
+    }
+    if matches!(name, "." | "..") {
+        return None;
+    }
+    let places = std::env::split_paths(path).filter(|place| place.is_absolute());
+    places.flat_map(|place| spellings(place.join(name))).find(|file| is_executable(file))
+}
+
+/// The ways in which a program's file may be called.
+#[cfg(not(windows))]
+fn spellings(file: PathBuf) -> impl Iterator<Item = PathBuf> {
+    std::iter::once(file)
+}
+
+/// As it is where it has an ending, then with each that programs have.
+#[cfg(windows)]
+fn spellings(file: PathBuf) -> impl Iterator<Item = PathBuf> {
+    let endings = std::env::var("PATHEXT").unwrap_or_else(|_| ".COM;.EXE;.BAT;.CMD".into());
+    let whole = file.extension().is_some().then(|| file.clone());
+    let with = endings
+        .split(';')
+        .filter(|ending| !ending.is_empty())
+        .map(|ending| {
+            let mut name = file.clone().into_os_string();
+            name.push(ending.to_ascii_lowercase());
+            PathBuf::from(name)
+        })
+        .collect::<Vec<_>>();
+    whole.into_iter().chain(with)
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TOOLCHAINS, baseline, find_program, toolchain_variables};
+    use std::ffi::{OsStr, OsString};
+    use std::path::Path;
+
+    #[test]
+    fn the_baseline_is_what_is_set_and_a_place_of_its_own() {
+        let lookup = |name: &str| match name {
+            "PATH" => Some(OsString::from("/bin")),
+            "TMPDIR" => Some(OsString::from("/elsewhere")),
+            "TOKEN" => Some(OsString::from("secret")),
+            _ => None,
+        };
+        let variables = baseline(lookup, Path::new("/own"));
+        let temporary = if cfg!(windows) { "TEMP" } else { "TMPDIR" };
+        let value = |name: &str| variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+        assert_eq!(value("PATH"), Some("/bin".into()));
+        assert_eq!(value(temporary), Some("/own".into()));
+        assert_eq!(value("TOKEN"), None);
+    }
+
+    #[test]
+    fn toolchains_are_known_by_name_and_hold_no_tokens() {
+        assert!(toolchain_variables("cargo").is_some_and(|names| names.contains(&"CARGO_HOME")));
+        assert_eq!(toolchain_variables("nothing"), None);
+        for (toolchain, names) in TOOLCHAINS {
+            for name in *names {
+                let upper = name.to_uppercase();
+                assert!(
+                    !["TOKEN", "PASSWORD", "AUTH", "SECRET"].iter().any(|word| upper.contains(word)),
+                    "{toolchain}: {name}"
+                );
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_are_found_on_the_path_and_in_the_project() {
+        let path = OsStr::new("relative::/nowhere:/bin:/usr/bin");
+        let project = Path::new("/usr");
+        let found = find_program("sh", path, project).expect("there is a shell");
+        assert!(found.is_absolute() && found.ends_with("sh"));
+        assert!(find_program("./bin/env", path, project).is_some_and(|file| file.starts_with(project)));
+        for name in ["", ".", "..", "no-such-program", "/bin/sh", "../bin/sh", "bin/../../bin/sh", "./bin", "a\0b"] {
+            assert_eq!(find_program(name, path, project), None, "{name:?}");
+        }
+        assert_eq!(find_program("sh", OsStr::new(""), project), None);
+    }
+}

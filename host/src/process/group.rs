@@ -1,0 +1,166 @@
+//! A child and everything it starts: a process group, or a job object on Windows.
+
+use super::GRACE;
+use super::pipe::Pipe;
+use process_wrap::tokio::{ChildWrapper, CommandWrap};
+use std::future::Future;
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+use tokio::process::{ChildStdin, Command};
+
+/// A child and what it started. Killed when dropped before its end.
+#[derive(Debug)]
+pub(super) struct Group {
+    child: Box<dyn ChildWrapper>,
+    /// The group's id, which is that of its first process.
+    #[cfg(unix)]
+    id: nix::unistd::Pid,
+    /// Whether nothing is left to kill, or it may stay.
+    over: bool,
+}
+
+impl Group {
+    /// Starts it, and gives the other ends of its standard output and error.
+    pub(super) fn start(mut command: Command) -> io::Result<(Self, Pipe, Pipe)> {
+        #[cfg(unix)]
+        let (out, error) = {
+            let (out, theirs) = Pipe::pair()?;
+            command.stdout(theirs);
+            let (error, theirs) = Pipe::pair()?;
+            command.stderr(theirs);
+            (out, error)
+        };
+        #[cfg(not(unix))]
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut command = CommandWrap::from(command);
+        #[cfg(unix)]
+        command.wrap(process_wrap::tokio::ProcessGroup::leader());
+        #[cfg(windows)]
+        command.wrap(process_wrap::tokio::JobObject);
+        let child = command.spawn()?;
+        #[cfg(not(unix))]
+        let (mut child, missing) = (child, || io::Error::other("the child has no output"));
+        #[cfg(not(unix))]
+        let (out, error) = (
+            Pipe::of(child.stdout().take().ok_or_else(missing)?),
+            Pipe::of(child.stderr().take().ok_or_else(missing)?),
+        );
+        #[cfg(unix)]
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).map(nix::unistd::Pid::from_raw);
+        let group = Self {
+            child,
+            #[cfg(unix)]
+            id: id.ok_or_else(|| io::Error::other("the child has no id"))?,
+            over: false,
+        };
+        Ok((group, out, error))
+    }
+
+    /// Where the child reads, where that is a pipe.
+    pub(super) fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin().take()
+    }
+
+    /// Waits for the child itself, not for what it started: the wrapper's own way of waiting would wait for that too,
+    /// wherever we are the parent of orphans.
+    pub(super) fn ended(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + '_ {
+        self.child.inner_mut().wait()
+    }
+
+    /// Kills all of it and waits for the child itself.
+    pub(super) async fn kill(&mut self) -> io::Result<ExitStatus> {
+        // Where it is gone already there is nothing to kill.
+        let _ = self.child.start_kill();
+        self.ended().await
+    }
+
+    /// Lets what is still running be.
+    pub(super) fn leave(&mut self) {
+        self.over = true;
+    }
+}
+
+#[cfg(unix)]
+impl Group {
+    /// Asks all of it to end; whether that can be done.
+    pub(super) fn ask_to_end(&self) -> bool {
+        let _ = nix::sys::signal::killpg(self.id, nix::sys::signal::Signal::SIGTERM);
+        true
+    }
+
+    /// Ends what the child left in its group. Immediate where it left nothing. The child itself has been waited for, so
+    /// its id names nothing but the group.
+    pub(super) async fn end_rest(&mut self) {
+        use nix::sys::signal::{Signal, killpg};
+        self.reap();
+        let asked = killpg(self.id, Signal::SIGTERM);
+        // A stopped process hears nothing before it goes on.
+        let mut alive = asked.is_ok() && killpg(self.id, Signal::SIGCONT).is_ok();
+        let mut pause = Duration::from_millis(1);
+        let mut waited = Duration::ZERO;
+        while alive && waited < GRACE {
+            // There is nothing to wait on: these are other people's children.
+            tokio::time::sleep(pause).await;
+            waited += pause;
+            pause = (pause * 2).min(Duration::from_millis(50));
+            self.reap();
+            alive = killpg(self.id, None).is_ok() && !self.only_zombies();
+        }
+        if alive {
+            let _ = killpg(self.id, Signal::SIGKILL);
+            self.reap();
+        }
+        self.over = true;
+    }
+
+    /// Whether all that is left of the group has ended, and only waits for a first process that is slow to notice, as in
+    /// many containers.
+    #[cfg(target_os = "linux")]
+    fn only_zombies(&self) -> bool {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+        let group = self.id.to_string();
+        let ours_and_alive = |entry: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            // After the name, which may hold anything, in parentheses: state, parent, group.
+            let mut fields = status.rsplit(')').next().unwrap_or_default().split_whitespace();
+            let state = fields.next().unwrap_or("Z");
+            fields.nth(1) == Some(group.as_str()) && !matches!(state, "Z" | "X")
+        };
+        !processes.flatten().any(ours_and_alive)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn only_zombies(&self) -> bool {
+        false
+    }
+
+    /// Where we are the first process of a container, orphans become our children.
+    fn reap(&self) {
+        use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+        let everyone = nix::unistd::Pid::from_raw(-self.id.as_raw());
+        while matches!(waitpid(everyone, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+    }
+}
+
+#[cfg(not(unix))]
+impl Group {
+    /// Asks all of it to end; whether that can be done.
+    pub(super) fn ask_to_end(&self) -> bool {
+        false
+    }
+
+    /// Ends what the child left in its job.
+    pub(super) async fn end_rest(&mut self) {
+        let _ = self.child.start_kill();
+        self.over = true;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !self.over {
+            let _ = self.child.start_kill();
+        }
+    }
+}
