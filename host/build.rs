@@ -51,6 +51,9 @@ fn build() -> Result<(), String> {
         let _ = writeln!(table, "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})), {digest:?}),", format!("/{file}"));
     }
     table.push_str("];\n");
+    let contract = std::fs::read(workspace.join("wit/v0.1.0/step.wit")).map_err(|error| format!("the contract cannot be read: {error}"))?;
+    let digest: String = Sha256::digest(&contract).iter().map(|byte| format!("{byte:02x}")).collect();
+    let _ = writeln!(table, "/// The SHA-256 of the contract's text, in hex.\npub(crate) const CONTRACT_DIGEST: &str = {digest:?};");
     std::fs::write(out.join("builtin.rs"), table).map_err(|error| format!("the table cannot be written: {error}"))
 }
 

@@ -32,6 +32,9 @@ mod bindings {
 /// The contract's version, as `wit/v0.1.0` has it.
 pub const CONTRACT: &str = "0.1.0";
 
+/// The SHA-256 of the contract's text, in hex.
+pub const CONTRACT_DIGEST: &str = builtin::CONTRACT_DIGEST;
+
 /// The names of the built-in plugins.
 #[must_use]
 pub fn built_in_names() -> Vec<&'static str> {

@@ -6,6 +6,7 @@
 mod files;
 mod output;
 mod pending;
+mod process;
 mod run;
 mod secrets;
 

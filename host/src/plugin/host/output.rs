@@ -64,6 +64,12 @@ impl Output {
         }
     }
 
+    /// What a child writes that is captured: only the last of it is kept here, for a message.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        let Self { stream, tail, .. } = self;
+        stream.push(bytes, &mut |clean| keep_tail(tail, clean));
+    }
+
     /// The end of what a child or the guest writes.
     pub(super) fn finish(&mut self) {
         let Self { stream, surroundings, tail, left, .. } = self;

@@ -5,11 +5,6 @@ use crate::plugin::bindings::windlass::plugin::types as wit;
 use interfaces::database::{Connection, Engine, Rows, Value};
 use wasmtime::component::Resource;
 
-impl interfaces::process::Host for State {
-    async fn run(&mut self, _: interfaces::process::Command) -> wasmtime::Result<Result<interfaces::process::Completion, wit::Failure>> {
-        Ok(Err(broken_promise("pending", "pending")))
-    }
-}
 impl interfaces::network::Host for State {
     async fn probe_tcp(&mut self, _: String, _: u16, _: u64) -> wasmtime::Result<Result<u64, wit::Failure>> {
         Ok(Err(broken_promise("pending", "pending")))

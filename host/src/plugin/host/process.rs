@@ -1,0 +1,157 @@
+//! Running granted programs.
+
+use super::{State, broken_promise, locked};
+use crate::plugin::bindings::windlass::plugin::process as interface;
+use crate::plugin::bindings::windlass::plugin::types as wit;
+use crate::policy::{Capability, Question};
+use crate::process::{self, Spawn};
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+/// The most that is captured of one stream, in bytes.
+const CAPTURE: usize = 16 << 20;
+
+fn unavailable(code: &str, message: String) -> wit::Failure {
+    wit::Failure { kind: wit::FailureKind::Unavailable, code: code.into(), message, causes: vec![], hint: None, note: None }
+}
+
+/// A directory of its own for a child's temporary files, gone with it.
+struct Temporary(std::path::PathBuf);
+
+impl Temporary {
+    fn make() -> std::io::Result<Self> {
+        let name = format!("windlass-{:016x}", getrandom::u64().unwrap_or_else(|_| std::process::id().into()));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl State {
+    /// The child's environment: the baseline, what the toolchains need, what was granted, and secrets granted for this.
+    fn child_environment(
+        &self,
+        exec: &crate::policy::Exec,
+        set: &[(String, String)],
+        temporary: &Path,
+    ) -> Vec<(OsString, OsString)> {
+        let lookup = |name: &str| self.services.environment.get(name).map(OsString::from);
+        let mut environment = process::baseline(lookup, temporary);
+        let mut put = |name: &str, value: &str| {
+            environment.retain(|(other, _)| other != name);
+            environment.push((name.into(), value.into()));
+        };
+        let homes = exec.toolchains.iter().filter_map(|name| process::toolchain_variables(name)).flatten().copied();
+        for name in homes.chain(exec.variables.iter().map(String::as_str)) {
+            if let Some(value) = self.services.environment.get(name) {
+                put(name, value);
+            }
+        }
+        for (name, value) in set {
+            put(name, value);
+        }
+        for (variable, secret) in locked(&self.gate).child_secrets() {
+            if let Some(secret) = self.services.secrets.get(&secret) {
+                put(&variable, secret.expose());
+            }
+        }
+        environment
+    }
+}
+
+impl interface::Host for State {
+    async fn run(&mut self, command: interface::Command) -> wasmtime::Result<Result<interface::Completion, wit::Failure>> {
+        let names: Vec<String> = command.variables.iter().map(|(name, _)| name.clone()).collect();
+        let question = Question::Exec {
+            program: &command.program,
+            arguments: &command.arguments,
+            directory: &command.directory,
+            variables: &names,
+        };
+        let exec = match self.ask(&question) {
+            Ok(Capability::Exec(exec)) => exec,
+            Ok(_) => return Ok(Err(broken_promise("bug", "the gate answered with another kind of capability"))),
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let temporary = match Temporary::make() {
+            Ok(temporary) => temporary,
+            Err(error) => {
+                let mut failure = unavailable("no-temporary-directory", format!("`{}` cannot be run", command.program));
+                failure.causes.push(format!("a temporary directory for it cannot be made: {error}"));
+                return Ok(Err(failure));
+            }
+        };
+        let environment = self.child_environment(&exec, &command.variables, &temporary.0);
+        let path = environment.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH")).map(|(_, value)| value.clone());
+        let Some(program) = process::find_program(&command.program, &path.unwrap_or_default(), &self.services.project) else {
+            let mut failure = unavailable("program-not-found", format!("there is no program `{}`", command.program));
+            failure.causes.push(if command.program.contains('/') {
+                "no such executable file in the project".into()
+            } else {
+                "it is in no directory of `PATH`".into()
+            });
+            failure.hint = Some("install it, or make it executable".into());
+            return Ok(Err(failure));
+        };
+        let spawn = Spawn {
+            program,
+            arguments: command.arguments.clone(),
+            directory: self.services.project.join(&command.directory),
+            environment,
+            input: command.input,
+            background: exec.background,
+            timeout: command.timeout_milliseconds.map(Duration::from_millis),
+            capture: matches!(command.output, interface::Output::Capture).then_some(CAPTURE),
+        };
+        let stream = spawn.capture.is_none();
+        let output = self.output.clone();
+        locked(&output).take_tail();
+        let result = process::run(spawn, |_, bytes| {
+            let mut output = locked(&output);
+            if stream { output.write(bytes) } else { output.keep(bytes) }
+        })
+        .await;
+        let tail = locked(&output).take_tail();
+        Ok(match result {
+            Ok(done) => Ok(interface::Completion {
+                code: done.code,
+                signal: done.signal,
+                timed_out: done.timed_out,
+                stdout: self.without_secrets(done.stdout),
+                stderr: self.without_secrets(done.stderr),
+                truncated: done.truncated,
+                tail,
+            }),
+            Err(error) => {
+                let code = match error {
+                    process::Error::ProgramNotFound(_) => "program-not-found",
+                    _ => "program-not-started",
+                };
+                let mut failure = unavailable(code, self.services.redactor.redact(&error.to_string()).into_owned());
+                failure.causes.extend(std::error::Error::source(&error).map(ToString::to_string));
+                Err(failure)
+            }
+        })
+    }
+}
+
+impl State {
+    /// What a child wrote, as a plugin may see it: a secret that the child was given does not come back this way.
+    fn without_secrets(&self, bytes: Vec<u8>) -> Vec<u8> {
+        if !self.services.redactor.contains_bytes(&bytes) {
+            return bytes;
+        }
+        let mut clean = Vec::with_capacity(bytes.len());
+        let mut stream = self.services.redactor.stream();
+        stream.push(&bytes, &mut |part| clean.extend_from_slice(part));
+        stream.finish(&mut |part| clean.extend_from_slice(part));
+        clean
+    }
+}

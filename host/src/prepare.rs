@@ -1,0 +1,548 @@
+//! From facts to a plan: plugins are loaded, their configurations checked, their requests held against the lock, and each
+//! is asked what it would do. Nothing is changed here.
+
+use crate::config::{Config, Environment, Hole, Holes, PluginLocator, Selection, Step, WithSchema, fill, holes_in};
+use crate::event::{Level, Listener, ReportItem, Subject};
+use crate::lock::{Lock, LockedStep, LockedSteps, locked_name, not_accepted};
+use crate::plan::{Plan, PlannedStep, SCHEMA};
+use crate::plugin::{Answer, Call, Deployment, Function, Limits, LiveRelease, Plugin, Plugins, Services, Surroundings};
+use crate::policy::{Capability, Gate, Phase, SecretUse};
+use crate::problem::{Code, Problem};
+use crate::secret::Secrets;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A step with its plugin, checked against the plugin's schema.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The step.
+    pub step: Step,
+    /// Its plugin.
+    pub plugin: Plugin,
+}
+
+/// A step that is ready to be run.
+#[derive(Debug, Clone)]
+pub struct PreparedStep {
+    /// The step.
+    pub step: Step,
+    /// Its plugin.
+    pub plugin: Plugin,
+    /// What the lock accepts for it.
+    pub locked: LockedStep,
+    /// What it may do; of a deferred step, with holes for outputs.
+    pub capabilities: Vec<Capability>,
+    /// Its configuration as JSON, filled; none where it needs outputs that are not there yet.
+    pub config: Option<String>,
+}
+
+/// What is known before anything is planned.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Who, where and what.
+    pub subject: Subject,
+    /// The environment's URL.
+    pub url: Option<String>,
+    /// Where a person can watch.
+    pub log_url: Option<String>,
+    /// What is live now.
+    pub live: Option<LiveRelease>,
+    /// What the holes are filled with.
+    pub holes: Holes,
+}
+
+/// A plan and all that is needed to run it.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The plan.
+    pub plan: Plan,
+    /// The steps, in the order of the plan's.
+    pub steps: Vec<PreparedStep>,
+    /// The finally steps, in the order of the plan's.
+    pub finally: Vec<PreparedStep>,
+    /// What is known.
+    pub facts: Facts,
+    /// What every call has in common.
+    pub services: Arc<Services>,
+}
+
+/// Load the plugins of some steps and check each step's `with` against its plugin's schema.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file.
+pub async fn resolve(config: &Config, project: &Path, plugins: &Plugins, selection: &Selection) -> Result<Vec<Resolved>, Vec<Problem>> {
+    let mut resolved = Vec::new();
+    let mut problems = Vec::new();
+    let mut schemas: BTreeMap<String, WithSchema> = BTreeMap::new();
+    for step in selection.iter() {
+        let plugin = match load(config, project, plugins, step).await {
+            Ok(plugin) => plugin,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        let locator = step.plugin.as_str().to_owned();
+        if !schemas.contains_key(&locator) {
+            match WithSchema::new(plugin.name(), plugin.schema().clone()) {
+                Ok(schema) => drop(schemas.insert(locator.clone(), schema)),
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            }
+        }
+        if let Some(schema) = schemas.get(&locator) {
+            problems.extend(schema.check(config, step));
+        }
+        resolved.push(Resolved { step: step.clone(), plugin });
+    }
+    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+async fn load(config: &Config, project: &Path, plugins: &Plugins, step: &Step) -> Result<Plugin, Problem> {
+    let loaded = match &step.plugin {
+        PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
+        PluginLocator::Path(path) => plugins.load_file(path, project).await,
+        PluginLocator::Https(_) | PluginLocator::Oci(_) => Err(Problem::new(
+            Code::NotAvailable,
+            format!("plugin `{}` cannot be fetched", step.plugin.as_str()),
+        )
+        .because("this version of Windlass has no plugins from elsewhere")
+        .with_note("nothing was run")
+        .with_hint("put the component into the repository and name its path")),
+    };
+    loaded.map_err(|problem| if problem.place.is_none() { problem.at(config.place_of_step(step, "plugin")) } else { problem })
+}
+
+/// What a configuration needs, checked for what no lock may accept.
+async fn requires(config: &Config, resolved: &Resolved, with: &Value) -> Result<Vec<Capability>, Problem> {
+    let place = || config.place_of_step(&resolved.step, "with");
+    let capabilities = resolved.plugin.requires(&with.to_string()).await.map_err(|failure| {
+        let mut problem = failure.into_problem(&resolved.plugin.locked_name(), "requires").at(place());
+        problem.note.get_or_insert("nothing was run".into());
+        Problem { code: Code::StepConfigInvalid, ..problem }
+    })?;
+    for capability in &capabilities {
+        capability.check().map_err(|problem| problem.at(place()))?;
+    }
+    no_overlaps(&capabilities).map_err(|problem| problem.at(place()))?;
+    Ok(capabilities)
+}
+
+/// Granted directory trees never overlap: with two views of one file, a read-only one means nothing.
+fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
+    let parts = |path: &str| -> Vec<String> {
+        path.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect()
+    };
+    let trees: Vec<(&crate::policy::Directory, Vec<String>)> = capabilities
+        .iter()
+        .filter_map(|capability| match capability {
+            Capability::Directory(directory) => Some((directory, parts(&directory.path))),
+            _ => None,
+        })
+        .collect();
+    for (index, (one, one_parts)) in trees.iter().enumerate() {
+        for (other, other_parts) in &trees[index + 1..] {
+            let together = one.phases.intersection(&other.phases).next().is_some();
+            if together && (one_parts.starts_with(other_parts) || other_parts.starts_with(one_parts)) {
+                return Err(Problem::new(Code::StepConfigInvalid, format!("the directories `{}` and `{}` overlap", one.path, other.path))
+                    .because("a step cannot be given two views of the same files")
+                    .with_note("nothing was run"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The locked steps that a config asks for in one environment, with run-time holes left open.
+///
+/// # Errors
+/// Everything that is wrong.
+pub async fn wanted(config: &Config, project: &Path, plugins: &Plugins, environment: &Environment) -> Result<LockedSteps, Vec<Problem>> {
+    let mut steps = LockedSteps::new();
+    let mut problems = Vec::new();
+    for resolved in resolve(config, project, plugins, &config.all_steps_for(environment)).await? {
+        match requires(config, &resolved, &resolved.step.with).await {
+            Ok(capabilities) => {
+                let locator = resolved.step.plugin.as_str();
+                let locked = LockedStep {
+                    plugin: locked_name(locator, &resolved.plugin),
+                    sha256: (!resolved.plugin.is_built_in()).then(|| resolved.plugin.digest().to_owned()),
+                    capabilities,
+                };
+                steps.insert(resolved.step.id.as_str().to_owned(), locked);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(steps) } else { Err(problems) }
+}
+
+/// What the lock accepts for one environment.
+///
+/// # Errors
+/// [`Code::LockMissing`], [`Code::NotAccepted`].
+pub fn locked_steps<'a>(lock: Option<&'a Lock>, environment: &Environment) -> Result<&'a LockedSteps, Problem> {
+    let lock = lock.ok_or_else(|| {
+        Problem::new(Code::LockMissing, "there is no `deploy.lock`")
+            .because("nothing that a plugin asks for is accepted until it is")
+            .with_note("nothing was run")
+            .with_hint("run `windlass lock`, commit the file and have it reviewed")
+    })?;
+    lock.environments.get(environment.name.as_str()).ok_or_else(|| {
+        Problem::new(Code::NotAccepted, format!("`deploy.lock` accepts nothing in environment `{}`", environment.name))
+            .with_note("nothing was run")
+            .with_hint("run `windlass lock`, and have the change to `deploy.lock` reviewed")
+    })
+}
+
+/// The names of the secrets that these steps may use.
+#[must_use]
+pub fn secret_names(steps: &LockedSteps, selection: &Selection) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for step in selection.iter().filter_map(|step| steps.get(step.id.as_str())) {
+        for capability in &step.capabilities {
+            if let Capability::Secret(secret) = capability {
+                names.insert(secret.name.clone());
+            }
+        }
+    }
+    names
+}
+
+/// The holes of a run, with the variables that `env` names.
+///
+/// # Errors
+/// [`Code::ConfigInvalid`] where one of them is a secret.
+pub fn holes(
+    config: &Config,
+    subject: &Subject,
+    secrets: &BTreeSet<String>,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Holes, Problem> {
+    let mut holes = Holes { version: Some(subject.version.clone()), commit: Some(subject.commit.clone()), ..Holes::default() };
+    for name in &config.env {
+        if secrets.contains(name.as_str()) {
+            return Err(Problem::new(Code::ConfigInvalid, format!("`env` names `{name}`, which is a secret"))
+                .because("what is in `env` is put into texts, and secrets never are")
+                .with_note("nothing was run")
+                .with_hint(format!("take it out of `env`, and refer to it with `{{ secret = \"{name}\" }}`"))
+                .at(config.place_of("env")));
+        }
+        if let Some(value) = lookup(name.as_str()) {
+            holes.variables.insert(name.as_str().to_owned(), value);
+        }
+    }
+    Ok(holes)
+}
+
+/// Make the plan of one deployment.
+///
+/// # Errors
+/// Everything that is wrong; nothing was run.
+pub async fn prepare(
+    config: &Config,
+    plugins: &Plugins,
+    selection: &Selection,
+    locked: &LockedSteps,
+    facts: Facts,
+    services: Arc<Services>,
+    listener: &Arc<dyn Listener>,
+) -> Result<Prepared, Vec<Problem>> {
+    let resolved = resolve(config, &services.project, plugins, selection).await?;
+    let mut prepared = Prepared {
+        plan: Plan {
+            schema: SCHEMA.into(),
+            app: facts.subject.app.clone(),
+            environment: facts.subject.environment.clone(),
+            component: facts.subject.component.clone(),
+            commit: facts.subject.commit.clone(),
+            version: facts.subject.version.clone(),
+            contract: format!("{}@sha256:{}", crate::plugin::CONTRACT, crate::plugin::CONTRACT_DIGEST),
+            steps: Vec::new(),
+            finally: Vec::new(),
+        },
+        steps: Vec::new(),
+        finally: Vec::new(),
+        facts,
+        services,
+    };
+    let mut problems = Vec::new();
+    let mut accepted = Vec::new();
+    // First everything that can be refused without asking a plugin to look at the world.
+    for resolved in resolved {
+        match accept(config, &resolved, locked, &prepared.facts).await {
+            Ok(step) => accepted.push(step),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    for step in accepted {
+        let planned = match prepared.plan_step(&step, listener).await {
+            Ok(planned) => planned,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        let (steps, plans) = if step.step.is_finally {
+            (&mut prepared.finally, &mut prepared.plan.finally)
+        } else {
+            (&mut prepared.steps, &mut prepared.plan.steps)
+        };
+        steps.push(step);
+        plans.push(planned);
+    }
+    if problems.is_empty() { Ok(prepared) } else { Err(problems) }
+}
+
+async fn accept(config: &Config, resolved: &Resolved, locked: &LockedSteps, facts: &Facts) -> Result<PreparedStep, Problem> {
+    let environment = &facts.subject.environment;
+    let step = &resolved.step;
+    let id = step.id.as_str();
+    let accepted = locked.get(id).ok_or_else(|| {
+        not_accepted(environment, id, format!("step `{id}` is not accepted"), format!("`deploy.lock` does not have it in environment `{environment}`"))
+    })?;
+    accepted.accepts_plugin(environment, id, step.plugin.as_str(), &resolved.plugin)?;
+    let (capabilities, config_text) = fill_step(config, resolved, accepted, facts).await?;
+    Ok(PreparedStep {
+        step: step.clone(),
+        plugin: resolved.plugin.clone(),
+        locked: accepted.clone(),
+        capabilities,
+        config: config_text,
+    })
+}
+
+/// The capabilities and the configuration of a step with all holes filled that can be.
+async fn fill_step(
+    config: &Config,
+    resolved: &Resolved,
+    locked: &LockedStep,
+    facts: &Facts,
+) -> Result<(Vec<Capability>, Option<String>), Problem> {
+    let id = resolved.step.id.as_str();
+    let (with, deferred) = match fill(&resolved.step.with, &facts.holes) {
+        Ok(with) => (with, false),
+        Err(unfilled) if unfilled.is_deferred() => (open_outputs(&resolved.step.with, &facts.holes), true),
+        Err(unfilled) => {
+            return Err(Problem::new(Code::ConfigInvalid, format!("step `{id}` uses a value that is not there"))
+                .because(unfilled)
+                .with_note("nothing was run")
+                .with_hint("set the variable in the job, or take it out")
+                .at(config.place_of_step(&resolved.step, "with")));
+        }
+    };
+    let capabilities = requires(config, resolved, &with).await?;
+    locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities)?;
+    Ok((capabilities, (!deferred).then(|| with.to_string())))
+}
+
+/// A deferred step's `with`: outputs stay as holes, and so does everything beside them, exactly as the lock has it.
+fn open_outputs(with: &Value, holes: &Holes) -> Value {
+    match with {
+        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), open_outputs(value, holes))).collect(),
+        Value::Array(array) => array.iter().map(|value| open_outputs(value, holes)).collect(),
+        Value::String(_) if holes_in(with).iter().any(|hole| matches!(hole, Hole::Output { .. })) => with.clone(),
+        other => fill(other, holes).unwrap_or_else(|_| other.clone()),
+    }
+}
+
+impl PreparedStep {
+    /// The gate for one call of it.
+    #[must_use]
+    pub fn gate(&self, phase: Phase) -> Gate {
+        Gate::new(&self.capabilities, phase)
+    }
+
+    /// The limits of one call of it, within what is left of the run.
+    #[must_use]
+    pub fn limits(&self, left: Option<std::time::Duration>) -> Limits {
+        let time = self.step.timeout.get();
+        Limits { time: left.map_or(time, |left| time.min(left)), output: self.step.output_limit.bytes(), ..Limits::default() }
+    }
+
+    /// Fill a deferred step, now that the outputs are there, and hold it against the lock once more.
+    ///
+    /// # Errors
+    /// Where an output is still missing, or it now asks for more than it may.
+    pub async fn fill_deferred(&mut self, facts: &Facts) -> Result<(), Problem> {
+        let id = self.step.id.as_str();
+        let with = fill(&self.step.with, &facts.holes).map_err(|unfilled| {
+            Problem::new(Code::StepFailed, format!("step `{id}` uses an output that is not there")).because(unfilled)
+        })?;
+        let text = with.to_string();
+        let capabilities =
+            self.plugin.requires(&text).await.map_err(|failure| failure.into_problem(&self.plugin.locked_name(), "requires"))?;
+        for capability in &capabilities {
+            capability.check()?;
+        }
+        no_overlaps(&capabilities)?;
+        self.locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities)?;
+        self.capabilities = capabilities;
+        self.config = Some(text);
+        Ok(())
+    }
+
+    /// The secrets it may use that are databases or variables, which must be set; a header's or a URL's absence is the
+    /// plugin's to handle.
+    pub fn needed_secrets(&self) -> impl Iterator<Item = &str> {
+        self.capabilities.iter().filter_map(|capability| match capability {
+            Capability::Secret(secret) if matches!(secret.usage, SecretUse::Database | SecretUse::ChildVariable { .. }) => {
+                Some(secret.name.as_str())
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Prepared {
+    async fn plan_step(&self, step: &PreparedStep, listener: &Arc<dyn Listener>) -> Result<PlannedStep, Problem> {
+        let id = step.step.id.as_str();
+        if let Some(missing) = step.needed_secrets().find(|name| self.services.secrets.get(name).is_none()) {
+            return Err(Problem::new(Code::SecretMissing, format!("step `{id}` needs the secret `{missing}`"))
+                .because(format!("the environment variable `{missing}` is not set"))
+                .with_note("nothing was run")
+                .with_hint(format!("set `{missing}` in the environment; in CI, pass the secret to the job")));
+        }
+        let with = step.config.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| step.step.with.clone());
+        let mut planned = PlannedStep {
+            id: id.to_owned(),
+            plugin: step.plugin.locked_name(),
+            digest: step.plugin.digest().to_owned(),
+            with,
+            capabilities: step.capabilities.clone(),
+            intents: Vec::new(),
+            deferred: step.config.is_none(),
+        };
+        if let Some(config) = &step.config
+            && !step.step.is_finally
+        {
+            planned.intents = self.intents(step, config, listener).await.map_err(|mut problem| {
+                problem.note.get_or_insert("nothing was run".into());
+                Problem { code: Code::PlanFailed, ..problem }.at_step(id)
+            })?;
+        }
+        Ok(planned)
+    }
+
+    /// Ask a step what it would do.
+    ///
+    /// # Errors
+    /// The step's own failure.
+    pub async fn intents(&self, step: &PreparedStep, config: &str, listener: &Arc<dyn Listener>) -> Result<Vec<crate::plugin::Intent>, Problem> {
+        let surroundings = Planning { step: step.step.id.as_str().to_owned(), deployment: self.deployment(), listener: listener.clone() };
+        let (answer, _) = step
+            .plugin
+            .call(Call {
+                function: Function::Plan,
+                config,
+                records: &[],
+                gate: step.gate(Phase::Plan),
+                limits: step.limits(None),
+                surroundings: Arc::new(surroundings),
+                services: self.services.clone(),
+            })
+            .await;
+        match answer {
+            Ok(Answer::Intents(intents)) => Ok(intents.into_iter().map(|intent| self.clean(intent)).collect()),
+            Ok(_) => Err(Problem::new(Code::Bug, "`plan` was answered with something else")),
+            Err(failure) => Err(self.clean_problem(failure.into_problem(&step.plugin.locked_name(), "plan"))),
+        }
+    }
+
+    fn clean(&self, mut intent: crate::plugin::Intent) -> crate::plugin::Intent {
+        let redactor = &self.services.redactor;
+        intent.id = redactor.redact(&intent.id).into_owned();
+        intent.summary = redactor.redact(&intent.summary).into_owned();
+        intent.detail = intent.detail.map(|detail| redactor.redact(&detail).into_owned());
+        intent
+    }
+
+    /// A problem without secrets.
+    #[must_use]
+    pub fn clean_problem(&self, problem: Problem) -> Problem {
+        let clean = |text: String| self.services.redactor.redact(&text).into_owned();
+        Problem {
+            what: clean(problem.what),
+            causes: problem.causes.into_iter().map(clean).collect(),
+            note: problem.note.map(clean),
+            hint: problem.hint.map(clean),
+            ..problem
+        }
+    }
+
+    /// The deployment before it begins.
+    #[must_use]
+    pub fn deployment(&self) -> Deployment {
+        Deployment {
+            subject: self.facts.subject.clone(),
+            url: self.facts.url.clone(),
+            run: String::new(),
+            attempt: 1,
+            log_url: self.facts.log_url.clone(),
+            live: self.facts.live.clone(),
+            outcome: None,
+            problem: None,
+            steps: Vec::new(),
+        }
+    }
+}
+
+impl Problem {
+    /// Says which step a problem is about, where its own words do not.
+    fn at_step(mut self, step: &str) -> Self {
+        if !self.what.contains(&format!("`{step}`")) {
+            self.what = format!("step `{step}`: {}", self.what);
+        }
+        self
+    }
+}
+
+/// What a step sees while it is planned: the deployment, and nothing to write to.
+#[derive(Debug)]
+struct Planning {
+    step: String,
+    deployment: Deployment,
+    listener: Arc<dyn Listener>,
+}
+
+impl Surroundings for Planning {
+    fn deployment(&self) -> Deployment {
+        self.deployment.clone()
+    }
+
+    fn output(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+
+    fn append_record(&self, _: Value) -> Result<(), Problem> {
+        Err(Problem::new(Code::Bug, "a record was appended while planning"))
+    }
+
+    fn state(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn set_state(&self, _: &str, _: &str) -> Result<(), Problem> {
+        Err(Problem::new(Code::Bug, "state was set while planning"))
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        // What a step says while it is planned, it says again while it runs; here only what needs a look.
+        if level >= Level::Warn {
+            self.listener.log(&self.step, level, message);
+        }
+    }
+
+    fn write(&self, _: &[u8]) {}
+
+    fn progress(&self, _: &str, _: Option<u64>, _: Option<u64>) {}
+
+    fn report(&self, _: ReportItem) {}
+}
