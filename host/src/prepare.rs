@@ -8,7 +8,6 @@ use crate::plan::{Plan, PlannedStep, SCHEMA};
 use crate::plugin::{Answer, Call, Deployment, Function, Limits, LiveRelease, Plugin, Plugins, Services, Surroundings};
 use crate::policy::{Capability, Gate, Phase, SecretUse};
 use crate::problem::{Code, Problem};
-use crate::secret::Secrets;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

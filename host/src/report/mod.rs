@@ -1,1 +1,71 @@
-//! To be written.
+//! What people and programs are told: problems, plans, the run as it goes, and its result. Only this room and
+//! [`crate::cli`] print.
+
+mod console;
+mod plan;
+mod problem;
+mod result;
+
+pub use console::{Console, Silent, announce, verdict};
+pub use plan::{plan, plan_summary};
+pub use problem::{problem, problems};
+pub use result::{DeploymentResult, RESULT_SCHEMA, RunReport, StepReport};
+
+use std::io::IsTerminal;
+
+/// How much colour there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    colour: bool,
+}
+
+impl Style {
+    /// Colour where a person sees it and has not said no (`NO_COLOR`).
+    #[must_use]
+    pub fn of_stderr() -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { colour: wanted && std::io::stderr().is_terminal() }
+    }
+
+    /// The same for standard output.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { colour: wanted && std::io::stdout().is_terminal() }
+    }
+
+    /// None.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self { colour: false }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn red(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    fn green(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    fn yellow(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+}
+
+/// A text that came from outside, without what would move the cursor or colour the terminal.
+fn harmless(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() && !"\n\t".contains(character) { '\u{fffd}' } else { character }).collect()
+}

@@ -1,0 +1,192 @@
+//! The run as it goes, line by line, on standard error.
+
+use super::{Style, harmless};
+use crate::event::{Event, Level, Listener, RunOutcome, Severity, Subject, Trouble};
+use crate::journal::span;
+use crate::problem::{Code, Exit};
+use crate::run::RunResult;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Tells a person what happens. Whatever cannot be written is left out: talk never changes an outcome.
+#[derive(Debug)]
+pub struct Console {
+    style: Style,
+    level: Level,
+    middle_of_line: Mutex<bool>,
+}
+
+/// Tells nobody.
+#[derive(Debug)]
+pub struct Silent;
+
+impl Listener for Silent {
+    fn event(&self, _: &Event) {}
+    fn log(&self, _: &str, _: Level, _: &str) {}
+    fn write(&self, _: &str, _: &[u8]) {}
+    fn progress(&self, _: &str, _: &str, _: Option<u64>, _: Option<u64>) {}
+}
+
+impl Console {
+    /// A console that shows messages of this level and above.
+    #[must_use]
+    pub fn new(style: Style, level: Level) -> Self {
+        Self { style, level, middle_of_line: Mutex::new(false) }
+    }
+
+    fn line(&self, line: &str) {
+        let mut middle = self.middle_of_line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut error = std::io::stderr().lock();
+        let _ = if *middle { writeln!(error, "\n{line}") } else { writeln!(error, "{line}") };
+        *middle = false;
+    }
+
+    fn trouble(&self, trouble: &Trouble) {
+        self.line(&format!("    {}", harmless(&trouble.what)));
+        for cause in &trouble.causes {
+            for line in harmless(cause).lines() {
+                self.line(&format!("      {line}"));
+            }
+        }
+        if let Some(note) = &trouble.note {
+            self.line(&format!("    note: {}", harmless(note)));
+        }
+        if let Some(hint) = &trouble.hint {
+            self.line(&format!("    hint: {}", harmless(hint)));
+        }
+    }
+}
+
+fn took(milliseconds: u64) -> String {
+    span(Duration::from_millis(milliseconds))
+}
+
+impl Listener for Console {
+    fn event(&self, event: &Event) {
+        let style = self.style;
+        match event {
+            Event::StepStarted { step, attempt } => {
+                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                self.line(&format!("{} {}{again}", style.dim("▸"), style.bold(step)));
+            }
+            Event::StepSucceeded { step, summary, findings, duration_ms, .. } => {
+                for finding in findings {
+                    let word = match finding.severity {
+                        Severity::Notice => "notice:",
+                        Severity::Warning => "warning:",
+                        Severity::Error => "error:",
+                    };
+                    let place = match (&finding.file, finding.line) {
+                        (Some(file), Some(line)) => format!(" ({file}:{line})"),
+                        (Some(file), None) => format!(" ({file})"),
+                        _ => String::new(),
+                    };
+                    self.line(&format!("  {} {}{place}", style.yellow(word), harmless(&finding.message)));
+                }
+                let line = format!("{} {step}: {} {}", style.green("✓"), harmless(summary), style.dim(&took(*duration_ms)));
+                self.line(&line);
+            }
+            Event::StepFailed { step, trouble, again, duration_ms, .. } => {
+                let more = if *again { " (it is tried again)" } else { "" };
+                self.line(&format!("{} {}{more} {}", style.red("✗"), style.bold(step), style.dim(&took(*duration_ms))));
+                self.trouble(trouble);
+            }
+            Event::StepCancelled { step, .. } => self.line(&format!("{} {step}: cancelled", style.red("✗"))),
+            Event::StepSkipped { step } => self.line(&style.dim(&format!("- {step}: nothing to do"))),
+            Event::RunTurned { step } => {
+                let after = step.as_ref().map(|step| format!(" after `{step}`")).unwrap_or_default();
+                self.line(&style.bold(&format!("taking back what was done{after}")));
+            }
+            Event::RevertStarted { step } => self.line(&format!("{} {}", style.dim("◂"), style.bold(step))),
+            Event::StepReverted { step, summary, duration_ms, .. } => {
+                let line = format!("{} {step}: {} {}", style.green("↩"), harmless(summary), style.dim(&took(*duration_ms)));
+                self.line(&line);
+            }
+            Event::RevertFailed { step, trouble, .. } => {
+                self.line(&format!("{} {} could not be taken back", style.red("✗"), style.bold(step)));
+                self.trouble(trouble);
+            }
+            Event::NoteAdded { text } => self.line(&format!("{} {}", style.yellow("note:"), harmless(text))),
+            _ => {}
+        }
+    }
+
+    fn log(&self, _: &str, level: Level, message: &str) {
+        if level < self.level {
+            return;
+        }
+        for line in harmless(message).lines() {
+            let line = match level {
+                Level::Debug => self.style.dim(line),
+                Level::Info => line.to_owned(),
+                Level::Warn => format!("{} {line}", self.style.yellow("warning:")),
+                Level::Error => format!("{} {line}", self.style.red("error:")),
+            };
+            self.line(&format!("  {line}"));
+        }
+    }
+
+    fn write(&self, _: &str, bytes: &[u8]) {
+        // As it is: a build tool's own colours are welcome, and a log of a gigabyte is not looked at byte by byte.
+        let _ = std::io::stderr().lock().write_all(bytes);
+        if let Some(last) = bytes.last() {
+            *self.middle_of_line.lock().unwrap_or_else(PoisonError::into_inner) = *last != b'\n';
+        }
+    }
+
+    fn progress(&self, _: &str, message: &str, done: Option<u64>, total: Option<u64>) {
+        if self.level > Level::Info {
+            return;
+        }
+        let far = match (done, total) {
+            (Some(done), Some(total)) => format!(" ({done} of {total})"),
+            (Some(done), None) => format!(" ({done})"),
+            _ => String::new(),
+        };
+        self.line(&self.style.dim(&format!("  {}{far}", harmless(message))));
+    }
+}
+
+/// What is about to happen, in one line.
+#[must_use]
+pub fn announce(subject: &Subject, run: &str, style: Style) -> String {
+    let component = subject.component.as_ref().map(|component| format!(" ({component})")).unwrap_or_default();
+    format!(
+        "{} {}{component} {} to {}  {}\n",
+        style.bold("deploying"),
+        subject.app,
+        style.bold(&subject.version),
+        style.bold(&subject.environment),
+        style.dim(run)
+    )
+}
+
+/// What came of a run, for a person.
+#[must_use]
+pub fn verdict(subject: &Subject, result: &RunResult, exit: Exit, url: Option<&str>, took: Duration, style: Style) -> String {
+    let app = &subject.app;
+    let (version, environment) = (&subject.version, &subject.environment);
+    let commit = crate::gate::short(&subject.commit);
+    let at = url.map(|url| format!(" at {url}")).unwrap_or_default();
+    let line = match result.outcome {
+        RunOutcome::Succeeded if !result.changed => {
+            style.green(&format!("nothing changed: {app} {version} ({commit}) is live in {environment}{at}"))
+        }
+        RunOutcome::Succeeded => style.green(&format!("{app} {version} ({commit}) is live in {environment}{at}")),
+        RunOutcome::Failed => style.red(&format!("{app} {version} was not deployed to {environment}; nothing was taken back")),
+        RunOutcome::RolledBack => style.red(&format!("{app} {version} was not deployed to {environment}; what was done is taken back")),
+        RunOutcome::RollbackFailed => {
+            style.red(&format!("{app} {version} was not deployed to {environment}, and not all of it could be taken back: a person is needed"))
+        }
+        RunOutcome::Cancelled => style.yellow(&format!("the deployment of {app} {version} to {environment} was cancelled")),
+        RunOutcome::Blocked => style.yellow(&format!("{app} {version} may not be deployed to {environment} now")),
+    };
+    let took = style.dim(&format!("in {}", span(took)));
+    let mut text = format!("\n{line} {took}\n");
+    if exit != Exit::Succeeded {
+        let word = result.reason.map_or("", Code::word);
+        text.push_str(&format!("{}\n", style.dim(&format!("exit {}: `windlass explain {word}` says more", exit as u8))));
+    }
+    text
+}

@@ -1,0 +1,96 @@
+//! The plan as a person reads it before approving it.
+
+use super::{Style, harmless};
+use crate::lock::describe;
+use crate::plan::{Plan, PlannedStep};
+use crate::plugin::Effect;
+use std::fmt::Write as _;
+
+/// What the plan comes to, in one line.
+#[must_use]
+pub fn plan_summary(plan: &Plan) -> String {
+    let count = |effect| plan.steps.iter().flat_map(|step| &step.intents).filter(|intent| intent.effect == effect).count();
+    let (changes, irreversible, unknown) = (count(Effect::Changes), count(Effect::Irreversible), count(Effect::Unknown));
+    let deferred = plan.steps.iter().filter(|step| step.deferred).count();
+    if !plan.changes() {
+        return "nothing is going to change".into();
+    }
+    let mut parts = Vec::new();
+    if changes > 0 {
+        parts.push(format!("{changes} to change"));
+    }
+    if irreversible > 0 {
+        parts.push(format!("{irreversible} that cannot be taken back"));
+    }
+    if unknown > 0 {
+        parts.push(format!("{unknown} that could not be found out"));
+    }
+    if deferred > 0 {
+        parts.push(format!("{deferred} planned once earlier steps are done"));
+    }
+    parts.join(", ")
+}
+
+/// The whole plan.
+#[must_use]
+pub fn plan(plan: &Plan, capabilities: bool, style: Style) -> String {
+    let mut text = String::new();
+    let component = plan.component.as_ref().map(|component| format!(" ({component})")).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "{} {}{component} {} at {} to {}",
+        style.bold("plan:"),
+        plan.app,
+        style.bold(&plan.version),
+        crate::gate::short(&plan.commit),
+        style.bold(&plan.environment)
+    );
+    let width = plan.steps.iter().chain(&plan.finally).map(|step| step.id.chars().count()).max().unwrap_or_default();
+    for step in &plan.steps {
+        write_step(&mut text, step, width, capabilities, style);
+    }
+    for step in &plan.finally {
+        let _ = writeln!(text, "  {} {:width$}  {}", style.dim("·"), step.id, style.dim("at the end, however it ends"));
+        write_capabilities(&mut text, step, width, capabilities, style);
+    }
+    let _ = writeln!(text, "\n{}", plan_summary(plan));
+    if plan.is_incomplete() {
+        let _ = writeln!(text, "{} the plan is incomplete: an approval cannot bind to it", style.yellow("note:"));
+    }
+    let _ = writeln!(text, "{}", style.dim(&plan.digest()));
+    text
+}
+
+fn write_step(text: &mut String, step: &PlannedStep, width: usize, capabilities: bool, style: Style) {
+    let id = &step.id;
+    if step.deferred {
+        let _ = writeln!(text, "  {} {id:width$}  planned once the steps that it uses are done", style.yellow("?"));
+    } else if step.intents.is_empty() {
+        let _ = writeln!(text, "  {} {id:width$}  {}", style.dim("-"), style.dim("nothing to do"));
+    }
+    for (index, intent) in step.intents.iter().enumerate() {
+        let (mark, more) = match intent.effect {
+            Effect::Reads => (style.dim("·"), ""),
+            Effect::Changes => (style.green("~"), ""),
+            Effect::Irreversible => (style.red("!"), "  (cannot be taken back)"),
+            Effect::Unknown => (style.yellow("?"), "  (could not be found out)"),
+        };
+        let label = if index == 0 { id.as_str() } else { "" };
+        let _ = writeln!(text, "  {mark} {label:width$}  {}{more}", harmless(&intent.summary));
+        if let Some(detail) = intent.detail.as_ref().filter(|_| capabilities) {
+            for line in harmless(detail).lines() {
+                let _ = writeln!(text, "    {:width$}  {}", "", style.dim(&format!("| {line}")));
+            }
+        }
+    }
+    write_capabilities(text, step, width, capabilities, style);
+}
+
+fn write_capabilities(text: &mut String, step: &PlannedStep, width: usize, capabilities: bool, style: Style) {
+    if !capabilities {
+        return;
+    }
+    for capability in &step.capabilities {
+        let _ = writeln!(text, "    {:width$}  {}", "", style.dim(&format!("may {}", describe(capability))));
+    }
+}

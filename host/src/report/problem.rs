@@ -1,0 +1,106 @@
+//! Rendering problems: the four parts, always in one order, legible without colour.
+
+use super::{Style, harmless};
+use crate::problem::Problem;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// One problem as a person reads it, with a line end.
+#[must_use]
+pub fn problem(problem: &Problem, style: Style) -> String {
+    let what = harmless(&problem.what);
+    let mut text = match &problem.place {
+        Some(place) => {
+            let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
+            let end = place.text.len();
+            let span = place.span.start.min(end)..place.span.end.min(end);
+            // A caret under the first line says enough; a table of twenty lines does not become clearer.
+            let first_line = place.text[span.clone()].find('\n').map_or(span.end, |length| span.start + length);
+            let snippet = Snippet::source(&*place.text)
+                .path(place.file.as_str())
+                .annotation(AnnotationKind::Primary.span(span.start..first_line.max(span.start)));
+            let report = &[Level::ERROR.primary_title(what.as_str()).element(snippet)];
+            let mut text = renderer.render(report).to_string();
+            text.push('\n');
+            text
+        }
+        None => format!("{} {}\n", style.red("error:"), style.bold(&what)),
+    };
+    for (index, cause) in problem.causes.iter().enumerate() {
+        let cause = harmless(cause);
+        let mut lines = cause.lines();
+        let label = if index == 0 { "  Caused by: " } else { "             " };
+        text.push_str(label);
+        text.push_str(lines.next().unwrap_or_default());
+        text.push('\n');
+        for line in lines {
+            text.push_str("             ");
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    if let Some(note) = &problem.note {
+        text.push_str(&format!("note: {}\n", harmless(note)));
+    }
+    if let Some(hint) = &problem.hint {
+        text.push_str(&format!("hint: {}\n", harmless(hint)));
+    }
+    text
+}
+
+/// Several problems, with what they have in common said once at the end.
+#[must_use]
+pub fn problems(problems: &[Problem], style: Style) -> String {
+    let common = match problems {
+        [first, _, ..] if problems.iter().all(|problem| problem.note == first.note) => first.note.clone(),
+        _ => None,
+    };
+    let mut text = String::new();
+    for (index, one) in problems.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        let one = Problem { note: one.note.clone().filter(|_| common.is_none()), ..one.clone() };
+        text.push_str(&problem(&one, style));
+    }
+    if let Some(note) = common {
+        text.push_str(&format!("\nnote: {}; there are {} errors\n", harmless(&note), problems.len()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{Code, Place};
+
+    #[test]
+    fn the_four_parts_come_in_order_with_a_caret() {
+        let place = Place { file: "deploy.toml".into(), text: "app = \"shop\"\nplugn = \"x\"\n".into(), span: 13..18 };
+        let text = problem(
+            &Problem::new(Code::ConfigInvalid, "`plugn` is not a key")
+                .because("one")
+                .because("two\nlines")
+                .with_note("nothing was run")
+                .with_hint("did you mean `plugin`?")
+                .at(place),
+            Style::plain(),
+        );
+        assert_eq!(
+            text,
+            "error: `plugn` is not a key\n --> deploy.toml:2:1\n  |\n2 | plugn = \"x\"\n  | ^^^^^\n  Caused by: one\n             two\n             lines\nnote: nothing was run\nhint: did you mean `plugin`?\n"
+        );
+    }
+
+    #[test]
+    fn what_comes_from_outside_cannot_move_the_cursor() {
+        let text = problem(&Problem::new(Code::Bug, "a\u{1b}[2Jb"), Style::plain());
+        assert_eq!(text, "error: a\u{fffd}[2Jb\n");
+    }
+
+    #[test]
+    fn a_common_note_is_said_once() {
+        let one = Problem::new(Code::Usage, "one").with_note("nothing was run");
+        let text = problems(&[one.clone(), one], Style::plain());
+        assert_eq!(text, "error: one\n\nerror: one\n\nnote: nothing was run; there are 2 errors\n");
+    }
+}

@@ -1,0 +1,518 @@
+//! The run: one state machine from a prepared plan to an outcome.
+//!
+//! Before each effect an event goes into the journal and is synced; after it, another. A failure, a cancellation or the
+//! deadline turns the machine round; then what was done is taken back from the records, newest first, beginning with the
+//! failing step's own. The finally steps come last, once effects have begun. Whoever listens is told of every event and
+//! changes nothing.
+
+mod recorder;
+mod surroundings;
+
+pub use recorder::Recorder;
+
+use crate::config::{OnCancel, OnFailure};
+use crate::event::{Event, Finding, RunOutcome, StepOutcome, Trouble};
+use crate::plan::PlannedStep;
+use crate::plugin::{Answer, Call, CallFailure, Effect, Function, Outcome, StepState};
+use crate::policy::{Phase, Usage};
+use crate::prepare::{Prepared, PreparedStep};
+use crate::problem::{Code, Problem};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use surroundings::{Shared, Running};
+use tokio::sync::watch;
+
+/// How a run is to be done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Run steps that have nothing to do, too.
+    pub force: bool,
+    /// What a cancellation does.
+    pub on_cancel: OnCancel,
+    /// How long the whole run may take.
+    pub timeout: Option<Duration>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepResult {
+    /// Its id.
+    pub id: String,
+    /// Its plugin's name.
+    pub plugin: String,
+    /// What came of it.
+    pub outcome: StepOutcome,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How long it took, all in all.
+    pub duration: Duration,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone)]
+pub struct RunResult {
+    /// What came of it.
+    pub outcome: RunOutcome,
+    /// The stable word for why, where it did not succeed or something is to be known.
+    pub reason: Option<Code>,
+    /// The problem that began it.
+    pub problem: Option<Problem>,
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// The steps in order, finally steps last.
+    pub steps: Vec<StepResult>,
+}
+
+/// How often the run was told to stop.
+pub type Cancellation = watch::Receiver<u32>;
+
+struct Machine<'a> {
+    prepared: Prepared,
+    options: &'a Options,
+    recorder: Arc<Recorder>,
+    shared: Arc<Shared>,
+    cancellation: Cancellation,
+    deadline: Option<Instant>,
+    results: BTreeMap<String, StepResult>,
+    effects: bool,
+    changed: bool,
+}
+
+/// How a step ended.
+enum Ended {
+    Well,
+    /// With what the run does about it.
+    Badly(Problem),
+    Cancelled,
+}
+
+/// Run a prepared plan to its end.
+///
+/// # Errors
+/// [`Code::JournalUnwritable`]: the run stopped before its next effect, wherever it was.
+pub async fn run(
+    prepared: Prepared,
+    options: &Options,
+    run: &str,
+    recorder: Arc<Recorder>,
+    cancellation: Cancellation,
+) -> Result<RunResult, Problem> {
+    let mut deployment = prepared.deployment();
+    deployment.run = run.to_owned();
+    deployment.steps = prepared
+        .steps
+        .iter()
+        .map(|step| StepState {
+            id: step.step.id.as_str().to_owned(),
+            plugin: step.plugin.name().to_owned(),
+            outcome: StepOutcome::NotRun,
+        })
+        .collect();
+    let started = Instant::now();
+    let mut machine = Machine {
+        shared: Arc::new(Shared::new(deployment)),
+        options,
+        recorder,
+        cancellation,
+        deadline: options.timeout.map(|timeout| started + timeout),
+        results: BTreeMap::new(),
+        effects: false,
+        changed: false,
+        prepared,
+    };
+    let result = machine.run().await?;
+    machine.recorder.record(&Event::RunFinished {
+        outcome: result.outcome,
+        reason: result.reason.map(|code| code.word().to_owned()),
+        changed: result.changed,
+        duration_ms: milliseconds(started.elapsed()),
+    })?;
+    Ok(result)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Machine<'_> {
+    async fn run(&mut self) -> Result<RunResult, Problem> {
+        let mut trouble: Option<(usize, Problem)> = None;
+        let mut stopped = false;
+        let mut tolerated: Option<Problem> = None;
+        let mut cancelled = None;
+        for index in 0..self.prepared.steps.len() {
+            if self.is_cancelled() {
+                cancelled = Some(index);
+                break;
+            }
+            match self.step(index).await? {
+                Ended::Well => {}
+                Ended::Cancelled => {
+                    cancelled = Some(index);
+                    break;
+                }
+                Ended::Badly(problem) => match self.prepared.steps[index].step.on_failure {
+                    OnFailure::Continue => {
+                        tolerated.get_or_insert(problem);
+                    }
+                    OnFailure::Stop => {
+                        stopped = true;
+                        trouble = Some((index, problem));
+                        break;
+                    }
+                    OnFailure::Rollback => {
+                        trouble = Some((index, problem));
+                        break;
+                    }
+                },
+            }
+        }
+        let (outcome, problem) = if let Some(last) = cancelled {
+            let problem = Problem::new(Code::Cancelled, "the run was cancelled");
+            (self.cancel(last).await?, Some(problem))
+        } else if let Some((index, problem)) = trouble {
+            let outcome = if stopped { RunOutcome::Failed } else { self.turn(index, Some(index)).await? };
+            (outcome, Some(problem))
+        } else {
+            (RunOutcome::Succeeded, tolerated)
+        };
+        self.shared.finish(outcome, problem.as_ref().map(|problem| problem.what.clone()));
+        if self.effects {
+            self.finally().await?;
+        }
+        let reason = match outcome {
+            RunOutcome::RollbackFailed => Some(Code::RevertFailed),
+            _ => problem.as_ref().map(|problem| problem.code),
+        };
+        let steps = self.prepared.steps.iter().chain(&self.prepared.finally).map(|step| self.result_of(step)).collect();
+        Ok(RunResult { outcome, reason, problem, changed: self.changed, steps })
+    }
+
+    fn result_of(&self, step: &PreparedStep) -> StepResult {
+        let id = step.step.id.as_str();
+        self.results.get(id).cloned().unwrap_or_else(|| StepResult {
+            id: id.to_owned(),
+            plugin: step.plugin.name().to_owned(),
+            outcome: StepOutcome::NotRun,
+            attempts: 0,
+            duration: Duration::ZERO,
+        })
+    }
+
+    fn conclude(&mut self, step: &PreparedStep, outcome: StepOutcome, attempts: u32, took: Duration) {
+        let mut result = self.result_of(step);
+        result.outcome = outcome;
+        result.attempts = result.attempts.max(attempts);
+        result.duration += took;
+        self.shared.conclude(&result.id, outcome);
+        self.results.insert(result.id.clone(), result);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        *self.cancellation.borrow() > 0
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// One step: planned if it could not be before, skipped if it has nothing to do, tried as often as it says.
+    async fn step(&mut self, index: usize) -> Result<Ended, Problem> {
+        let mut step = self.prepared.steps[index].clone();
+        let mut planned = self.prepared.plan.steps[index].clone();
+        if planned.deferred {
+            if let Err(problem) = self.plan_deferred(&mut step, &mut planned).await {
+                self.fail(&step, 1, &problem, Vec::new(), Duration::ZERO, false)?;
+                return Ok(Ended::Badly(problem));
+            }
+            self.prepared.steps[index] = step.clone();
+        }
+        if planned.intents.is_empty() && !self.options.force {
+            self.recorder.record(&Event::StepSkipped { step: step.step.id.as_str().to_owned() })?;
+            self.conclude(&step, StepOutcome::Skipped, 0, Duration::ZERO);
+            return Ok(Ended::Well);
+        }
+        let changes = planned.intents.iter().any(|intent| intent.effect != Effect::Reads) || planned.intents.is_empty();
+        self.effects |= changes;
+        let mut backoff = step.step.retry.backoff.get();
+        for attempt in 1.. {
+            match self.attempt(&step, attempt, changes, 1).await? {
+                Attempt::Done => return Ok(Ended::Well),
+                Attempt::Cancelled => return Ok(Ended::Cancelled),
+                Attempt::Failed(problem) => return Ok(Ended::Badly(problem)),
+                Attempt::Again => {
+                    if !self.wait(backoff, 1).await {
+                        self.conclude(&step, StepOutcome::Cancelled, attempt, Duration::ZERO);
+                        return Ok(Ended::Cancelled);
+                    }
+                    backoff = backoff.saturating_mul(2);
+                }
+            }
+        }
+        Ok(Ended::Well)
+    }
+
+    /// Plan a step whose outputs are there now.
+    async fn plan_deferred(&mut self, step: &mut PreparedStep, planned: &mut PlannedStep) -> Result<(), Problem> {
+        self.prepared.facts.holes.outputs = self.shared.outputs();
+        step.fill_deferred(&self.prepared.facts).await?;
+        let config = step.config.clone().unwrap_or_default();
+        planned.intents = self.prepared.intents(step, &config, self.recorder.listener()).await?;
+        Ok(())
+    }
+
+    /// Wait before the next attempt. Whether the run goes on.
+    async fn wait(&mut self, backoff: Duration, patience: u32) -> bool {
+        let backoff = self.left().map_or(backoff, |left| backoff.min(left));
+        tokio::select! {
+            () = tokio::time::sleep(backoff) => true,
+            () = told_to_stop(&mut self.cancellation, patience) => false,
+        }
+    }
+
+    async fn attempt(&mut self, step: &PreparedStep, attempt: u32, changes: bool, patience: u32) -> Result<Attempt, Problem> {
+        let id = step.step.id.as_str().to_owned();
+        self.recorder.record(&Event::StepStarted { step: id.clone(), attempt })?;
+        let started = Instant::now();
+        let surroundings = Arc::new(Running::new(step, attempt, self.shared.clone(), self.recorder.clone()));
+        let limits = step.limits(self.left());
+        let call = step.plugin.call(Call {
+            function: Function::Apply,
+            config: step.config.as_deref().unwrap_or("{}"),
+            records: &[],
+            gate: step.gate(Phase::Apply),
+            limits,
+            surroundings: surroundings.clone(),
+            services: self.prepared.services.clone(),
+        });
+        let (answer, usages) = tokio::select! {
+            answer = call => answer,
+            () = told_to_stop(&mut self.cancellation, patience) => {
+                // The call is dropped here, and with it its children.
+                self.recorder.record(&Event::StepCancelled { step: id, attempt })?;
+                self.changed |= changes;
+                self.conclude(step, StepOutcome::Cancelled, attempt, started.elapsed());
+                return Ok(Attempt::Cancelled);
+            }
+        };
+        let took = started.elapsed();
+        let failure = match answer {
+            Ok(Answer::Outcome(outcome)) => match self.succeed(step, attempt, outcome, &surroundings, usages.clone(), took, changes)? {
+                None => return Ok(Attempt::Done),
+                Some(problem) => CallFailure::Refused(problem),
+            },
+            Ok(_) => CallFailure::Refused(Problem::new(Code::Bug, "`apply` was answered with something else")),
+            Err(CallFailure::Refused(problem)) if problem.code == Code::JournalUnwritable => return Err(problem),
+            Err(failure) => failure,
+        };
+        self.changed |= changes;
+        let again = attempt < step.step.retry.attempts && failure.may_pass() && self.left() != Some(Duration::ZERO);
+        let problem = self.prepared.clean_problem(failure.into_problem(&step.plugin.locked_name(), Function::Apply.name()));
+        self.fail(step, attempt, &problem, usages, took, again)?;
+        Ok(if again { Attempt::Again } else { Attempt::Failed(problem) })
+    }
+
+    /// Take down a step's success. A problem where what it put out cannot be kept.
+    #[expect(clippy::too_many_arguments, reason = "what an attempt came to, named one by one")]
+    fn succeed(
+        &mut self,
+        step: &PreparedStep,
+        attempt: u32,
+        outcome: Outcome,
+        surroundings: &Running,
+        usages: Vec<Usage>,
+        took: Duration,
+        changed: bool,
+    ) -> Result<Option<Problem>, Problem> {
+        let redactor = &self.prepared.services.redactor;
+        let id = step.step.id.as_str().to_owned();
+        let mut outputs = BTreeMap::new();
+        for (name, value) in outcome.outputs {
+            if redactor.contains(&value) || redactor.contains(&name) {
+                return Ok(Some(
+                    Problem::new(Code::StepFailed, format!("the output `{name}` of step `{id}` contains a secret"))
+                        .because("outputs are kept in the journal and shown to other steps")
+                        .with_hint("this is a bug in the plugin: report it to its author"),
+                ));
+            }
+            outputs.insert(name, value);
+        }
+        let findings = outcome
+            .findings
+            .into_iter()
+            .map(|finding| Finding { message: redactor.redact(&finding.message).into_owned(), ..finding })
+            .collect();
+        self.shared.put_outputs(&id, &outputs);
+        self.recorder.record(&Event::StepSucceeded {
+            step: id,
+            attempt,
+            summary: redactor.redact(&outcome.summary).into_owned(),
+            outputs,
+            findings,
+            report: surroundings.take_report(),
+            usages,
+            duration_ms: milliseconds(took),
+            changed,
+        })?;
+        self.changed |= changed;
+        self.conclude(step, StepOutcome::Succeeded, attempt, took);
+        Ok(None)
+    }
+
+    fn fail(
+        &mut self,
+        step: &PreparedStep,
+        attempt: u32,
+        problem: &Problem,
+        usages: Vec<Usage>,
+        took: Duration,
+        again: bool,
+    ) -> Result<(), Problem> {
+        self.recorder.record(&Event::StepFailed {
+            step: step.step.id.as_str().to_owned(),
+            attempt,
+            trouble: Trouble::from(problem),
+            usages,
+            duration_ms: milliseconds(took),
+            again,
+        })?;
+        self.conclude(step, StepOutcome::Failed, attempt, took);
+        Ok(())
+    }
+
+    /// A cancellation: take back what was done if the config says so.
+    async fn cancel(&mut self, last: usize) -> Result<RunOutcome, Problem> {
+        if self.options.on_cancel == OnCancel::Rollback {
+            match self.turn(last, None).await? {
+                RunOutcome::RollbackFailed => return Ok(RunOutcome::RollbackFailed),
+                _ => return Ok(RunOutcome::Cancelled),
+            }
+        }
+        Ok(RunOutcome::Cancelled)
+    }
+
+    /// Take back what the steps up to `last` have recorded, newest first.
+    async fn turn(&mut self, last: usize, failed: Option<usize>) -> Result<RunOutcome, Problem> {
+        let failed_id = failed.map(|index| self.prepared.steps[index].step.id.as_str().to_owned());
+        let to_revert: Vec<usize> =
+            (0..=last).rev().filter(|&index| self.shared.has_records(self.prepared.steps[index].step.id.as_str())).collect();
+        if to_revert.is_empty() {
+            return Ok(RunOutcome::Failed);
+        }
+        self.recorder.record(&Event::RunTurned { step: failed_id })?;
+        let mut all = true;
+        for index in to_revert {
+            let step = self.prepared.steps[index].clone();
+            all &= self.revert(&step).await?;
+            if *self.cancellation.borrow() > 1 {
+                self.recorder.note("a second signal cut the reverts short")?;
+                return Ok(RunOutcome::RollbackFailed);
+            }
+        }
+        Ok(if all { RunOutcome::RolledBack } else { RunOutcome::RollbackFailed })
+    }
+
+    async fn revert(&mut self, step: &PreparedStep) -> Result<bool, Problem> {
+        let id = step.step.id.as_str().to_owned();
+        self.recorder.record(&Event::RevertStarted { step: id.clone() })?;
+        let started = Instant::now();
+        let records = self.shared.records(&id);
+        let surroundings = Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone()));
+        // The deadline of the run is no deadline for taking it back.
+        let call = step.plugin.call(Call {
+            function: Function::Revert,
+            config: step.config.as_deref().unwrap_or("{}"),
+            records: &records,
+            gate: step.gate(Phase::Revert),
+            limits: step.limits(None),
+            surroundings,
+            services: self.prepared.services.clone(),
+        });
+        let mut cancellation = self.cancellation.clone();
+        let (answer, usages) = tokio::select! {
+            answer = call => answer,
+            () = told_to_stop(&mut cancellation, 2) => {
+                let problem = Problem::new(Code::Cancelled, format!("taking back step `{id}` was cut short by a second signal"));
+                return self.revert_failed(step, &problem, started.elapsed());
+            }
+        };
+        let took = started.elapsed();
+        match answer {
+            Ok(Answer::Outcome(outcome)) => {
+                let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
+                self.recorder.record(&Event::StepReverted { step: id, summary, usages, duration_ms: milliseconds(took) })?;
+                self.conclude(step, StepOutcome::Reverted, 0, took);
+                Ok(true)
+            }
+            Ok(_) => self.revert_failed(step, &Problem::new(Code::Bug, "`revert` was answered with something else"), took),
+            Err(CallFailure::Refused(problem)) if problem.code == Code::JournalUnwritable => Err(problem),
+            Err(failure) => {
+                let problem = failure.into_problem(&step.plugin.locked_name(), Function::Revert.name());
+                let problem = self.prepared.clean_problem(problem);
+                self.revert_failed(step, &problem, took)
+            }
+        }
+    }
+
+    fn revert_failed(&mut self, step: &PreparedStep, problem: &Problem, took: Duration) -> Result<bool, Problem> {
+        self.recorder.record(&Event::RevertFailed {
+            step: step.step.id.as_str().to_owned(),
+            trouble: Trouble::from(problem),
+            duration_ms: milliseconds(took),
+        })?;
+        self.conclude(step, StepOutcome::RevertFailed, 0, took);
+        Ok(false)
+    }
+
+    /// The finally steps: whatever happened, and whatever comes of them is only noted.
+    async fn finally(&mut self) -> Result<(), Problem> {
+        // Whoever cancelled the run wants it told; whoever cancels again wants it to end.
+        let patience = *self.cancellation.borrow() + 1;
+        for index in 0..self.prepared.finally.len() {
+            let mut step = self.prepared.finally[index].clone();
+            let id = step.step.id.as_str().to_owned();
+            if step.config.is_none() {
+                self.prepared.facts.holes.outputs = self.shared.outputs();
+                if let Err(problem) = step.fill_deferred(&self.prepared.facts).await {
+                    self.recorder.note(&format!("finally step `{id}` was not run: {problem}"))?;
+                    continue;
+                }
+            }
+            // A finally step is no part of what can be rolled back, so its failure changes nothing.
+            self.deadline = None;
+            let mut backoff = step.step.retry.backoff.get();
+            for attempt in 1.. {
+                match self.attempt(&step, attempt, false, patience).await? {
+                    Attempt::Again => {
+                        if !self.wait(backoff, patience).await {
+                            break;
+                        }
+                        backoff = backoff.saturating_mul(2);
+                    }
+                    Attempt::Failed(problem) => {
+                        self.recorder.note(&format!("finally step `{id}` failed, which changes nothing: {problem}"))?;
+                        break;
+                    }
+                    Attempt::Done | Attempt::Cancelled => break,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Attempt {
+    Done,
+    Again,
+    Failed(Problem),
+    Cancelled,
+}
+
+/// Ends when the run has been told to stop so many times.
+async fn told_to_stop(cancellation: &mut Cancellation, times: u32) {
+    if cancellation.wait_for(|told| *told >= times).await.is_err() {
+        // Nobody is left who could tell.
+        std::future::pending::<()>().await;
+    }
+}
