@@ -19,7 +19,7 @@ use super::words::{AppName, ComponentName, Duration, EnvironmentName, Size, Stat
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "deploy.toml")]
 pub(super) struct Document {
-    /// The version of this format: `1`.
+    /// The version of this format; there is only `1`.
     #[serde(rename = "schema")]
     pub(super) _schema: Version,
     /// The app's name.

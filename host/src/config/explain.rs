@@ -26,7 +26,7 @@ pub(super) struct Explainer<'a> {
 /// What a person calls a value: a dotted path within something that has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Subject {
-    /// For example ``step `release` ``, or the file.
+    /// For example ``step `release` ``; empty for a key of the top level.
     pub(super) owner: String,
     /// For example `retry.attempts`; empty for the owner itself.
     pub(super) path: String,
@@ -34,10 +34,10 @@ pub(super) struct Subject {
 
 impl std::fmt::Display for Subject {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.path.is_empty() {
-            formatter.write_str(&self.owner)
-        } else {
-            write!(formatter, "`{}` of {}", self.path, self.owner)
+        match (self.path.is_empty(), self.owner.is_empty()) {
+            (true, _) => formatter.write_str(if self.owner.is_empty() { "the file" } else { &self.owner }),
+            (false, true) => write!(formatter, "`{}`", self.path),
+            (false, false) => write!(formatter, "`{}` of {}", self.path, self.owner),
         }
     }
 }
@@ -56,7 +56,8 @@ impl Subject {
             }
             ["environments", name, "step", id, rest @ ..] => (format!("step `{id}` in environment `{name}`"), rest),
             ["environments", name, rest @ ..] => (format!("environment `{name}`"), rest),
-            rest => (format!("`{file}`"), rest),
+            [] => (format!("`{file}`"), words.as_slice()),
+            rest => (String::new(), rest),
         };
         let mut path = String::new();
         for word in rest {
@@ -74,9 +75,12 @@ impl Subject {
 impl Explainer<'_> {
     /// The problems, none twice, in the order of the file.
     pub(super) fn explain<'e>(&self, errors: impl IntoIterator<Item = ValidationError<'e>>) -> Vec<Problem> {
+        let errors: Vec<_> = errors.into_iter().collect();
         let mut problems = vec![];
-        for error in errors {
-            self.one(&error, &mut problems);
+        for error in &errors {
+            if !is_misspelt(error, &errors) {
+                self.one(error, &mut problems);
+            }
         }
         sort(&mut problems);
         problems
@@ -123,10 +127,9 @@ impl Explainer<'_> {
             Kind::Constant { expected_value } => {
                 self.words(wrong(cannot_be()), value, std::slice::from_ref(expected_value.as_ref()))
             }
-            Kind::Pattern { pattern } => hinted(
-                wrong(cannot_be()).because(format!("it does not match `{pattern}`")),
-                schema.and_then(described),
-            ),
+            Kind::Pattern { pattern } => {
+                hinted(wrong(cannot_be()).because(format!("it does not match `{pattern}`")), schema.and_then(described))
+            }
             Kind::Format { format } => hinted(
                 wrong(cannot_be()).because(format!("it is not of the format `{format}`")),
                 schema.and_then(described),
@@ -195,12 +198,17 @@ impl Explainer<'_> {
     }
 
     /// A value that fits none of several schemas: speak of the one that was probably meant.
-    fn alternatives(&self, error: &ValidationError<'_>, context: &[Vec<ValidationError<'static>>], problems: &mut Vec<Problem>) {
+    fn alternatives(
+        &self,
+        error: &ValidationError<'_>,
+        context: &[Vec<ValidationError<'static>>],
+        problems: &mut Vec<Problem>,
+    ) {
         let pointer = error.instance_path().as_str();
         let of_type = |errors: &Vec<ValidationError<'static>>| {
-            !errors.iter().any(|inner| {
-                inner.instance_path().as_str() == pointer && matches!(inner.kind(), Kind::Type { .. })
-            })
+            !errors
+                .iter()
+                .any(|inner| inner.instance_path().as_str() == pointer && matches!(inner.kind(), Kind::Type { .. }))
         };
         let near: Vec<_> = context.iter().filter(|errors| of_type(errors)).collect();
         let mut words = vec![];
@@ -220,6 +228,9 @@ impl Explainer<'_> {
         let at = || (self.place)(pointer, Half::Value);
         let about = self.parent(error).and_then(described);
         if near.is_empty() {
+            // What says how a value is written stands in the alternatives.
+            let inner = context.iter().flatten().find_map(|inner| self.parent(inner).and_then(described));
+            let about = if context.len() <= 2 { inner.or(about) } else { about };
             let mut types = vec![];
             for kind in context.iter().flatten().filter_map(|inner| match inner.kind() {
                 Kind::Type { kind } if inner.instance_path().as_str() == pointer => Some(kind),
@@ -243,7 +254,7 @@ impl Explainer<'_> {
         if let [(first, errors), rest @ ..] = scored.as_slice()
             && rest.first().is_none_or(|(second, _)| first < second)
         {
-            for inner in *errors {
+            for inner in errors.iter().filter(|inner| !is_misspelt(inner, errors)) {
                 self.one(inner, problems);
             }
             return;
@@ -254,7 +265,24 @@ impl Explainer<'_> {
             errors.iter().for_each(|error| self.one(error, &mut inner));
             problem.causes.extend(inner.into_iter().map(|problem| problem.what).take(1));
         }
+        problem.causes.dedup();
+        let about = about.or_else(|| self.forms(error));
         problems.push(hinted(problem.with_note(NOTHING_WAS_RUN).at(at()), about));
+    }
+
+    /// The keys by which the alternatives are told apart.
+    fn forms(&self, error: &ValidationError<'_>) -> Option<String> {
+        let alternatives = self.schema.pointer(error.schema_path().as_str())?.as_array()?;
+        let keys = alternatives.iter().filter_map(|alternative| {
+            let alternative = match alternative.get("$ref").and_then(Value::as_str) {
+                Some(reference) => self.schema.pointer(reference.strip_prefix('#')?)?,
+                None => alternative,
+            };
+            let required = alternative.get("required")?.as_array()?;
+            Some(format!("one with {}", listing(required.iter().filter_map(Value::as_str), "and")))
+        });
+        let keys: Vec<_> = keys.collect();
+        (!keys.is_empty()).then(|| format!("write a table of one form: {}", keys.join(", or ")))
     }
 
     /// Whether an error is only about the text of a string that has a hole in it: how it comes out is not known yet.
@@ -291,6 +319,16 @@ pub(super) fn sort(problems: &mut Vec<Problem>) {
     let start = |problem: &Problem| problem.place.as_ref().map_or(0, |place| place.span.start);
     problems.sort_by_key(start);
     problems.dedup();
+}
+
+/// Whether a key is missing only because it is written in another way: the unknown key is told, which is enough.
+fn is_misspelt(missing: &ValidationError<'_>, errors: &[ValidationError<'_>]) -> bool {
+    let Kind::Required { property } = missing.kind() else { return false };
+    errors.iter().any(|error| {
+        error.instance_path() == missing.instance_path()
+            && matches!(error.kind(), Kind::AdditionalProperties { unexpected }
+                if unexpected.iter().any(|key| nearest(key, property.as_str()).is_some()))
+    })
 }
 
 /// How far an alternative is from what was written.

@@ -383,7 +383,8 @@ mod tests {
 
     #[test]
     fn late_parts_are_filled_once() {
-        let value = json!({ "a": ["${deployment.version}", 1, "$${x}"], "${env.B}": "${env.BUILD} ${steps.a.outputs.x}{}" });
+        let value =
+            json!({ "a": ["${deployment.version}", 1, "$${x}"], "${env.B}": "${env.BUILD} ${steps.a.outputs.x}{}" });
         let filled = fill(&value, &holes()).unwrap();
         assert_eq!(filled, json!({ "a": ["1.2.3", 1, "${x}"], "${env.B}": "${deployment.version} ${}" }));
     }

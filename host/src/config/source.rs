@@ -67,12 +67,17 @@ impl Source {
         self.at(spans.span(half))
     }
 
-    /// Where a part of a string value stands: the first place where `part` is written in it, else the whole of it.
-    pub(super) fn place_within(&self, pointer: &str, part: &str) -> Place {
+    /// Where a part of a string value stands. Where the string is written with escapes, the first place that reads like
+    /// the part; where there is none, the whole of it.
+    pub(super) fn place_within(&self, pointer: &str, text: &str, part: Range<usize>) -> Place {
         let (spans, _) = self.find(pointer);
         let whole = spans.span(Half::Value);
-        let inner = self.text.get(whole.clone()).and_then(|raw| raw.find(part));
-        self.at(inner.map_or(whole.clone(), |offset| whole.start + offset..whole.start + offset + part.len()))
+        let raw = self.text.get(whole.clone()).unwrap_or_default();
+        let offset = match raw.find(text) {
+            Some(offset) => Some(offset + part.start),
+            None => text.get(part.clone()).and_then(|part| raw.find(part)),
+        };
+        self.at(offset.map_or(whole.clone(), |offset| whole.start + offset..whole.start + offset + part.len()))
     }
 
     /// Whether the file has a value at this JSON pointer.
@@ -233,9 +238,11 @@ impl Reader<'_> {
                 Some(number) => Value::Number(number),
                 None => self.refuse(span, format!("`{float}` is not a number here"), "write a finite number"),
             },
-            DeValue::Datetime(time) => {
-                self.refuse(span, format!("`{time}` is a bare date or time"), "put it in quotes; configurations are JSON")
-            }
+            DeValue::Datetime(time) => self.refuse(
+                span,
+                format!("`{time}` is a bare date or time"),
+                "put it in quotes; configurations are JSON",
+            ),
             DeValue::Array(array) => {
                 let items = array.into_iter().map(|item| self.value(item.span(), item.into_inner(), region));
                 Value::Array(items.collect())
@@ -269,7 +276,8 @@ mod tests {
 
     #[test]
     fn values_keep_their_order_of_environments_and_lose_what_is_the_users_own() {
-        let text = "x-a = 1\nn = 1_000\nh = 0x10\nf = 1.5\n[environments.z]\nx-b = 1\nvars.x-c = 'd'\n[environments.a]\n";
+        let text =
+            "x-a = 1\nn = 1_000\nh = 0x10\nf = 1.5\n[environments.z]\nx-b = 1\nvars.x-c = 'd'\n[environments.a]\n";
         let (value, environments) = Source::new("deploy.toml", text).read().unwrap();
         assert_eq!(environments, ["z", "a"]);
         let expected =
@@ -293,7 +301,7 @@ mod tests {
         assert_eq!(shown("/step/0/with/checks/0/url", Half::Value), "\"ä\"");
         assert_eq!(shown(&join("/step/0/with", "a/b"), Half::Key), "'a/b'");
         assert_eq!(shown("/step/0/plugin", Half::Value), "[[step]]", "what is not there is in what is around it");
-        assert_eq!(&text[source.place_within("/step/0/with/checks/1/url", "${c}").span], "${c}");
+        assert_eq!(&text[source.place_within("/step/0/with/checks/1/url", "b${c}", 1..5).span], "${c}");
         assert!(source.has("/step/0/with/checks/1") && !source.has("/step/0/with/checks/2"));
     }
 }

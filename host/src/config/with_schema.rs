@@ -24,16 +24,15 @@ impl WithSchema {
     /// # Errors
     /// Where it is not a valid JSON Schema, or refers to something outside itself: a fault of the plugin.
     pub fn new(plugin: &str, schema: Value) -> Result<Self, Problem> {
-        let validator = jsonschema::options()
-            .with_pattern_options(PatternOptions::regex())
-            .offline()
-            .build(&schema)
-            .map_err(|error| {
-                Problem::new(Code::PluginInvalid, format!("plugin `{plugin}` publishes a schema that is not valid"))
-                    .because(error)
-                    .with_note(super::NOTHING_WAS_RUN)
-                    .with_hint("report it to the plugin's author")
-            })?;
+        let validator =
+            jsonschema::options().with_pattern_options(PatternOptions::regex()).offline().build(&schema).map_err(
+                |error| {
+                    Problem::new(Code::PluginInvalid, format!("plugin `{plugin}` publishes a schema that is not valid"))
+                        .because(error)
+                        .with_note(super::NOTHING_WAS_RUN)
+                        .with_hint("report it to the plugin's author")
+                },
+            )?;
         Ok(Self { schema, validator })
     }
 
@@ -79,9 +78,8 @@ impl WithSchema {
                 _ => config.source.place(&format!("{base}{pointer}"), half),
             }
         };
-        let subject = |pointer: &str| {
-            Subject::of(config.file(), &format!("{base}{pointer}"), |_, _| Some(step.id.to_string()))
-        };
+        let subject =
+            |pointer: &str| Subject::of(config.file(), &format!("{base}{pointer}"), |_, _| Some(step.id.to_string()));
         let explainer =
             Explainer { schema: &self.schema, code: Code::StepConfigInvalid, open, subject: &subject, place: &place };
         explainer.explain(self.validator.iter_errors(with))

@@ -134,9 +134,10 @@ fn is_environment(text: &str) -> bool {
 }
 
 fn is_variable(text: &str) -> bool {
-    text.bytes().enumerate().all(|(index, byte)| {
-        byte.is_ascii_alphabetic() || byte == b'_' || (index > 0 && byte.is_ascii_digit())
-    }) && !text.is_empty()
+    text.bytes()
+        .enumerate()
+        .all(|(index, byte)| byte.is_ascii_alphabetic() || byte == b'_' || (index > 0 && byte.is_ascii_digit()))
+        && !text.is_empty()
 }
 
 /// Splits `30s` into a number of at most nine digits and its unit.
@@ -312,6 +313,7 @@ impl PluginLocator {
 impl TryFrom<String> for PluginLocator {
     type Error = String;
 
+    /// The error is the text, which is neither the name of a plugin nor where one is.
     fn try_from(text: String) -> Result<Self, String> {
         let blank = |character: char| character.is_control() || character.is_whitespace();
         let remote = |rest: &str| {
@@ -325,7 +327,7 @@ impl TryFrom<String> for PluginLocator {
             None if (text.contains('/') || text.ends_with(".wasm")) && !text.contains(char::is_control) => {
                 Ok(Self::Path(text))
             }
-            _ => Err(format!("`{text}` is neither the name of a plugin nor where one is")),
+            _ => Err(text),
         }
     }
 }
@@ -367,13 +369,34 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{
-        AppName, ComponentName, Duration, EnvironmentName, PluginLocator, Size, StateName, StepId,
-        VariableName,
+        AppName, ComponentName, Duration, EnvironmentName, PluginLocator, Size, StateName, StepId, VariableName,
     };
 
     const SAMPLES: &[&str] = &[
-        "", "a", "A", "-", "a-b", "a b", " a", "a ", "a/b", "a//b", "/a", "a/", "..", "a/../b", "_", "_a", "1a", "a.b", ".a",
-        "ä", "a\n", "${x}", "review/feature-1", "Production EU",
+        "",
+        "a",
+        "A",
+        "-",
+        "a-b",
+        "a b",
+        " a",
+        "a ",
+        "a/b",
+        "a//b",
+        "/a",
+        "a/",
+        "..",
+        "a/../b",
+        "_",
+        "_a",
+        "1a",
+        "a.b",
+        ".a",
+        "ä",
+        "a\n",
+        "${x}",
+        "review/feature-1",
+        "Production EU",
     ];
 
     /// The code and the schema say the same of every sample.
@@ -402,13 +425,15 @@ mod tests {
         assert_eq!(agree::<AppName>(&samples), ["a", "A", "a-b", "1a", "a.b"]);
         assert_eq!(agree::<VariableName>(&samples), ["a", "A", "_", "_a", &long]);
         let environments = agree::<EnvironmentName>(&samples);
-        let expected = ["a", "A", "a-b", "a b", "a/b", "_", "_a", "1a", "a.b", "review/feature-1", "Production EU", &long];
+        let expected =
+            ["a", "A", "a-b", "a b", "a/b", "_", "_a", "1a", "a.b", "review/feature-1", "Production EU", &long];
         assert_eq!(environments, expected);
     }
 
     #[test]
     fn durations_and_sizes_have_a_unit() {
-        let durations = agree::<Duration>(&["500ms", "30s", "10m", "1h", "5", "s", "-1s", "1 s", "1s\n", "1234567890h", "5min"]);
+        let durations =
+            agree::<Duration>(&["500ms", "30s", "10m", "1h", "5", "s", "-1s", "1 s", "1s\n", "1234567890h", "5min"]);
         assert_eq!(durations, ["500ms", "30s", "10m", "1h"]);
         let sizes = agree::<Size>(&["1B", "64MiB", "999999999GiB", "64MB", "64", "1.5MiB", "0KiB"]);
         assert_eq!(sizes, ["1B", "64MiB", "999999999GiB", "0KiB"]);
@@ -420,8 +445,18 @@ mod tests {
     fn plugins_come_from_four_kinds_of_place() {
         let locator = |text: &str| PluginLocator::try_from(text.to_owned()).unwrap();
         for wrong in [
-            "", "Command", "a b", "a:1", "http://a.example/b.wasm", "ftp://a/b.wasm", "x/y://z", "https://a.example", "https:///b",
-            "https://a/b c", "oci://user@a/b", "a/b\n",
+            "",
+            "Command",
+            "a b",
+            "a:1",
+            "http://a.example/b.wasm",
+            "ftp://a/b.wasm",
+            "x/y://z",
+            "https://a.example",
+            "https:///b",
+            "https://a/b c",
+            "oci://user@a/b",
+            "a/b\n",
         ] {
             assert!(PluginLocator::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }

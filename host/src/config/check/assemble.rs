@@ -13,6 +13,7 @@ use crate::config::source::{Half, Source, join};
 use crate::config::{
     Approval, Config, Duration, Environment, EnvironmentName, Lease, PluginLocator, Retry, Size, Step, StepId,
 };
+use crate::problem::{Code, Problem};
 
 impl Check<'_> {
     pub(super) fn assemble(&mut self, mut document: Document, order: Vec<String>, source: &Arc<Source>) -> Config {
@@ -23,12 +24,17 @@ impl Check<'_> {
                 self.environment(name, table)
             })
             .collect();
-        self.not_zero("/timeout", document.timeout.as_ref());
+        self.not_zero("/timeout", "timeout", "", document.timeout.as_ref());
         if let Release::VersionFrom(path) = &document.release
             && path.is_empty()
         {
             let what = "`release.version-from` names no file";
-            self.add("/release/version-from", Half::Value, what, "name a file of the project, for example `Cargo.toml`");
+            self.add(
+                "/release/version-from",
+                Half::Value,
+                what,
+                "name a file of the project, for example `Cargo.toml`",
+            );
         }
         Config {
             app: document.app,
@@ -55,7 +61,8 @@ impl Check<'_> {
             }
         };
         let lease = table.lease.map(|LeaseTable { wait, duration }| {
-            self.not_zero(&format!("{pointer}/lease/duration"), duration.as_ref());
+            let owner = format!(" of environment `{name}`");
+            self.not_zero(&format!("{pointer}/lease/duration"), "lease.duration", &owner, duration.as_ref());
             Lease {
                 wait: wait.unwrap_or(Duration::fixed("0s", 0)),
                 duration: duration.unwrap_or(Duration::fixed("15m", 15 * 60_000)),
@@ -63,12 +70,12 @@ impl Check<'_> {
         });
         let mut overlays = BTreeMap::new();
         for (id, overlay) in table.step {
-            // An id that no step can have is unknown like any other; relations say so.
+            let at = join(&join(&pointer, "step"), &id);
             match StepId::try_from(id) {
                 Ok(id) => drop(overlays.insert(id, Value::Object(overlay.with))),
                 Err(reason) => {
                     let what = format!("environment `{name}` changes a step that there cannot be: {reason}");
-                    self.add(&join(&pointer, "step"), Half::Key, what, "name a step by its `id`");
+                    self.add(&at, Half::Key, what, "name a step by its `id`");
                 }
             }
         }
@@ -95,25 +102,25 @@ impl Check<'_> {
 
     fn step(&mut self, table: StepTable, index: usize, is_finally: bool) -> Option<Step> {
         let at = |key: &str| format!("/{}/{index}/{key}", if is_finally { "finally" } else { "step" });
-        self.not_zero(&at("timeout"), table.timeout.as_ref());
+        self.not_zero(&at("timeout"), "timeout", &format!(" of step `{}`", table.id), table.timeout.as_ref());
         if is_finally && table.on_failure.is_some() {
             let what = format!("finally step `{}` cannot have `on_failure`", table.id);
             self.add(&at("on_failure"), Half::Key, what, "remove it; a finally step's failure is a note");
         }
         let RetryTable { attempts, backoff } = table.retry;
-        let plugin = match PluginLocator::try_from(table.plugin) {
-            Ok(plugin) => plugin,
-            Err(reason) => {
-                let hint = if reason.starts_with("`http://") {
-                    "write `https://`"
-                } else {
-                    "write a built-in plugin's name, a path such as `./plugins/mine.wasm`, an `https://` URL or an `oci://` \
-                     reference"
-                };
-                self.add(&at("plugin"), Half::Value, format!("step `{}` cannot run its plugin: {reason}", table.id), hint);
-                PluginLocator::BuiltIn("set-aside".to_owned())
-            }
-        };
+        let plugin = PluginLocator::try_from(table.plugin).unwrap_or_else(|text| {
+            let hint = if text.starts_with("http://") {
+                "write `https://`"
+            } else {
+                "write a built-in plugin's name, a path such as `./plugins/mine.wasm`, an `https://` URL or an `oci://` \
+                 reference"
+            };
+            let problem = Problem::new(Code::ConfigInvalid, format!("`plugin` of step `{}` cannot be `{text}`", table.id))
+                .because("it is neither the name of a plugin nor where one is")
+                .with_hint(hint);
+            self.push(problem.at(self.source.place(&at("plugin"), Half::Value)));
+            PluginLocator::BuiltIn("set-aside".to_owned())
+        });
         Some(Step {
             id: table.id,
             plugin,
@@ -132,12 +139,11 @@ impl Check<'_> {
         })
     }
 
-    fn not_zero(&mut self, pointer: &str, duration: Option<&Duration>) {
+    fn not_zero(&mut self, pointer: &str, key: &str, owner: &str, duration: Option<&Duration>) {
         if let Some(duration) = duration
             && duration.get().is_zero()
         {
-            let key = pointer.rsplit('/').next().unwrap_or_default();
-            let what = format!("`{key}` cannot be `{duration}`");
+            let what = format!("`{key}`{owner} cannot be `{duration}`");
             self.add(pointer, Half::Value, what, "write a longer time, or remove it for the default");
         }
     }

@@ -111,7 +111,8 @@ impl Check<'_> {
                     }
                     Some(&index) if states[index] == 1 && index != at.0 => {
                         let begin = way.iter().position(|(on_way, _)| *on_way == index).unwrap_or_default();
-                        let circle: Vec<_> = way[begin..].iter().map(|(index, _)| &config.environments[*index].name).collect();
+                        let circle: Vec<_> =
+                            way[begin..].iter().map(|(index, _)| &config.environments[*index].name).collect();
                         let what = format!("environments {} wait for each other", listing(circle, "and"));
                         let pointer = join("/environments", config.environments[at.0].name.as_str());
                         let hint = format!("remove `{before}` from this `after`, or break the circle elsewhere");
@@ -185,7 +186,8 @@ impl Check<'_> {
             let Some(state) = &step.state else { continue };
             let other = *first.entry(state).or_insert(step);
             if other.plugin != step.plugin && self.whole {
-                let what = format!("steps `{}` and `{}` share the state `{state}`, but not the plugin", other.id, step.id);
+                let what =
+                    format!("steps `{}` and `{}` share the state `{state}`, but not the plugin", other.id, step.id);
                 let hint = "give each plugin a state of its own";
                 self.add(&format!("{}/state", step.pointer()), Half::Value, what, hint);
             }

@@ -59,7 +59,9 @@ impl Check<'_> {
     fn literal_texts(&mut self, config: &Config) {
         let mut marked = vec![];
         let mut vars = |pointer: &str, vars: &BTreeMap<String, String>| {
-            marked.extend(vars.iter().filter(|(_, text)| is_marked(text)).map(|(key, text)| (join(pointer, key), text.clone())));
+            marked.extend(
+                vars.iter().filter(|(_, text)| is_marked(text)).map(|(key, text)| (join(pointer, key), text.clone())),
+            );
         };
         vars("/vars", &config.vars);
         for environment in &config.environments {
@@ -76,8 +78,8 @@ impl Check<'_> {
             }
         }
         for (pointer, text) in marked {
-            let whole = text.as_str();
-            let place = self.source.place_within(&pointer, whole.find("${").map_or(whole, |start| &whole[start..]));
+            let start = text.find("${").unwrap_or_default();
+            let place = self.source.place_within(&pointer, &text, start..start + 2);
             let problem = Problem::new(Code::ConfigInvalid, "`${` stands where nothing is filled in")
                 .because("only the strings in a step's `with` are filled")
                 .with_hint("write the value itself, or move this text into `with`");
@@ -125,7 +127,6 @@ impl Check<'_> {
     fn text(&mut self, names: &Names<'_>, index: usize, spot: &Spot<'_>, text: &str) {
         for part in parts(text) {
             let Part::Hole(name, span) = part else { continue };
-            let hole = &text[span];
             let fault = match &name {
                 Name::Unterminated => Some(fault(
                     format!("a `${{` in step `{}` has no `}}`", spot.step.id),
@@ -143,7 +144,7 @@ impl Check<'_> {
                 Name::Late(Hole::Version | Hole::Commit) => None,
             };
             if let Some((what, hint)) = fault {
-                let place = self.source.place_within(&spot.pointer, hole);
+                let place = self.source.place_within(&spot.pointer, text, span);
                 self.push(Problem::new(Code::ConfigInvalid, what).with_hint(hint).at(place));
             }
         }
@@ -201,7 +202,9 @@ impl Names<'_> {
             spot.step.runs_in(environment.name.as_str())
                 && match spot.overlay {
                     Some(overlay) => overlay.name == environment.name,
-                    None => environment.overlays.get(&spot.step.id).is_none_or(|overlay| survives(overlay, &spot.inner)),
+                    None => {
+                        environment.overlays.get(&spot.step.id).is_none_or(|overlay| survives(overlay, &spot.inner))
+                    }
                 }
         })
     }
@@ -215,9 +218,14 @@ impl Names<'_> {
                 .map_or_else(|| format!("add `{name}` to `[vars]`"), |near| format!("write `${{vars.{near}}}`"));
             return Some((format!("step `{}` uses `${{vars.{name}}}`, which there is not", spot.step.id), hint));
         }
-        let without: Vec<_> = self.environments(spot).filter(|it| !it.vars.contains_key(name)).map(|it| &it.name).collect();
+        let without: Vec<_> =
+            self.environments(spot).filter(|it| !it.vars.contains_key(name)).map(|it| &it.name).collect();
         (!without.is_empty()).then(|| {
-            let what = format!("step `{}` uses `${{vars.{name}}}`, which has no value in {}", spot.step.id, listing(without, "and"));
+            let what = format!(
+                "step `{}` uses `${{vars.{name}}}`, which has no value in {}",
+                spot.step.id,
+                listing(without, "and")
+            );
             (what, format!("add `{name}` to `[vars]`, or to the `vars` of those environments"))
         })
     }
@@ -225,7 +233,11 @@ impl Names<'_> {
     fn url(&self, spot: &Spot<'_>, whole: bool) -> Option<Fault> {
         let without: Vec<_> = self.environments(spot).filter(|it| it.url.is_none()).map(|it| &it.name).collect();
         (whole && !without.is_empty()).then(|| {
-            let what = format!("step `{}` uses `${{environment.url}}`, and {} has no `url`", spot.step.id, listing(without, "and"));
+            let what = format!(
+                "step `{}` uses `${{environment.url}}`, and {} has no `url`",
+                spot.step.id,
+                listing(without, "and")
+            );
             (what, "add a `url` to the environment, or leave it out of the step's `environments`".to_owned())
         })
     }
@@ -234,7 +246,8 @@ impl Names<'_> {
         let step = spot.step;
         let uses = format!("step `{}` uses the output `{name}` of step `{id}`", step.id);
         let Some((position, producer)) = self.steps.get(id) else {
-            let before = self.steps.values().filter(|(position, _)| *position < index).map(|(_, step)| step.id.as_str());
+            let before =
+                self.steps.values().filter(|(position, _)| *position < index).map(|(_, step)| step.id.as_str());
             let hint = nearest(id.as_str(), before).map_or_else(
                 || "name a step before it by its `id`".to_owned(),
                 |near| format!("write `${{steps.{near}.outputs.{name}}}`"),
@@ -245,7 +258,10 @@ impl Names<'_> {
             return Some((format!("step `{id}` uses its own output `{name}`"), "name a step before it".to_owned()));
         }
         if *position > index {
-            return Some((format!("{uses}, which runs after it"), format!("move step `{id}` before step `{}`", step.id)));
+            return Some((
+                format!("{uses}, which runs after it"),
+                format!("move step `{id}` before step `{}`", step.id),
+            ));
         }
         if !whole {
             return None;

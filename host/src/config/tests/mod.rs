@@ -12,8 +12,8 @@ pub(super) const SMALL: &str = r#"schema = 1
 app = "shop"
 env = ["BUILD_NUMBER"]
 vars = { region = "north" }
-environments.staging = { url = "https://staging.example" }
-environments.production = { vars = { size = "big" } }
+environments.staging.url = "https://staging.example"
+environments.production.vars.size = "big"
 [[step]]
 id = "release"
 plugin = "command"
