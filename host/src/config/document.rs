@@ -1,0 +1,346 @@
+//! The shape of `deploy.toml`: what serde reads, and what the JSON Schema for editors is made of. What the parts mean
+//! together is looked at in [`super::check`].
+//!
+//! The doc comments of the keys are the schema's descriptions and the hints of errors, so they are written for a person who
+//! looks at one key.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::words::{AppName, ComponentName, Duration, EnvironmentName, Size, StateName, StepId, VariableName};
+
+/// A deployment, as Windlass runs it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "deploy.toml")]
+pub(super) struct Document {
+    /// The version of this format; there is only `1`.
+    #[serde(rename = "schema")]
+    pub(super) _schema: Version,
+    /// The app's name.
+    pub(super) app: AppName,
+    /// The CI variables that `${env.X}` may name.
+    #[serde(default)]
+    pub(super) env: Vec<VariableName>,
+    /// Where the version comes from; `--release-version` wins, and without either it is the short commit.
+    #[serde(default)]
+    pub(super) release: Release,
+    /// What a cancelled run does with what it has changed.
+    pub(super) on_cancel: Option<OnCancel>,
+    /// How long the whole run may take.
+    pub(super) timeout: Option<Duration>,
+    /// Texts for `${vars.X}`, in every environment.
+    #[serde(default)]
+    pub(super) vars: BTreeMap<String, String>,
+    /// Where the app is deployed to.
+    pub(super) environments: BTreeMap<String, EnvironmentTable>,
+    /// What is done, in order.
+    #[schemars(length(min = 1))]
+    pub(super) step: Vec<StepTable>,
+    /// What is done at the end of every run that has begun to change something, whatever came of it.
+    #[serde(default)]
+    pub(super) finally: Vec<StepTable>,
+}
+
+/// The only version there is.
+#[derive(Debug)]
+pub(super) struct Version;
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u64::deserialize(deserializer)? {
+            1 => Ok(Self),
+            other => Err(serde::de::Error::custom(format!("schema `{other}` is not known"))),
+        }
+    }
+}
+
+impl JsonSchema for Version {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "enum": [1] })
+    }
+}
+
+/// Where the version of a release comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Release {
+    /// The short commit.
+    #[default]
+    ShortCommit,
+    /// The tag of the commit.
+    Tag,
+    /// A file of the project, for example `Cargo.toml`.
+    VersionFrom(String),
+}
+
+/// Where the version stands.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReleaseTable {
+    /// The file of the project that has the version in it, for example `Cargo.toml`.
+    #[serde(rename = "version-from")]
+    version_from: String,
+}
+
+impl<'de> Deserialize<'de> for Release {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Release;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("`\"tag\"` or `{ version-from = PATH }`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Release, E> {
+                if text == "tag" { Ok(Release::Tag) } else { Err(E::unknown_variant(text, &["tag"])) }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Release, A::Error> {
+                let table = ReleaseTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Release::VersionFrom(table.version_from))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for Release {
+    fn schema_name() -> Cow<'static, str> {
+        "Release".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Either `\"tag\"` or `{ version-from = \"Cargo.toml\" }`.",
+            "oneOf": [{ "type": "string", "enum": ["tag"] }, generator.subschema_for::<ReleaseTable>()]
+        })
+    }
+}
+
+/// What a cancelled run does with what it has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnCancel {
+    /// Leave it, for `resume` or `rollback`.
+    Stop,
+    /// Take it back at once.
+    Rollback,
+}
+
+/// One place that the app is deployed to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EnvironmentTable {
+    /// Where it can be seen, for `${environment.url}` and for the forge.
+    pub(super) url: Option<String>,
+    /// The environments that a commit has to be deployed to before this one.
+    #[serde(default)]
+    pub(super) after: Vec<EnvironmentName>,
+    /// Who has to agree.
+    pub(super) approval: Option<ApprovalTable>,
+    /// How long a run waits for another one, and how long its own claim holds.
+    pub(super) lease: Option<LeaseTable>,
+    /// Whether the forge's deployment is made by Windlass (`own`) or by the CI job (`adopt`).
+    pub(super) deployment: Option<DeploymentOwner>,
+    /// Texts for `${vars.X}`, in place of the app's.
+    #[serde(default)]
+    pub(super) vars: BTreeMap<String, String>,
+    /// What is different here for steps, by their id.
+    #[serde(default)]
+    pub(super) step: BTreeMap<String, OverlayTable>,
+}
+
+/// Who has to agree.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApprovalTable {
+    /// How many people have to approve.
+    pub(super) required: Count,
+    /// Whether whoever started the run may approve it.
+    #[serde(default, rename = "self")]
+    pub(super) own: bool,
+    /// What an approval is for.
+    #[serde(default)]
+    pub(super) bind: Bind,
+    /// Whose approvals count; without it, everybody's whom the forge lets.
+    pub(super) from: Option<Approvers>,
+}
+
+/// What an approval is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bind {
+    /// The plan of an earlier job of the same CI run.
+    #[default]
+    Plan,
+    /// The plan whose digest stands in the approval's comment.
+    Comment,
+}
+
+/// Whose approvals count.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approvers {
+    /// Names of users on the forge.
+    #[serde(default)]
+    pub users: Vec<String>,
+    /// Names of teams or groups on the forge.
+    #[serde(default)]
+    pub teams: Vec<String>,
+}
+
+/// How long a run waits for another one, and how long its own claim holds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LeaseTable {
+    /// How long to wait for another run to end.
+    pub(super) wait: Option<Duration>,
+    /// How long a claim holds unless it is renewed.
+    pub(super) duration: Option<Duration>,
+}
+
+/// Who makes the forge's deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeploymentOwner {
+    /// Windlass does.
+    Own,
+    /// The CI job's own `environment:` did.
+    Adopt,
+}
+
+/// What is different for one step in one environment.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OverlayTable {
+    /// What is merged over the step's `with`: tables key by key, all else as a whole.
+    #[serde(default)]
+    pub(super) with: Map<String, Value>,
+}
+
+/// One step.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StepTable {
+    /// The step's name, unique in the file.
+    pub(super) id: StepId,
+    /// What it runs.
+    #[schemars(with = "super::words::PluginLocator")]
+    pub(super) plugin: String,
+    /// The plugin's configuration; `windlass schema PLUGIN` says what it may be.
+    #[serde(default)]
+    pub(super) with: Map<String, Value>,
+    /// The environments in which it runs; without it, all.
+    pub(super) environments: Option<Vec<EnvironmentName>>,
+    /// The part of the app that it belongs to.
+    pub(super) component: Option<ComponentName>,
+    /// How long one attempt may take; `10m` where nothing is said.
+    pub(super) timeout: Option<Duration>,
+    /// How often and how soon it is tried again.
+    #[serde(default)]
+    pub(super) retry: RetryTable,
+    /// What its failure does to the run.
+    pub(super) on_failure: Option<OnFailure>,
+    /// Whether it may be applied again when nobody knows how far it came.
+    #[serde(default)]
+    pub(super) idempotent: bool,
+    /// The name under which it shares its state with other steps of the same plugin.
+    pub(super) state: Option<StateName>,
+    /// The most that its log may hold; `64MiB` where nothing is said.
+    pub(super) output_limit: Option<Size>,
+}
+
+/// How often and how soon a step is tried again.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryTable {
+    /// How often it is tried in all.
+    #[serde(default)]
+    pub(super) attempts: Count,
+    /// How long to wait before the second attempt; each further wait is twice as long.
+    pub(super) backoff: Option<Duration>,
+}
+
+/// A whole number from 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub(super) struct Count(pub(super) u32);
+
+impl Default for Count {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl TryFrom<u32> for Count {
+    type Error = &'static str;
+
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        if (1..=100).contains(&number) { Ok(Self(number)) } else { Err("not from 1 to 100") }
+    }
+}
+
+impl JsonSchema for Count {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Count".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": 100 })
+    }
+}
+
+/// What a step's failure does to the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// What was changed is taken back.
+    #[default]
+    Rollback,
+    /// The run ends, and what was changed stays.
+    Stop,
+    /// The run goes on.
+    Continue,
+}
+
+/// The JSON Schema of `deploy.toml`, for editors.
+#[must_use]
+pub fn json_schema() -> Value {
+    let mut schema = Value::from(schemars::schema_for!(Document));
+    allow_own_keys(&mut schema);
+    schema
+}
+
+/// In every table of ours, keys that begin with `x-` are the user's own.
+fn allow_own_keys(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.values_mut().for_each(allow_own_keys);
+            if map.get("additionalProperties") == Some(&Value::Bool(false)) {
+                map.insert("patternProperties".into(), serde_json::json!({ "^x-": {} }));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_own_keys),
+        _ => {}
+    }
+}
