@@ -6,7 +6,7 @@
 //!
 //! What becomes of the group:
 //! - the program ends: what it left running in its group is asked to end (SIGTERM) and killed after [`GRACE`], unless
-//!   `background`; a program that makes a session of its own (a daemon) leaves the group, and is not found;
+//!   `background`; a program that leaves the group, as daemons do, is not found;
 //! - its timeout passes, or the caller's `stop` comes: the group is asked to end and killed after [`GRACE`];
 //! - the future is dropped: the group is killed at once. Whoever drops it goes on, perhaps to take the work back, and
 //!   nothing may still be at work then. Where there is time to be polite, use `stop`.

@@ -1,12 +1,10 @@
 //! A child and everything it starts: a process group, or a job object on Windows.
 
-use super::GRACE;
 use super::pipe::Pipe;
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use std::future::Future;
 use std::io;
 use std::process::ExitStatus;
-use std::time::Duration;
 use tokio::process::{ChildStdin, Command};
 
 /// A child and what it started. Killed when dropped before its end.
@@ -92,7 +90,9 @@ impl Group {
     /// Ends what the child left in its group. Immediate where it left nothing. The child itself has been waited for, so
     /// its id names nothing but the group.
     pub(super) async fn end_rest(&mut self) {
+        use crate::process::GRACE;
         use nix::sys::signal::{Signal, killpg};
+        use std::time::Duration;
         self.reap();
         let asked = killpg(self.id, Signal::SIGTERM);
         // A stopped process hears nothing before it goes on.

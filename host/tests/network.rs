@@ -1,0 +1,331 @@
+//! Requests and probes, to servers on this machine.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty, Full};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use wasmtime_wasi_http::Error as Guest;
+use windlass::network::{
+    Addresses, Answer, Client, ConnectError, Limits, Route, SendError, Worker, probe_tcp, resolve,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(150);
+
+fn loopback() -> Addresses {
+    Addresses::parse(&["loopback".into()]).expect("a word")
+}
+
+/// Reads the head of a request.
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = vec![];
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("a request"));
+    }
+    String::from_utf8(head).expect("text")
+}
+
+/// Takes one connection; gives the request's head and what else was sent until the other side had read `answer`.
+async fn serve(answer: impl Into<Vec<u8>>) -> (SocketAddr, JoinHandle<String>) {
+    let answer = answer.into();
+    serve_with(|mut stream| async move {
+        let head = head(&mut stream).await;
+        // Who does not want it all closes early.
+        let _ = stream.write_all(&answer).await;
+        head
+    })
+    .await
+}
+
+async fn serve_with<F: Future<Output = T> + Send + 'static, T: Send + 'static>(
+    handle: impl FnOnce(TcpStream) -> F + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        handle(stream).await
+    });
+    (address, server)
+}
+
+async fn send(url: &str, limits: Limits) -> Result<(Answer, Worker), SendError> {
+    let request = Request::get(url).body(Empty::<Bytes>::new()).expect("a request");
+    let route = Route::of(request.uri())?;
+    let (client, addresses) = (Client::default(), loopback());
+    tokio::time::timeout(PATIENCE, client.send(request, &route, &addresses, limits)).await.expect("in time")
+}
+
+/// Why a request has no answer.
+async fn failure(url: &str, limits: Limits) -> SendError {
+    match send(url, limits).await {
+        Ok((answer, _)) => panic!("there is an answer: {}", answer.status()),
+        Err(error) => error,
+    }
+}
+
+async fn body(answer: Answer, worker: Worker) -> Result<Bytes, Guest> {
+    let worker = tokio::spawn(async move { Box::into_pin(worker).await });
+    let body = tokio::time::timeout(PATIENCE, answer.into_body().collect()).await.expect("in time");
+    worker.abort();
+    body.map(http_body_util::Collected::to_bytes)
+}
+
+#[tokio::test]
+async fn a_request_reaches_a_granted_address_under_its_name() {
+    let (address, server) = serve("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-a: b\r\n\r\nhello").await;
+    let (answer, worker) =
+        send(&format!("http://localhost:{}/a?b=c", address.port()), Limits::default()).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), &answer.headers()["x-a"]), (200, &"b".parse().expect("a value")));
+    assert_eq!(body(answer, worker).await.expect("a body"), "hello");
+    let head = server.await.expect("no panic");
+    assert!(head.starts_with("GET /a?b=c HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains(&format!("host: localhost:{}\r\n", address.port())), "{head}");
+}
+
+#[tokio::test]
+async fn a_body_is_sent() {
+    let (address, server) = serve_with(|mut stream| async move {
+        let head = head(&mut stream).await;
+        let mut body = [0; 5];
+        stream.read_exact(&mut body).await.expect("a body");
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("it is read");
+        (head, body)
+    })
+    .await;
+    let request = Request::post(format!("http://{address}/")).body(Full::new(Bytes::from("hello"))).expect("a request");
+    let route = Route::of(request.uri()).expect("a route");
+    let (answer, _) = Client::default().send(request, &route, &loopback(), Limits::default()).await.expect("an answer");
+    assert_eq!(answer.status().as_u16(), 204);
+    let (head, body) = server.await.expect("no panic");
+    assert!(head.contains("content-length: 5\r\n") && &body == b"hello", "{head}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_granted_is_not_dialled() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    // The last is how a name can say `127.0.0.1` as one number.
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"] {
+        let request = Request::get(format!("http://{host}:{port}/")).body(Empty::<Bytes>::new()).expect("a request");
+        let route = Route::of(request.uri()).expect("a route");
+        let sent = Client::default().send(request, &route, &Addresses::default(), Limits::default()).await;
+        let error = sent.err().expect("refused");
+        assert!(matches!(error, SendError::Connect(ConnectError::Refused { .. })), "{host}: {error}");
+        assert!(error.to_string().contains("is a loopback address, which is not granted"), "{error}");
+        assert!(matches!(error.for_guest(), Guest::DestinationIpProhibited));
+    }
+    assert!(!was_dialled(listener));
+}
+
+/// Whether a connection waits to be taken; asked of the system itself.
+fn was_dialled(listener: TcpListener) -> bool {
+    listener.into_std().expect("a listener").accept().is_ok()
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let target = format!("http://{}/", elsewhere.local_addr().expect("an address"));
+    let (address, _server) =
+        serve(format!("HTTP/1.1 302 Found\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n")).await;
+    let (answer, worker) = send(&format!("http://{address}/"), Limits::default()).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.headers()["location"].as_bytes()), (302, target.as_bytes()));
+    body(answer, worker).await.expect("a body");
+    assert!(!was_dialled(elsewhere));
+}
+
+#[tokio::test]
+async fn a_flood_of_headers_is_refused() {
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "a".repeat(1 << 20));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(2000));
+    for answer in [long, many] {
+        let (address, _server) = serve(answer).await;
+        let error = failure(&format!("http://{address}/"), Limits::default()).await;
+        assert!(matches!(error, SendError::HeadTooLarge { .. }), "{error}");
+        assert!(matches!(error.for_guest(), Guest::HttpResponseHeaderSectionSize(Some(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let (address, _server) = serve_with(|stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let limits = Limits { first_byte: SHORT, ..Limits::default() };
+    let error = failure(&format!("http://{address}/"), limits).await;
+    assert!(matches!(error, SendError::NoAnswer { .. }), "{error}");
+    assert!(matches!(error.for_guest(), Guest::HttpResponseTimeout));
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_given_up() {
+    let (address, _server) = serve_with(|mut stream| async move {
+        head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").await.expect("it is read");
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let limits = Limits { between_bytes: SHORT, ..Limits::default() };
+    let (answer, worker) = send(&format!("http://{address}/"), limits).await.expect("an answer");
+    assert!(matches!(body(answer, worker).await, Err(Guest::ConnectionReadTimeout)));
+}
+
+#[tokio::test]
+async fn what_breaks_off_or_is_no_http_is_told_apart() {
+    let (address, _server) = serve("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello").await;
+    let (answer, worker) = send(&format!("http://{address}/"), Limits::default()).await.expect("an answer");
+    assert!(matches!(body(answer, worker).await, Err(Guest::HttpResponseIncomplete)));
+    let (address, _server) = serve("").await;
+    let error = failure(&format!("http://{address}/"), Limits::default()).await;
+    assert!(matches!(error, SendError::Closed { .. }), "{error}");
+    let (address, _server) = serve("220 mail.example ESMTP\r\n").await;
+    let error = failure(&format!("http://{address}/"), Limits::default()).await;
+    assert!(matches!(error, SendError::Protocol { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn names_and_ports_that_lead_nowhere_are_told_apart() {
+    let error = failure("http://no-such-name.invalid/", Limits::default()).await;
+    assert!(matches!(error, SendError::Connect(ConnectError::NoSuchName { .. })), "{error}");
+    assert!(matches!(error.for_guest(), Guest::DnsError { .. }));
+    let error = failure(&format!("http://127.0.0.1:{}/", free_port().await), Limits::default()).await;
+    assert!(matches!(error, SendError::Connect(ConnectError::ConnectionRefused { .. })), "{error}");
+    assert!(matches!(error.for_guest(), Guest::ConnectionRefused));
+}
+
+/// A port that nobody listens on.
+async fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_to_what_is_granted() {
+    let resolved = resolve("localhost", 80, &loopback()).await.expect("it has an address");
+    assert!(!resolved.is_empty() && resolved.iter().all(|address| address.ip().is_loopback()));
+    let refused = resolve("169.254.169.254", 80, &Addresses::parse(&["0.0.0.0/0".into()]).expect("a network")).await;
+    let text = refused.expect_err("never").to_string();
+    assert_eq!(
+        text,
+        "`169.254.169.254` may not be reached: `169.254.169.254` is a cloud's metadata address, which is not granted"
+    );
+}
+
+#[tokio::test]
+async fn a_probe_tells_open_closed_and_refused_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    assert!(probe_tcp("localhost", port, &loopback(), PATIENCE).await.expect("open") < PATIENCE);
+    let denied = probe_tcp("localhost", port, &Addresses::default(), PATIENCE).await;
+    assert!(matches!(denied, Err(ConnectError::Refused { .. })), "{denied:?}");
+    let closed = probe_tcp("127.0.0.1", free_port().await, &loopback(), PATIENCE).await;
+    assert!(matches!(closed, Err(ConnectError::ConnectionRefused { .. })), "{closed:?}");
+}
+
+/// A server with a certificate for `localhost`, and the file of who signed it.
+struct Secured {
+    address: SocketAddr,
+    authority: PathBuf,
+    server: JoinHandle<Option<(Option<String>, String)>>,
+}
+
+impl Drop for Secured {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.authority);
+    }
+}
+
+async fn secured(test: &str) -> Secured {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let file = std::env::temp_dir().join(format!("windlass-network-{test}-{}.pem", std::process::id()));
+    std::fs::write(&file, authority.self_signed(&key).expect("a certificate").pem()).expect("a file");
+    let issuer = rcgen::Issuer::new(authority, key);
+    let own = rcgen::KeyPair::generate().expect("a key");
+    let certificate = rcgen::CertificateParams::new(["localhost".into()]).expect("a name");
+    let certificate = certificate.signed_by(&own, &issuer).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.serialize_der()).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .expect("a configuration");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let (address, server) = serve_with(|stream| async move {
+        let mut stream = acceptor.accept(stream).await.ok()?;
+        let name = stream.get_ref().1.server_name().map(str::to_owned);
+        let head = answered(&mut stream).await;
+        Some((name, head))
+    })
+    .await;
+    Secured { address, authority: file, server }
+}
+
+async fn answered(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
+    let head = head(stream).await;
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("it is read");
+    stream.flush().await.expect("it is read");
+    head
+}
+
+async fn send_secured(secured: &Secured, host: &str, client: Client) -> Result<(Answer, Worker), SendError> {
+    let url = format!("https://{host}:{}/", secured.address.port());
+    let request = Request::get(url).body(Empty::<Bytes>::new()).expect("a request");
+    let route = Route::of(request.uri()).expect("a route");
+    client.send(request, &route, &loopback(), Limits::default()).await
+}
+
+#[tokio::test]
+async fn a_trusted_certificate_for_the_name_is_accepted() {
+    let mut secured = secured("trusted").await;
+    let client = Client::new(Some(secured.authority.clone()));
+    let (answer, worker) = send_secured(&secured, "localhost", client).await.expect("an answer");
+    assert_eq!(body(answer, worker).await.expect("a body"), "ok");
+    let (name, head) = (&mut secured.server).await.expect("no panic").expect("a connection");
+    assert_eq!(name.as_deref(), Some("localhost"));
+    assert!(head.contains(&format!("host: localhost:{}\r\n", secured.address.port())), "{head}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_or_of_nobody_known_is_refused() {
+    let other = secured("other").await;
+    let client = Client::new(Some(other.authority.clone()));
+    let error = send_secured(&other, "127.0.0.1", client).await.err().expect("refused");
+    assert!(matches!(error, SendError::Certificate { .. }), "{error}");
+    assert!(matches!(error.for_guest(), Guest::TlsCertificateError));
+    let unknown = secured("unknown").await;
+    // Trusts the first one's authority only.
+    let client = Client::new(Some(other.authority.clone()));
+    let error = send_secured(&unknown, "localhost", client).await.err().expect("refused");
+    assert!(matches!(error, SendError::Certificate { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_tls_and_what_cannot_be_read_is_told() {
+    let (address, _server) = serve_with(|mut stream| async move {
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("it is read");
+        // Until the other side closes.
+        let _ = stream.read_to_end(&mut vec![]).await;
+    })
+    .await;
+    let authority = secured("plain").await;
+    let plain = Secured { address, authority: authority.authority.clone(), server: tokio::spawn(async { None }) };
+    let client = Client::new(Some(plain.authority.clone()));
+    let error = send_secured(&plain, "localhost", client).await.err().expect("no TLS");
+    assert!(matches!(error, SendError::Tls { .. }), "{error}");
+    let client = Client::new(Some("/no/such/file.pem".into()));
+    let error = send_secured(&authority, "localhost", client).await.err().expect("no file");
+    assert!(matches!(error, SendError::Trust(ref reason) if reason.contains("/no/such/file.pem")), "{error}");
+}
