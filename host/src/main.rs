@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line of Windlass.
+
+fn main() -> std::process::ExitCode {
+    windlass::cli::main()
+}

@@ -202,7 +202,7 @@ macro_rules! export {
     ($step:ty) => {
         #[cfg(target_family = "wasm")]
         #[expect(unsafe_code, reason = "the exported functions that the component model calls")]
-        mod windlass_component {
+        const _: () = {
             struct Component;
             impl $crate::__bindings::exports::windlass::plugin::lifecycle::Guest for Component {
                 fn describe() -> $crate::__bindings::exports::windlass::plugin::lifecycle::Description {
@@ -225,7 +225,7 @@ macro_rules! export {
                 }
             }
             $crate::__bindings::export_component!(Component with_types_in $crate::__bindings);
-        }
+        };
     };
 }
 

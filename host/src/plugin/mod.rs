@@ -26,6 +26,7 @@ mod bindings {
         world: "step",
         imports: { default: async | trappable },
         exports: { default: async },
+        with: { "windlass:plugin/database.connection": crate::plugin::host::OpenConnection },
     });
 }
 

@@ -3,13 +3,14 @@
 //! Each function asks the [`Gate`] first. What comes from the run (deployment, records, state, log) comes through
 //! [`Surroundings`]; what every call of a run has in common is in [`Services`].
 
+mod database;
 mod files;
+mod network;
 mod output;
-mod pending;
 mod process;
 mod run;
-mod secrets;
 
+pub use database::OpenConnection;
 pub use run::{Deployment, LiveRelease, StepState};
 
 use super::bindings::windlass::plugin::types as wit;
@@ -64,6 +65,8 @@ pub struct Services {
     pub redactor: Redactor,
     /// The job's environment, read once, without what is a secret.
     pub environment: std::collections::BTreeMap<String, String>,
+    /// What sends the guests' requests.
+    pub client: crate::network::Client,
 }
 
 /// The guest wanted more memory than this many bytes.
@@ -119,7 +122,7 @@ pub(super) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: wasmtime_wasi_http::WasiHttpCtx,
-    egress: super::host::secrets::Egress,
+    egress: network::Egress,
     memory: MemoryLimiter,
     gate: Arc<Mutex<Gate>>,
     placeholders: Arc<Mutex<Placeholders>>,
@@ -169,7 +172,7 @@ impl State {
             table: ResourceTable::new(),
             wasi,
             http: wasmtime_wasi_http::WasiHttpCtx::new(),
-            egress: secrets::Egress::new(gate.clone(), placeholders.clone(), output.clone()),
+            egress: network::Egress::new(gate.clone(), placeholders.clone(), output.clone(), services.client.clone()),
             memory: MemoryLimiter { limit: limits.memory, used: 0 },
             gate,
             placeholders,

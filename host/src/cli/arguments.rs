@@ -1,0 +1,185 @@
+//! What the command line can say, with the help that teaches it.
+
+use crate::forge::Choice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  windlass init                    write a deploy.toml to begin with
+  windlass lock                    accept what its plugins ask for; commit deploy.lock
+  windlass plan -e staging         see everything that would happen
+  windlass run -e staging          do it
+  windlass status                  what is live, and what to do next
+
+Exit codes: 0 succeeded · 2 usage or configuration · 10 rolled back · 11 a person is needed · 12 cancelled ·
+13 failed · 14 deployed but unreported · 15 journal unwritable · 20 plan drifted · 21 blocked · 22 not accepted · 70 bug";
+
+/// Deploy from CI: planned, sandboxed, recorded, reversible, and the same on a laptop.
+#[derive(Debug, Parser)]
+#[command(name = "windlass", version, after_help = EXAMPLES, max_term_width = 110)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Human,
+    /// For programs: the last line of standard output is one JSON object.
+    Json,
+}
+
+/// How much a run says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogLevel {
+    /// Everything, for plugin authors.
+    Debug,
+    /// What happens.
+    Info,
+    /// Only what is worth a look.
+    Warn,
+    /// Only what is wrong.
+    Error,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// The configuration; everything else is relative to its directory.
+    #[arg(long, global = true, value_name = "FILE", default_value = "deploy.toml", help_heading = "Common options")]
+    pub(super) config: PathBuf,
+    /// The environment; not needed where there is only one.
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = "Common options")]
+    pub(super) environment: Option<String>,
+    /// The component, where the app has parts that are deployed by themselves.
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
+    pub(super) component: Option<String>,
+    /// The forge that is told of the deployment.
+    #[arg(long, global = true, value_name = "FORGE", default_value = "auto", help_heading = "Common options")]
+    pub(super) forge: Choice,
+    /// How results are written to standard output.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human", help_heading = "Common options")]
+    pub(super) format: Format,
+    /// How much is said on standard error.
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info", help_heading = "Common options")]
+    pub(super) log: LogLevel,
+    /// Internal messages, as a filter of the `tracing` crate, for example `windlass=debug`.
+    #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_TRACE", hide = true)]
+    pub(super) trace: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a `deploy.toml` to begin with.
+    Init(Init),
+    /// Check `deploy.toml`, its plugins' configurations and `deploy.lock`, and run nothing.
+    Check,
+    /// Accept what the plugins ask for: write `deploy.lock`, and show what changed in it.
+    Lock(Lock),
+    /// Show everything that would happen, and change nothing.
+    Plan(Plan),
+    /// Deploy: plan, check, do, and take back what was done if it fails.
+    Run(Run),
+    /// Show what is live in each environment, what is under way, and what to do next.
+    Status,
+    /// Show the runs, newest first.
+    History(History),
+    /// Print the JSON Schema of `deploy.toml`, or of a plugin's configuration.
+    Schema(Schema),
+    /// Explain the word that an error, a result or an exit code is about.
+    Explain(Explain),
+    /// Print the completions for a shell.
+    Completions(Completions),
+    /// Compile plugins for the next run.
+    #[command(name = "__fill-cache", hide = true)]
+    FillCache(FillCache),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The app's name; the directory's otherwise.
+    #[arg(value_name = "APP")]
+    pub(super) app: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lock {
+    /// Write nothing, and fail with exit code 22 on any difference. For CI.
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+/// What is being released, where CI or git do not say it.
+#[derive(Debug, Args)]
+pub(super) struct Subject {
+    /// The version, instead of the one that `release` in `deploy.toml` finds.
+    #[arg(long, value_name = "VERSION")]
+    pub(super) release_version: Option<String>,
+    /// The commit, in full, where neither CI nor git knows it.
+    #[arg(long, value_name = "SHA")]
+    pub(super) commit: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) subject: Subject,
+    /// Keep the plan in a file, for `windlass run --plan FILE`.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Show each step's details and capabilities too.
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) subject: Subject,
+    /// Run only what this plan says, and stop with exit code 20 if anything has drifted from it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// Run steps that have nothing to do, too.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Plan and check, and stop before anything is changed.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// How many runs.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    pub(super) count: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// A built-in plugin, or the path of one; of `deploy.toml` itself otherwise.
+    #[arg(value_name = "PLUGIN")]
+    pub(super) plugin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// A word such as `step-failed`, or an exit code such as `10`; all of them otherwise.
+    #[arg(value_name = "CODE")]
+    pub(super) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell.
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FillCache {
+    /// Built-in plugins or files.
+    pub(super) names: Vec<String>,
+}

@@ -1,0 +1,106 @@
+//! The command line: parses, wires, prints, and says how it ended. Standard output is data, standard error is talk.
+
+mod arguments;
+mod deploy;
+mod inform;
+mod project;
+
+use crate::problem::{Exit, Problem};
+use crate::report::{Style, problems};
+use arguments::{Arguments, Command};
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// How a command ends when it does not simply succeed.
+enum Failed {
+    /// With problems that are to be shown.
+    Problems(Vec<Problem>),
+    /// With everything said already.
+    Said(Exit),
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Problems(vec![problem])
+    }
+}
+
+impl From<Vec<Problem>> for Failed {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+/// Run the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers; everything else is a mistake.
+            let _ = error.print();
+            return if error.use_stderr() { code(Exit::Usage) } else { code(Exit::Succeeded) };
+        }
+    };
+    if let Some(filter) = &arguments.common.trace {
+        trace(filter);
+    }
+    match dispatch(&arguments) {
+        Ok(()) => code(Exit::Succeeded),
+        Err(Failed::Said(exit)) => code(exit),
+        Err(Failed::Problems(list)) => {
+            say(&problems(&list, Style::of_stderr()));
+            code(list.iter().map(|problem| problem.code.exit()).max().unwrap_or(Exit::Bug))
+        }
+    }
+}
+
+fn code(exit: Exit) -> ExitCode {
+    ExitCode::from(exit as u8)
+}
+
+fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
+    let common = &arguments.common;
+    match &arguments.command {
+        Command::Run(run) => in_runtime(deploy::run(common, run)),
+        Command::Plan(plan) => in_runtime(deploy::plan(common, plan)),
+        Command::Lock(lock) => in_runtime(deploy::lock(common, lock)),
+        Command::Check => in_runtime(deploy::check(common)),
+        Command::Status => inform::status(common),
+        Command::History(history) => inform::history(common, history),
+        Command::Init(init) => inform::init(common, init),
+        Command::Schema(schema) => in_runtime(inform::schema(schema)),
+        Command::Explain(explain) => inform::explain(explain),
+        Command::Completions(completions) => inform::completions(completions),
+        Command::FillCache(fill) => crate::plugin::fill(&fill.names).map_err(|_| Failed::Said(Exit::Bug)),
+    }
+}
+
+/// One thread is enough: the work is in the steps, one after the other.
+fn in_runtime(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Problem::new(crate::problem::Code::Bug, "the asynchronous runtime cannot be started").because(error)
+    })?;
+    let result = runtime.block_on(work);
+    // A blocked file operation of a guest that was given up must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Data, for standard output. A reader that has gone away is no error.
+fn print(text: &str) {
+    let mut output = std::io::stdout().lock();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}
+
+/// Talk, for standard error.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Internal messages of Windlass and its libraries, for whoever mends it.
+fn trace(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

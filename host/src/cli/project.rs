@@ -1,0 +1,72 @@
+//! What every command needs of the project: its config, its directory, what is being released.
+
+use super::arguments::{Common, Subject as Asked};
+use crate::ci::{self, Variables};
+use crate::config::{self, Config, Environment, Release};
+use crate::event::Subject;
+use crate::problem::{Code, Problem};
+use crate::release;
+use std::path::{Path, PathBuf};
+
+/// The directory that holds a config: what everything else is relative to.
+pub(super) fn directory(config: &Path) -> PathBuf {
+    match config.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// A project and where it runs.
+pub(super) struct Project {
+    pub(super) config: Config,
+    pub(super) directory: PathBuf,
+    pub(super) variables: Variables,
+    pub(super) facts: ci::Facts,
+}
+
+impl Project {
+    pub(super) fn load(common: &Common) -> Result<Self, Vec<Problem>> {
+        let config = config::load(&common.config)?;
+        let variables = Variables::of_process();
+        let facts = ci::facts(&variables);
+        let directory = directory(&common.config);
+        // Children and guests are given paths that do not depend on where this was started.
+        let directory = std::path::absolute(&directory).unwrap_or(directory);
+        Ok(Self { config, directory, variables, facts })
+    }
+
+    /// Who, where and what.
+    pub(super) fn subject(&self, asked: &Asked, environment: &Environment, component: Option<&str>) -> Result<Subject, Problem> {
+        if let Some(commit) = &asked.commit
+            && (commit.len() < 7 || commit.len() > 64 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        {
+            return Err(Problem::new(Code::Usage, format!("`--commit {commit}` is not a commit"))
+                .with_note("nothing was run")
+                .with_hint("pass the full hash, for example of `git rev-parse HEAD`"));
+        }
+        let (commit, branch) = match asked.commit.clone().or_else(|| self.facts.commit.clone()) {
+            Some(commit) => (commit, None),
+            None => ci::git(&self.directory)?,
+        };
+        let reference = self.facts.reference.clone().or(branch);
+        let tag = self.facts.is_tag.then(|| reference.clone()).flatten();
+        let version = match (&asked.release_version, &self.config.release) {
+            (Some(version), _) => version.clone(),
+            (None, Release::VersionFrom(path)) => {
+                release::version_from(&self.directory, path).map_err(|problem| problem.at(self.config.place_of("release")))?
+            }
+            (None, Release::Tag) => release::from_tag(&self.directory, tag.as_deref(), &commit)
+                .map_err(|problem| problem.at(self.config.place_of("release")))?,
+            (None, Release::Commit) => crate::gate::short(&commit).to_owned(),
+        };
+        Ok(Subject {
+            app: self.config.app.as_str().to_owned(),
+            environment: environment.name.as_str().to_owned(),
+            component: component.map(str::to_owned),
+            commit,
+            reference,
+            version,
+            actor: self.facts.actor.clone(),
+        })
+    }
+}
