@@ -96,6 +96,9 @@ impl Check<'_> {
                 }
             }
             Value::Object(map) => {
+                if let (1, Some(Value::String(name))) = (map.len(), map.get("secret")) {
+                    self.secret(spot, name);
+                }
                 for (key, item) in map {
                     if is_marked(key) {
                         let place = self.source.place(&join(&spot.pointer, key), Half::Key);
@@ -111,6 +114,15 @@ impl Check<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Which secret a step gets must not depend on what is known only later: it is accepted by name.
+    fn secret(&mut self, spot: &Spot<'_>, name: &str) {
+        let late = parts(name).any(|part| matches!(part, Part::Hole(Name::Late(_), _)));
+        if late {
+            let what = format!("step `{}` names a secret that is known only when it runs", spot.step.id);
+            self.add(&join(&spot.pointer, "secret"), Half::Value, what, "write the secret's name as it is");
         }
     }
 

@@ -248,11 +248,11 @@ fn the_schema_for_editors_agrees() {
 fn no_text_makes_it_panic() {
     let mut texts: Vec<String> =
         SHOP.char_indices().map(|(end, _)| SHOP[..end].to_owned()).chain([SHOP.replace('\n', "\r\n")]).collect();
-    // Each character left out, and each replaced by one that means something.
-    for (start, character) in SHOP.char_indices() {
+    // Characters left out, and replaced by one that means something.
+    for (start, character) in SHOP.char_indices().step_by(3) {
         let (before, after) = (&SHOP[..start], &SHOP[start + character.len_utf8()..]);
         texts.push(format!("{before}{after}"));
-        let other = ["\"", "[", "}", "ä", "$", "\n", "\0"][start % 7];
+        let other = ["\"", "[", "}", "ä", "$", "\n", "\0"][start / 3 % 7];
         texts.push(format!("{before}{other}{after}"));
     }
     for text in &texts {

@@ -333,6 +333,10 @@ const ADDED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "with.token = { secret = 'A_${vars.region}' }\nwith.list = [{ secret = '${env.BUILD_NUMBER}' }]",
+        &["11:25 step `release` names a secret that is known only when it runs / write the secret's name as it is"],
+    ),
+    (
         "with.'a/b~c' = [[{ 'd e' = '${nothing}' }]]",
         &[
             "10:29 step `release` has a hole `${nothing}` that nothing fills / write `${vars.X}`, `${env.X}`, `${environment.url}`, `${deployment.version}`, `${deployment.commit}` or `${steps.ID.outputs.NAME}`; `$${` is `${` as it stands",
