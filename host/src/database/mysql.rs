@@ -52,6 +52,8 @@ impl Mysql {
             let mut connection = options.connect().await?;
             let row = connection.fetch_one("SELECT CAST(VERSION() AS CHAR), CAST(CONNECTION_ID() AS UNSIGNED)").await?;
             let (version, id): (String, u64) = (row.try_get(0)?, row.try_get(1)?);
+            // sqlx asks for `IGNORE_SPACE`, which takes the names of functions away from tables.
+            connection.execute("SET SESSION sql_mode = @@GLOBAL.sql_mode").await?;
             if access == Access::Read {
                 connection.execute("SET SESSION TRANSACTION READ ONLY").await?;
             }

@@ -105,7 +105,7 @@ impl Sqlite {
         let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
         self.run(move |idle, _| {
             let mut statement = idle.prepare(&sql, &parameters)?;
-            let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let width = columns.len();
             let mut answer = Answer::new(columns);
             let mut rows = statement.raw_query();
