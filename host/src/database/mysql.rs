@@ -17,7 +17,7 @@ use super::url::bare_ipv6;
 use super::{Access, Answer, Engine, Error, Position, Report, Rows, Value};
 
 /// The server cannot prepare a statement of this kind.
-const NOT_PREPARABLE: u16 = 1295;
+const NOT_PREPARABLE: i32 = 1295;
 
 pub(super) struct Mysql(Remote<MySqlConnection>);
 
@@ -253,7 +253,7 @@ fn place(options: &MySqlConnectOptions) -> String {
 }
 
 fn report(error: &dyn sqlx::error::DatabaseError) -> Report {
-    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(|error| error.number().into());
     Report { state: error.code().map(Into::into), number, ..Report::of(error.message()) }
 }
 

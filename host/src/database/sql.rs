@@ -1,5 +1,10 @@
 //! Just enough of a lexer to find statements in a script, for places in errors and for what reading may not begin with.
-//! Nothing is rewritten here, and no grant rests on this alone: the server's read-only transaction is what holds.
+//! Nothing is rewritten here.
+//!
+//! Where only reading is allowed, two lines hold. Changes of rows, also those that hide in functions and in `WITH`, are
+//! stopped by the server's read-only transaction. But such a transaction lets more through than its name says: MariaDB
+//! 10.11 drops tables in it, PostgreSQL copies into files and runs programs, and both let it be ended. All of these are
+//! statements of their own, and one statement at a time is all that is sent: its first word decides.
 
 use std::ops::Range;
 

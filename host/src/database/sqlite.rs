@@ -297,7 +297,7 @@ impl Idle {
     fn error(&self, sql: &str, error: &rusqlite::Error) -> Error {
         let (message, code) = words(error);
         let refused = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut report = Report { state: code.map(|(_, extended)| extended.to_string()), ..Report::of(message) };
+        let mut report = Report { number: code.map(|(_, extended)| extended), ..Report::of(message) };
         if let rusqlite::Error::SqlInputError { sql: part, offset, .. } = error {
             let offset = usize::try_from(*offset).unwrap_or_default();
             report.position = Some(Position::of_byte(sql, sql.len().saturating_sub(part.len()) + offset));

@@ -72,7 +72,7 @@ async fn changes_are_counted_and_transactions_are_the_callers() {
     connection.execute("ROLLBACK", &[]).await.expect("ended");
     assert_eq!(one(&mut connection, "select count(*) from t").await, Value::Integer(2));
     let error = connection.execute("insert into u values (99)", &[]).await.expect_err("no such row");
-    assert_eq!(error.causes(), ["FOREIGN KEY constraint failed (SQLSTATE 787)"]);
+    assert_eq!(error.causes(), ["FOREIGN KEY constraint failed (error 787)"]);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_script_has_triggers_and_its_mistakes_a_place() {
         .await
         .expect_err("twice");
     assert_eq!(error.report().and_then(|report| report.position), at(4, 3));
-    assert_eq!(error.causes(), ["UNIQUE constraint failed: t.a (SQLSTATE 2067)"]);
+    assert_eq!(error.causes(), ["UNIQUE constraint failed: t.a (error 2067)"]);
     for nothing in ["", "-- nothing\n", ";;"] {
         connection.script(nothing).await.expect("nothing");
     }
