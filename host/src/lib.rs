@@ -20,6 +20,7 @@ pub mod plan;
 pub mod history;
 pub mod forge;
 pub mod gate;
+pub mod release;
 pub mod prepare;
 pub mod run;
 pub mod report;

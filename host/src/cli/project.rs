@@ -57,7 +57,7 @@ impl Project {
             }
             (None, Release::Tag) => release::from_tag(&self.directory, tag.as_deref(), &commit)
                 .map_err(|problem| problem.at(self.config.place_of("release")))?,
-            (None, Release::Commit) => crate::gate::short(&commit).to_owned(),
+            (None, Release::ShortCommit) => crate::gate::short(&commit).to_owned(),
         };
         Ok(Subject {
             app: self.config.app.as_str().to_owned(),

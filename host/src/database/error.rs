@@ -54,10 +54,10 @@ impl std::fmt::Display for Position {
 pub struct Report {
     /// Its message, verbatim.
     pub message: String,
-    /// The SQLSTATE, or SQLite's extended code as a number.
+    /// The SQLSTATE; SQLite has none.
     pub state: Option<String>,
-    /// MySQL's and MariaDB's error number.
-    pub number: Option<u16>,
+    /// MySQL's and MariaDB's error number, or SQLite's extended result code.
+    pub number: Option<i32>,
     /// More on the message; PostgreSQL only.
     pub detail: Option<String>,
     /// What the database thinks may help; PostgreSQL only.

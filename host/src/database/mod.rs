@@ -153,6 +153,7 @@ impl Connection {
     /// [`Error::ReadOnly`] under [`Access::Read`], and whatever the database has against the statement.
     pub async fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, Error> {
         self.may_write("execute")?;
+        is_text(sql)?;
         match &mut self.backend {
             Backend::Sqlite(backend) => backend.execute(sql, parameters).await,
             Backend::Postgresql(backend) => backend.execute(sql, parameters).await,
@@ -167,6 +168,7 @@ impl Connection {
     /// [`Error::ReadOnly`] where it would change something under [`Access::Read`], [`Error::UnsupportedType`],
     /// [`Error::TooLarge`] beyond [`MAXIMUM_ANSWER`], and whatever the database has against the statement.
     pub async fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Rows, Error> {
+        is_text(sql)?;
         match &mut self.backend {
             Backend::Sqlite(backend) => backend.query(sql, parameters).await,
             Backend::Postgresql(backend) => backend.query(sql, parameters, self.access).await,
@@ -182,6 +184,7 @@ impl Connection {
     /// As for [`Connection::execute`], with the place in the script where it is known.
     pub async fn script(&mut self, sql: &str) -> Result<(), Error> {
         self.may_write("script")?;
+        is_text(sql)?;
         match &mut self.backend {
             Backend::Sqlite(backend) => backend.script(sql).await,
             Backend::Postgresql(backend) => backend.script(sql).await,
@@ -195,6 +198,11 @@ impl Connection {
             Access::Read => Err(Error::ReadOnly { cause: format!("`{what}` changes things; only `query` is allowed") }),
         }
     }
+}
+
+/// A NUL ends the text for some servers, and what follows would be read as something else.
+fn is_text(sql: &str) -> Result<(), Error> {
+    if sql.contains('\0') { Err(Error::misuse("the text has a NUL character")) } else { Ok(()) }
 }
 
 /// Rows as they are collected, within [`MAXIMUM_ANSWER`].
@@ -225,12 +233,18 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Connection, Error, Value};
+    use super::{Answer, Connection, Error, Value, is_text};
 
     #[test]
     fn a_connection_can_change_threads() {
         fn is_send<T: Send>() {}
         is_send::<Connection>();
+    }
+
+    #[test]
+    fn a_nul_is_no_part_of_a_statement() {
+        assert_eq!(is_text("select 1"), Ok(()));
+        assert!(is_text("select 1\0").is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::url::bare_ipv6;
 use super::{Access, Answer, Engine, Error, Position, Report, Rows, Value};
 
 /// The server cannot prepare a statement of this kind.
-const NOT_PREPARABLE: u16 = 1295;
+const NOT_PREPARABLE: i32 = 1295;
 
 pub(super) struct Mysql(Remote<MySqlConnection>);
 
@@ -52,6 +52,8 @@ impl Mysql {
             let mut connection = options.connect().await?;
             let row = connection.fetch_one("SELECT CAST(VERSION() AS CHAR), CAST(CONNECTION_ID() AS UNSIGNED)").await?;
             let (version, id): (String, u64) = (row.try_get(0)?, row.try_get(1)?);
+            // sqlx asks for `IGNORE_SPACE`, which takes the names of functions away from tables.
+            connection.execute("SET SESSION sql_mode = @@GLOBAL.sql_mode").await?;
             if access == Access::Read {
                 connection.execute("SET SESSION TRANSACTION READ ONLY").await?;
             }
@@ -251,7 +253,7 @@ fn place(options: &MySqlConnectOptions) -> String {
 }
 
 fn report(error: &dyn sqlx::error::DatabaseError) -> Report {
-    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(|error| error.number().into());
     Report { state: error.code().map(Into::into), number, ..Report::of(error.message()) }
 }
 

@@ -81,8 +81,14 @@ pub(super) fn write(bytes: &[u8], number: u32) -> Option<String> {
         oid::INT4 => from.i32()?.to_string(),
         oid::INT8 => from.i64()?.to_string(),
         oid::OID | oid::XID => u32::from_be_bytes(bytes.try_into().ok()?).to_string(),
-        oid::FLOAT4 => f32::from_be_bytes(bytes.try_into().ok()?).to_string(),
-        oid::FLOAT8 => f64::from_be_bytes(bytes.try_into().ok()?).to_string(),
+        oid::FLOAT4 => {
+            let value = f32::from_be_bytes(bytes.try_into().ok()?);
+            float(&value.to_string(), &format!("{value:e}"), 6)
+        }
+        oid::FLOAT8 => {
+            let value = f64::from_be_bytes(bytes.try_into().ok()?);
+            float(&value.to_string(), &format!("{value:e}"), 15)
+        }
         oid::BYTEA => format!("\\x{}", hex::encode(bytes)),
         oid::VOID => String::new(),
         oid::JSONB => String::from_utf8(bytes.strip_prefix(&[1])?.into()).ok()?,
@@ -113,6 +119,21 @@ pub(super) fn write(bytes: &[u8], number: u32) -> Option<String> {
         oid::INET | oid::CIDR => network(bytes)?,
         _ => String::from_utf8(bytes.into()).ok()?,
     })
+}
+
+/// A number in its plain or its scientific form, whichever PostgreSQL writes: scientific for exponents below -4 and from
+/// `limit`.
+fn float(plain: &str, scientific: &str, limit: i32) -> String {
+    let Some((mantissa, Ok(exponent))) =
+        scientific.split_once('e').map(|(mantissa, exponent)| (mantissa, exponent.parse::<i32>()))
+    else {
+        return plain.replace("inf", "Infinity");
+    };
+    if (-4..limit).contains(&exponent) {
+        return plain.into();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
 }
 
 /// A date and what follows it, counted in days from 2000-01-01, in the proleptic Gregorian calendar. Before the year 1

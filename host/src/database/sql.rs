@@ -1,5 +1,10 @@
 //! Just enough of a lexer to find statements in a script, for places in errors and for what reading may not begin with.
-//! Nothing is rewritten here, and no grant rests on this alone: the server's read-only transaction is what holds.
+//! Nothing is rewritten here.
+//!
+//! Where only reading is allowed, two lines hold. Changes of rows, also those that hide in functions and in `WITH`, are
+//! stopped by the server's read-only transaction. But such a transaction lets more through than its name says: MariaDB
+//! 10.11 drops tables in it, PostgreSQL copies into files and runs programs, and both let it be ended. All of these are
+//! statements of their own, and one statement at a time is all that is sent: its first word decides.
 
 use std::ops::Range;
 
@@ -247,6 +252,16 @@ pub(super) fn not_reading(text: &str, dialect: Dialect) -> Option<String> {
     if !READING.iter().any(|word| first.eq_ignore_ascii_case(word)) {
         return Some(format!("`{}` is not a statement that only reads", first.to_uppercase()));
     }
+    // It runs what it explains, and PostgreSQL 15 lets that make a table even where only reading is allowed.
+    let runs = |token| match token {
+        Token::Word(range) => matches!(&*text[range].to_ascii_uppercase(), "ANALYZE" | "ANALYSE"),
+        _ => false,
+    };
+    if ["EXPLAIN", "DESCRIBE", "DESC"].iter().any(|word| first.eq_ignore_ascii_case(word))
+        && Lexer::new(text, dialect).any(runs)
+    {
+        return Some("`EXPLAIN ANALYZE` runs what it explains".into());
+    }
     if dialect == Dialect::Mysql {
         let upper = text.to_ascii_uppercase();
         if upper.contains("/*!") || upper.contains("/*M!") {
@@ -318,7 +333,17 @@ mod tests {
         for text in ["select 1", "(select 1)", "-- c\n/* d */ WITH a AS (select 1) select * from a", "show tables"] {
             assert_eq!(not_reading(text, Dialect::Mysql), None, "{text}");
         }
-        for text in ["commit", "", "-- select", "call p()", "do $$ $$", "set x = 1", "; select 1", "copy t to stdout"] {
+        for text in [
+            "commit",
+            "",
+            "-- select",
+            "call p()",
+            "do $$ $$",
+            "set x = 1",
+            "; select 1",
+            "copy t to stdout",
+            "explain (costs, analyze) select 1",
+        ] {
             assert!(not_reading(text, Dialect::Postgresql).is_some(), "{text}");
         }
         for text in ["/*!50000 drop table t */", "select /*M! 1 */ 1", "select 1 into outfile '/tmp/x'"] {

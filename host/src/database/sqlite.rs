@@ -105,7 +105,7 @@ impl Sqlite {
         let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
         self.run(move |idle, _| {
             let mut statement = idle.prepare(&sql, &parameters)?;
-            let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let width = columns.len();
             let mut answer = Answer::new(columns);
             let mut rows = statement.raw_query();
@@ -297,7 +297,7 @@ impl Idle {
     fn error(&self, sql: &str, error: &rusqlite::Error) -> Error {
         let (message, code) = words(error);
         let refused = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut report = Report { state: code.map(|(_, extended)| extended.to_string()), ..Report::of(message) };
+        let mut report = Report { number: code.map(|(_, extended)| extended), ..Report::of(message) };
         if let rusqlite::Error::SqlInputError { sql: part, offset, .. } = error {
             let offset = usize::try_from(*offset).unwrap_or_default();
             report.position = Some(Position::of_byte(sql, sql.len().saturating_sub(part.len()) + offset));

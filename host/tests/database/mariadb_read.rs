@@ -47,15 +47,10 @@ async fn nothing_gets_out_of_a_read_only_connection() {
         "kill 1",
         "flush tables",
     ];
-    let mut read = vec![];
     for sql in attempts {
-        match guest.query(sql, &[]).await {
-            Err(error) => assert_eq!(error.code(), "database-read-only", "{sql}: {error:?}"),
-            // Explaining a change is not one.
-            Ok(_) => read.push(sql),
-        }
+        let error = guest.query(sql, &[]).await.expect_err(sql);
+        assert_eq!(error.code(), "database-read-only", "{sql}: {error:?}");
     }
-    assert_eq!(read, ["explain insert into t values (2)"]);
     for sql in ["select 1; delete from t", "select 1; commit; delete from t"] {
         let error = guest.query(sql, &[]).await.expect_err(sql);
         assert_eq!(error.report().and_then(|report| report.number), Some(1064), "{sql}");

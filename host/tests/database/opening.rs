@@ -34,17 +34,10 @@ async fn a_password_with_every_mark_works_and_a_wrong_one_is_never_told() {
     let password = "p%2F/?#[@]:&=+ 'ä%";
     for server in [postgresql(), mariadb()] {
         let mut url = user(&server, password).await;
-        // What `set_password` leaves as it is.
+        // `set_password` leaves `%` as it is.
         let encoded: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
         url.set_password(Some(&encoded)).expect("a password");
-        let url: url::Url = url.as_str().replace("%25", "%").parse().expect("a URL");
-        assert_eq!(
-            one(&mut open(&url, Access::Read).await, "select 1 + 1 = 2 or null").await.clone(),
-            match server.scheme() {
-                "postgres" => Value::Boolean(true),
-                _ => Value::Integer(1),
-            }
-        );
+        assert_eq!(one(&mut open(&url, Access::Read).await, "select 1").await, Value::Integer(1));
 
         let mut wrong = url.clone();
         wrong.set_password(Some("correct-horse")).expect("a password");

@@ -140,17 +140,14 @@ async fn values_read_as_the_server_writes_them() {
         "array[1.50::numeric]",
         "array[timestamptz '2024-01-01 00:00:00+00']",
         "array['\\x00ff'::bytea]",
-        "array[1.5::float8]",
+        "'{1.5,1e15,1e14,-0.0001,0.00001,1.25e300,infinity,-infinity,NaN,0,-0}'::float8[]",
+        "'{1.5,1e6,999999,16777216,1e-5,0.1}'::float4[]",
     ];
     for value in values {
-        let answer = connection.query(&format!("select v, v::text from (select {value} as v) as q"), &[]).await;
+        let sql = format!("select v, format('%s', v) from (select {value} as v) as q");
+        let answer = connection.query(&sql, &[]).await;
         let row = answer.unwrap_or_else(|error| panic!("{value}: {error:?}")).rows.remove(0);
-        // Casting `char(4)` drops its padding, which the value has.
-        let shown = match &row[0] {
-            Value::Text(shown) if value.contains("char(4)") => text(shown.trim_end()),
-            shown => shown.clone(),
-        };
-        assert_eq!(shown, row[1], "{value}");
+        assert_eq!(row[0], row[1], "{value}");
     }
     assert_eq!(one(&mut connection, "select 1.5::float4").await, Value::Real(1.5));
     assert_eq!(one(&mut connection, "select 4294967295::oid").await, Value::Integer(4_294_967_295));
