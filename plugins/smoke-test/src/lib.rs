@@ -75,4 +75,4 @@ fn apply(checks: &[check::Prepared]) -> Result<Outcome, Failure> {
 #[cfg(target_family = "wasm")]
 mod host;
 
-windlass_plugin::export!(SmokeTest);
+windlass_plugin::export!(crate::SmokeTest);
