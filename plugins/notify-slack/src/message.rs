@@ -13,8 +13,10 @@ const SECTION: usize = 3_000;
 const HEADER: usize = 150;
 /// Slack's limit for a section's field, in characters.
 const FIELD: usize = 2_000;
+/// The longest link that is made, in bytes as it is sent; two of them share one text.
+const LINK: usize = 1_200;
 /// What is shown of one value, in characters.
-const VALUE: usize = 500;
+const VALUE: usize = 300;
 
 /// How the deployment stands, as the message says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +155,7 @@ pub fn details(config: &Config, context: &Context, state: State) -> Message {
         lines.push(format!("*A person is needed*, for: {stuck}"));
     }
     if let Some(live) = context.live.as_ref().filter(|_| state == State::RolledBack) {
-        lines.push(format!("Live is {} (`{}`)", code(&live.version), short(&live.commit)));
+        lines.push(format!("Live is {} ({})", code(&live.version), code(&short(&live.commit))));
     }
     if !lines.is_empty() {
         message.blocks.push(section(&lines.join("\n")));
@@ -323,11 +325,11 @@ fn links(context: &Context) -> Option<Value> {
 fn hyperlink(url: &str, shown: &str) -> Option<String> {
     let is_link = url.starts_with("https://") || url.starts_with("http://");
     let harmless = !url.chars().any(|letter| letter.is_whitespace() || letter.is_control());
-    if !is_link || !harmless || url.len() > 1_000 {
+    if !is_link || !harmless {
         return None;
     }
     let url = url.replace('|', "%7C").replace('<', "%3C").replace('>', "%3E").replace('&', "&amp;");
-    Some(format!("<{url}|{}>", escape(&shown.replace('|', "/"), VALUE)))
+    (url.len() <= LINK).then(|| format!("<{url}|{}>", escape(&shown.replace('|', "/"), VALUE)))
 }
 
 fn section(text: &str) -> Value {
