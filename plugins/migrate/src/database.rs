@@ -186,12 +186,9 @@ pub fn prepare(
             let seconds = lock.div_ceil(1000);
             database.script(&format!("SET SESSION lock_wait_timeout = {seconds}"))?;
             database.script(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}"))?;
-            match (engine, statement) {
-                (Engine::Mariadb, Some(statement)) => {
-                    let (seconds, rest) = (statement / 1000, statement % 1000);
-                    database.script(&format!("SET SESSION max_statement_time = {seconds}.{rest:03}"))?;
-                }
-                _ => {}
+            if let (Engine::Mariadb, Some(statement)) = (engine, statement) {
+                let (seconds, rest) = (statement / 1000, statement % 1000);
+                database.script(&format!("SET SESSION max_statement_time = {seconds}.{rest:03}"))?;
             }
             if let Some(schema) = &place.schema {
                 database.script(&format!("USE `{}`", schema.replace('`', "``")))?;

@@ -69,7 +69,7 @@ impl Database for Sqlite {
     fn query(&self, sql: &str, parameters: &[Value]) -> Result<Rows, Failure> {
         let read = || {
             let mut statement = self.connection.prepare(sql)?;
-            let columns: Vec<String> = statement.column_names().into_iter().map(Into::into).collect();
+            let columns: Vec<String> = statement.column_names().map(Into::into).collect();
             let width = columns.len();
             let rows = statement.query_map(rusqlite::params_from_iter(bind(parameters)), |row| {
                 (0..width)
@@ -95,13 +95,16 @@ impl Database for Sqlite {
     }
 }
 
+/// What happens before a record is kept.
+type OnRecord = Box<dyn Fn(&Record) -> Result<(), Failure>>;
+
 /// A run, and what it was told.
 pub(crate) struct Journal {
     run: &'static str,
     pub(crate) records: RefCell<Vec<Record>>,
     pub(crate) said: RefCell<Vec<String>>,
     /// Called before a record is kept.
-    pub(crate) on_record: Box<dyn Fn(&Record) -> Result<(), Failure>>,
+    pub(crate) on_record: OnRecord,
 }
 
 impl Journal {
