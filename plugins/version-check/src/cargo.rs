@@ -93,9 +93,11 @@ pub(crate) fn version_place(file: &str, manifest: &Node) -> Place {
     Place { file: file.into(), line }
 }
 
-/// The line of a manifest's `rust-version`, and the first where it has none or cannot be read.
-pub(crate) fn rust_version_line(file: &str, text: &str) -> u32 {
-    document::toml(file, text).ok().and_then(|tree| Some(tree.get(&["package", "rust-version"])?.line)).unwrap_or(1)
+/// A manifest's own `rust-version`, as it is written, and its line.
+pub(crate) fn written_rust_version(file: &str, text: &str) -> Option<(u32, String)> {
+    let tree = document::toml(file, text).ok()?;
+    let node = tree.get(&["package", "rust-version"])?;
+    Some((node.line, node.text()?.to_owned()))
 }
 
 #[cfg(test)]

@@ -296,8 +296,9 @@ fn ask_for_rust(
     let directory = file.rsplit_once('/').map_or(".", |(directory, _)| directory);
     if let Some((path, version)) = cargo::newest_rust(metadata) {
         let member = Config::path(directory, &path);
-        let line = read(world, &member)?.map_or(1, |text| cargo::rust_version_line(&member, &text));
-        asks.add_rust_version(&member, line, &version);
+        let written = read(world, &member)?.and_then(|text| cargo::written_rust_version(&member, &text));
+        let (line, text) = written.unwrap_or((1, version));
+        asks.add_rust_version(&member, line, &text);
     }
     Ok(())
 }

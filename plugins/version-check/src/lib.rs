@@ -93,7 +93,7 @@ impl Step for VersionCheck {
 
     fn plan(config: &Config) -> Result<Vec<Intent>, Failure> {
         let examination = check(config)?;
-        examination.lines_of_findings().iter().for_each(|(_, line)| log::warn(line));
+        examination.tell_findings();
         Ok(examination.intents())
     }
 
@@ -105,9 +105,7 @@ impl Step for VersionCheck {
         if !examination.release.line.is_empty() {
             log::info(&examination.release.line);
         }
-        for (severity, line) in examination.lines_of_findings() {
-            if severity == Severity::Notice { log::info(line) } else { log::warn(line) }
-        }
+        examination.tell_findings();
         let rows = examination.rows();
         if !rows.is_empty() {
             let columns = ["", "there", "asked for", "by"].map(String::from);
@@ -161,9 +159,15 @@ impl Examination {
         tools.chain(release).collect()
     }
 
-    /// What was seen, as lines for the log.
-    fn lines_of_findings(&self) -> Vec<(Severity, String)> {
-        self.findings.iter().map(|finding| (finding.severity, line_of(finding))).collect()
+    /// Say in the log what was seen.
+    fn tell_findings(&self) {
+        for finding in &self.findings {
+            match finding.severity {
+                Severity::Notice => log::info(line_of(finding)),
+                Severity::Warning => log::warn(line_of(finding)),
+                Severity::Error => log::error(line_of(finding)),
+            }
+        }
     }
 
     /// The table of the report.

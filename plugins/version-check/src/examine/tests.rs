@@ -293,7 +293,7 @@ fn a_workspace_is_read_through_cargo() {
     assert_eq!(examination.release.line, "version 1.3.0 (Cargo.toml:7) is the first");
     // A member needs a newer Rust than is there.
     let failure = examination.failure().expect("too old");
-    assert_eq!(failure.causes, ["model/Cargo.toml:3 `rust-version` asks for `1.96.0`"]);
+    assert_eq!(failure.causes, ["model/Cargo.toml:3 `rust-version` asks for `1.96`"]);
 
     let named = Config { package: Some("model".into()), tools: Some(vec![]), ..Config::default() };
     assert_eq!(made.check(&named).release.version.as_deref(), Some("0.4.0"));
@@ -391,4 +391,84 @@ fn a_byte_order_mark_is_no_part_of_the_text() {
         .file("package.json", "\u{feff}{}")
         .prints("node --version", "v22.3.0");
     assert_eq!(lines(&made.check(&Config::default())), ["node 22.3.0 satisfies \"22\" (.nvmrc:1)"]);
+}
+
+/// This machine: a temporary project, and the programs that are really there.
+struct Real(std::path::PathBuf);
+
+impl Real {
+    fn project(name: &str, files: &[(&str, &str)]) -> Self {
+        let root = std::env::temp_dir().join(format!("version-check-{name}-{}", std::process::id()));
+        for (file, text) in files {
+            let path = root.join(file);
+            std::fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
+            std::fs::write(path, text).expect("a file");
+        }
+        Self(root)
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        // What is left is in the system's own place for leftovers.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl World for Real {
+    fn read(&self, path: &str) -> Result<Option<String>, Failure> {
+        Ok(std::fs::read_to_string(self.0.join(path)).ok())
+    }
+
+    fn run(&self, probe: &Probe, directory: &str) -> Result<Completion, Failure> {
+        let output = std::process::Command::new(probe.program)
+            .args(probe.arguments)
+            .envs(probe.variables.iter().copied())
+            .current_dir(self.0.join(directory))
+            .output()
+            .map_err(|error| Failure::unavailable("program-not-found", error.to_string()))?;
+        let mut made = completion(0, "", "");
+        made.code = output.status.code();
+        (made.stdout, made.stderr) = (output.stdout, output.stderr);
+        Ok(made)
+    }
+}
+
+#[test]
+fn the_real_cargo_and_rustc_are_understood() {
+    let project = Real::project(
+        "workspace",
+        &[
+            (
+                "Cargo.toml",
+                "[workspace]\nmembers = [\"shop\", \"model\"]\nresolver = \"3\"\n[workspace.package]\nversion = \"1.3.0\"\nedition = \"2024\"\n",
+            ),
+            ("shop/Cargo.toml", "[package]\nname = \"shop\"\nversion.workspace = true\nedition.workspace = true\n"),
+            ("shop/src/main.rs", "fn main() {}\n"),
+            (
+                "model/Cargo.toml",
+                "[package]\nname = \"model\"\nversion = \"0.4.0\"\nedition = \"2024\"\nrust-version = \"1.85\"\n",
+            ),
+            ("model/src/lib.rs", ""),
+        ],
+    );
+    let deployment =
+        Deployment { version: "v1.3.0".into(), commit: HERE.into(), live: Some(("v1.2.0".into(), THERE.into())) };
+    let examination = examine(&Config::default(), &deployment, &project).expect("the check was done");
+    assert_eq!(examination.failure(), None);
+    assert_eq!(examination.release.line, "version 1.3.0 (Cargo.toml:5) follows 1.2.0");
+    let (tool, judgement) = &examination.tools[0];
+    assert_eq!(*tool, Tool::Rust);
+    assert!(judgement.line.ends_with(" satisfies \"1.85\" (model/Cargo.toml:5)"), "{}", judgement.line);
+    assert!(!project.0.join("Cargo.lock").exists(), "a check writes nothing");
+}
+
+#[test]
+fn the_real_cargo_s_refusal_is_understood() {
+    let manifest = "[package]\nname = \"shop\"\nversion.workspace = true\nedition = \"2024\"\n";
+    let project = Real::project("refused", &[("Cargo.toml", manifest), ("src/main.rs", "fn main() {}\n")]);
+    let failure =
+        examine(&Config::default(), &Deployment::default(), &project).expect("done").failure().expect("refused");
+    assert_eq!((failure.kind, failure.code.as_str()), (FailureKind::Misconfigured, "manifest-unreadable"));
+    assert!(failure.causes.iter().any(|cause| cause.contains("workspace")), "{failure:?}");
 }

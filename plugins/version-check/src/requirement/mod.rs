@@ -3,6 +3,7 @@
 
 pub(crate) mod go;
 pub(crate) mod node;
+mod npm;
 pub(crate) mod python;
 pub(crate) mod rust;
 
@@ -20,7 +21,7 @@ pub(crate) enum Requirement {
     /// A line of long-term support of Node; none means any.
     LongTermSupport(Option<String>),
     /// npm's ranges.
-    Npm(nodejs_semver::Range),
+    Npm(npm::Range),
     /// PEP 440's specifiers; several are alternatives.
     Python(Vec<pep440_rs::VersionSpecifiers>),
     /// The least Go that works, as Go compares.

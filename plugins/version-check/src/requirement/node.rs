@@ -1,7 +1,7 @@
-//! npm's ranges, and the words that Node's version files use.
+//! Node's versions: npm's ranges, and the words that Node's version files use.
 
+use super::npm::Range;
 use super::{Pin, Requirement};
-use nodejs_semver::{Range, Version};
 
 /// `.nvmrc` and its like: `22`, `v22.3.0`, `lts/*`, `lts/jod`, `node`, …
 ///
@@ -30,47 +30,12 @@ pub(crate) fn version_file(text: &str) -> Result<Requirement, String> {
 /// # Errors
 /// Says what is wrong, for a cause.
 pub(crate) fn range(text: &str) -> Result<Requirement, String> {
-    let wrong = || format!("`{text}` is not a range that npm understands");
-    // The library takes what looks like a version out of any text; npm does not.
-    if !text.split("||").all(well_formed) {
-        return Err(wrong());
-    }
-    Range::parse(text).map(Requirement::Npm).map_err(|_| wrong())
+    Range::parse(text).map(Requirement::Npm).ok_or_else(|| format!("`{text}` is not a range that npm understands"))
 }
 
-/// Whether each word of an alternative is a comparator of npm's grammar.
-fn well_formed(alternative: &str) -> bool {
-    let mut words = alternative.split_whitespace().peekable();
-    while let Some(word) = words.next() {
-        if word == "-" {
-            continue;
-        }
-        let mut bare = word.trim_start_matches(['<', '>', '=', '~', '^']);
-        if bare.is_empty() {
-            // The operator may stand apart from its version.
-            match words.next() {
-                Some(next) => bare = next,
-                None => return false,
-            }
-        }
-        let bare = bare.strip_prefix(['v', '=']).unwrap_or(bare);
-        let bare = bare.split('+').next().unwrap_or_default();
-        let (numbers, tag) = bare.split_once('-').map_or((bare, None), |(numbers, tag)| (numbers, Some(tag)));
-        let parts: Vec<_> = numbers.split('.').collect();
-        let part = |part: &&str| matches!(*part, "x" | "X" | "*") || part.parse::<u64>().is_ok();
-        let tag_is_well_formed = tag.is_none_or(|tag| {
-            !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
-        });
-        if parts.len() > 3 || !parts.iter().all(part) || !tag_is_well_formed {
-            return false;
-        }
-    }
-    true
-}
-
-/// Whether a version is within a range. As npm does it for `engines`, a pre-release of Node counts like a release.
+/// Whether a version is within a range.
 pub(super) fn in_range(range: &Range, version: &str) -> bool {
-    Version::parse(version).is_ok_and(|version| range.satisfies_with_prerelease(&version, true))
+    semver::Version::parse(version).is_ok_and(|version| range.contains(&version))
 }
 
 #[cfg(test)]
@@ -113,9 +78,35 @@ mod tests {
                 ("1.2.3 - 2.3", &["1.2.3", "2.3.9"], &["2.4.0", "1.2.2"]),
                 (">=18 <21 || ^22.1", &["20.5.0", "22.1.0"], &["21.0.0", "22.0.9"]),
                 (">=18.0.0 <19.0.0", &["18.20.0"], &["19.0.0"]),
+                ("~=22.3", &["22.3.9"], &["22.4.0"]),
+                (">=20.0.0 <20.0.0", &[], &["20.0.0", "19.9.9", "1.2.3"]),
+                ("<x", &[], &["0.0.0", "1.2.3"]),
+                ("1 ||", &["1.2.3", "2.0.0"], &[]),
+                ("1.2.3+build", &["1.2.3"], &["1.2.4"]),
             ],
         );
-        refused(range, &["latest", ">=", "foo 1.2.3", "1.2.3.4", ">=22,<24", "~=22", "!=22", "22.a", "lts/*", "^"]);
+        refused(
+            range,
+            &[
+                "01.2.3",
+                "1.x.3",
+                "22 - ",
+                "- 22",
+                ">=18 - 20",
+                "1.2-rc",
+                "1.2.3-",
+                "9007199254740992.0.0",
+                "latest",
+                ">=",
+                "foo 1.2.3",
+                "1.2.3.4",
+                ">=22,<24",
+                "!=22",
+                "22.a",
+                "lts/*",
+                "^",
+            ],
+        );
     }
 
     #[test]

@@ -46,7 +46,9 @@ pub(crate) fn version_file(text: &str) -> Result<Requirement, String> {
 /// # Errors
 /// Says what is wrong, for a cause.
 pub(crate) fn specifiers(text: &str) -> Result<Requirement, String> {
-    match VersionSpecifiers::from_str(text) {
+    // A comma more than needed is allowed.
+    let listed = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",");
+    match VersionSpecifiers::from_str(&listed) {
         Ok(specifiers) => Ok(Requirement::Python(vec![specifiers])),
         Err(error) => {
             let error = error.to_string();

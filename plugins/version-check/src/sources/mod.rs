@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_and_windows_line_ends_are_no_obstacle() {
+    fn windows_line_ends_are_no_obstacle() {
         assert_eq!(asked(&[(".nvmrc", "22\r\n"), (".tool-versions", "go 1.25\r\nrust 1.95\r\n")]).len(), 3);
     }
 
