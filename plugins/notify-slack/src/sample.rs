@@ -85,7 +85,7 @@ pub fn hostile(status: Status) -> Context {
     }
     context.steps = (0..300)
         .map(|index| StepResult {
-            id: format!("step-{index}-{hostile}"),
+            id: format!("step-{index}-{}", &hostile[..400]),
             plugin: "command".into(),
             outcome: if index == 299 { StepOutcome::Failed } else { StepOutcome::Reverted },
         })

@@ -232,8 +232,7 @@ impl Trouble {
         if let Self::Stopped(failure) = self {
             return failure;
         }
-        let message =
-            format!("{} could not be told", if place.starts_with('`') { place.to_owned() } else { "Slack".into() });
+        let message = format!("{place} could not be told");
         Failure { kind, code: code.into(), message, causes: vec![what], hint, note: None }
     }
 
