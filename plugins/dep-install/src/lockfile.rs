@@ -55,7 +55,7 @@ pub(crate) fn packages(manager: Manager, text: &str, production: bool) -> Option
 
 /// `greeting v1.0.0 h1:…`
 fn is_sum(line: &str) -> bool {
-    line.split_whitespace().count() == 3
+    line.split_whitespace().nth(2).is_some_and(|hash| hash.starts_with("h1:"))
 }
 
 /// The lines below a heading, up to the next line that is not indented more than it is.

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn dry_runs_name_their_changes() {
-        let cargo = "    Updating crates.io index\n     Locking 2 packages to latest Rust 1.95.0 compatible versions\n    \
+        let cargo = "    Updating the index\n     Locking 2 packages to latest Rust 1.95.0 compatible versions\n    \
             Updating fixture v1.0.0 (/app) -> v1.1.0\n      Adding itoa v1.0.18\nwarning: not updating lockfile due to dry run\n";
         assert_eq!(
             changes_of_cargo(&said("", cargo)),

@@ -57,22 +57,41 @@ pub(crate) fn standing(world: &impl World, project: &Project, config: &Config) -
     }
 }
 
-/// Whether the lockfile is up to date, for the managers whose install would not refuse it, or would change it.
+/// How the lockfile drifted, for the managers whose install would not refuse it at once, or would change it.
 ///
 /// # Errors
 /// As running the check.
 pub(crate) fn drift_before_install(
     world: &impl World,
-    manager: Manager,
+    project: &Project,
     config: &Config,
 ) -> Result<Option<Vec<String>>, Failure> {
-    let check = match manager {
+    let check = match project.manager {
         Manager::Go => commands::go_modules(config.offline),
         Manager::Composer => commands::composer_validate(),
         Manager::Poetry => commands::poetry_lock_check(),
+        Manager::Pip => {
+            let unlocked = without_hash(world, &project.lockfile);
+            return Ok((!unlocked.is_empty()).then_some(unlocked));
+        }
         _ => return Ok(None),
     };
-    Ok(drifted(manager, &world.run(&check)?))
+    let mut lines = drifted(project.manager, &world.run(&check)?);
+    if let Some(lines) = &mut lines
+        && project.manager == Manager::Poetry
+    {
+        lines.extend(naming::missing_from_poetry(world, &project.lockfile));
+    }
+    Ok(lines)
+}
+
+/// The lines of a `requirements.txt` that lock nothing.
+fn without_hash(world: &impl World, lockfile: &str) -> Vec<String> {
+    let unlocked = requirements(&world.read(lockfile).unwrap_or_default()).into_iter();
+    unlocked
+        .filter(|line| !line.contains("--hash="))
+        .map(|line| format!("`{line}` has no hash in `{lockfile}`"))
+        .collect()
 }
 
 /// The drift that an output speaks of.
@@ -149,10 +168,9 @@ fn bun(world: &impl World) -> Checked {
 
 fn pip(world: &impl World, project: &Project, config: &Config) -> Checked {
     let text = world.read(&project.lockfile).unwrap_or_default();
-    let unlocked: Vec<_> = requirements(&text).into_iter().filter(|line| !line.contains("--hash=")).collect();
+    let unlocked = without_hash(world, &project.lockfile);
     if !unlocked.is_empty() {
-        let lines = unlocked.iter().map(|line| format!("`{line}` has no hash in `{}`", project.lockfile));
-        return Ok(Standing::Drifted(lines.collect()));
+        return Ok(Standing::Drifted(unlocked));
     }
     if includes_others(&text) {
         return Ok(Standing::Missing(format!("`{}` takes in other files", project.lockfile)));

@@ -111,7 +111,7 @@ pub(crate) fn plan(world: &impl World, config: &Config) -> Result<Vec<Intent>, F
                 intents.push(
                     Intent::changes(
                         format!("{name} {path}@{}", lockfile_digest(world, &project)?),
-                        format!("install {} with {name}, as `{path}` locks them", counted(world, &project, config)),
+                        format!("install {} with {name}, exactly as `{path}` says", counted(world, &project, config)),
                     )
                     .with_detail(format!("{detail}because {why}")),
                 );
@@ -146,8 +146,8 @@ pub(crate) fn apply(
     for project in &found {
         let digest = lockfile_digest(world, project)?;
         let manager = project.manager.name();
-        let drifted = drift_before_install(world, project.manager, config)
-            .map_err(|failure| tool_missing(project.manager, failure))?;
+        let drifted =
+            drift_before_install(world, project, config).map_err(|failure| tool_missing(project.manager, failure))?;
         if let Some(lines) = drifted {
             return Err(drift(project, config, lines, &note(&done)));
         }
@@ -168,7 +168,7 @@ fn install(world: &impl Workplace, project: &Project, config: &Config, done: &[D
         let ended = world.stream(&command).map_err(|failure| tool_missing(project.manager, failure))?;
         if !ended.succeeded {
             let failure = failed(world, project, config, &line, &ended.tail, &ended.ending)?;
-            return Err(if failure.note.is_some() { failure } else { failure.with_note(note(done)) });
+            return Err(if failure.note.is_some() { failure } else { failure.with_note(unfinished(done)) });
         }
         let after = guarded(world, project);
         if let Some((name, _)) = before.iter().zip(&after).find(|(one, other)| one != other).map(|(_, other)| other) {
@@ -260,9 +260,21 @@ fn note(done: &[Done]) -> String {
     }
 }
 
+/// The same, where a package manager stopped half-way.
+fn unfinished(done: &[Done]) -> String {
+    match done {
+        [] => "the install is not complete; the lockfile did not change".into(),
+        done => format!("the install is not complete; {}", note(done)),
+    }
+}
+
 fn drift(project: &Project, config: &Config, lines: Vec<String>, note: &str) -> Failure {
     let path = config.path(&project.lockfile);
-    let failure = Failure::check_failed("lockfile-drift", format!("`{path}` is not what its manifest asks for"));
+    let message = match project.manager {
+        Manager::Pip => format!("`{path}` does not lock every package that it asks for"),
+        _ => format!("`{path}` is not what its manifest asks for"),
+    };
+    let failure = Failure::check_failed("lockfile-drift", message);
     lines
         .into_iter()
         .fold(failure, Failure::because)
@@ -307,7 +319,6 @@ fn failed(
         None => (
             Failure::check_failed("install-failed", format!("`{line}` failed"))
                 .because(format!("it ended with {ending}"))
-                .with_note("some packages may be installed; the next install begins anew")
                 .with_hint(format!("run `{line}` in `{}` and see what it says", config.directory)),
             last_words(tail),
         ),

@@ -256,7 +256,10 @@ fn composer_s_lockfile_is_validated_first() {
     let line = "- The lock file is not up to date with the latest changes in composer.json, it is recommended";
     let drifted = Fake::default().answering(&validate, false, line);
     assert_eq!(check(&drifted, Manager::Composer, "composer.lock"), Standing::Drifted(vec![line.into()]));
-    assert_eq!(drift_before_install(&drifted, Manager::Composer, &config).unwrap(), Some(vec![line.to_string()]));
+    assert_eq!(
+        drift_before_install(&drifted, &project(Manager::Composer, "composer.lock"), &config).unwrap(),
+        Some(vec![line.to_string()])
+    );
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn what_is_not_installed_is_an_intent_bound_to_the_lockfile() {
     let intents = plan(&world, &Config::default()).unwrap();
     assert_eq!(intents.len(), 1);
     assert_eq!(intents[0].id, format!("cargo Cargo.lock@{}", digest(LOCK.as_bytes())));
-    assert_eq!(intents[0].summary, "install 1 package with cargo, as `Cargo.lock` locks them");
+    assert_eq!(intents[0].summary, "install 1 package with cargo, exactly as `Cargo.lock` says");
     assert_eq!(intents[0].effect, Effect::Changes);
     assert_eq!(probe(&world, &Config::default()).unwrap(), Verdict::NotDone);
     // A machine that only plans may lack the tool.
@@ -82,7 +82,10 @@ fn every_ecosystem_of_a_folder_is_installed() {
     let broken = world.answering("bundle install", false, "Could not reach host index.test.");
     let failure = run(&broken, &Config::default()).0.unwrap_err();
     assert_eq!(failure.code, "registry-unreachable");
-    assert_eq!(failure.note.as_deref(), Some("what cargo installed before is left in place"));
+    assert_eq!(
+        failure.note.as_deref(),
+        Some("the install is not complete; what cargo installed before is left in place")
+    );
 }
 
 #[test]
