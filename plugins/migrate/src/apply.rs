@@ -216,7 +216,7 @@ impl<D: Database, S: Surroundings> Session<'_, D, S> {
         let failure = if broken.failure.code.starts_with("migration-") || broken.failure.code == "connection-pooler" {
             broken.failure
         } else {
-            explain(broken.failure, "migration-failed", format!("migration `{}` failed", migration.file))
+            explain(broken.failure, "migration-failed", &format!("migration `{}` failed", migration.file))
         };
         let hint = failure.hint.clone().unwrap_or_else(|| match broken.left {
             Left::Pieces => format!(

@@ -125,7 +125,7 @@ pub fn is_held(database: &impl Database, place: &Place) -> Result<bool, Failure>
 
 fn is_busy(failure: &Failure) -> bool {
     let words = |text: &String| text.contains("locked") || text.contains("busy");
-    words(&failure.message) || failure.causes.iter().any(words)
+    failure.code == "lock-timeout" || words(&failure.message) || failure.causes.iter().any(words)
 }
 
 /// Try until something comes of it, in growing distances.

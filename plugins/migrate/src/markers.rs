@@ -23,6 +23,24 @@ pub struct Part {
     pub sql: String,
     /// Whether in a transaction.
     pub transaction: Transaction,
+    /// The line of the file on which the statements begin, from 1.
+    pub line: usize,
+}
+
+impl Part {
+    fn new(file: &str, range: std::ops::Range<usize>, transaction: Transaction) -> Self {
+        let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count();
+        let text = &file[range.clone()];
+        let sql = text.trim_start_matches('\n');
+        let line = 1 + lines(&file[..range.start]) + text.len() - sql.len();
+        Self { sql: sql.trim_end_matches('\n').into(), transaction, line }
+    }
+
+    /// The statements behind so many empty lines that a place in them is the same place in the file.
+    #[must_use]
+    pub fn placed(&self, statements: &str, line: usize) -> String {
+        format!("{}{statements}", "\n".repeat(self.line + line - 2))
+    }
 }
 
 /// Which of the two files of a pair.
@@ -89,7 +107,7 @@ pub fn read_whole(file: &str, text: &str, direction: Direction) -> Result<Part, 
         };
         return Err(empty(file).with_hint(hint));
     }
-    Ok(Part { sql: text.into(), transaction })
+    Ok(Part::new(text, 0..text.len(), transaction))
 }
 
 /// Read a file that holds an up part and perhaps a down part. Without any marker all of it is the up part.
@@ -146,16 +164,13 @@ pub fn read_both(file: &str, text: &str) -> Result<(Part, Option<Part>), Failure
     }
     let either = |own: Transaction| if both == Transaction::None { both } else { own };
     let (from, transaction) = up.unwrap_or((0, Transaction::One));
-    let up = Part { sql: text[from..ends].trim_matches('\n').into(), transaction: either(transaction) };
+    let up = Part::new(text, from..ends, either(transaction));
     if !has_statement(&up.sql) {
         return Err(empty(file).with_hint(format!("write the migration into `{file}`, or delete it")));
     }
     // The templates of dbmate and goose leave an empty down part behind; it takes nothing back.
     let down = down
-        .map(|(from, transaction)| Part {
-            sql: text[from..].trim_matches('\n').into(),
-            transaction: either(transaction),
-        })
+        .map(|(from, transaction)| Part::new(text, from..text.len(), either(transaction)))
         .filter(|part| has_statement(&part.sql));
     Ok((up, down))
 }
@@ -238,8 +253,9 @@ mod tests {
             let (up, down) =
                 read_both("1_a.sql", &format!("-- a note\n{up}\ncreate table a (b);\n{down}\ndrop table a;\n"))
                     .unwrap();
-            assert_eq!(up.sql, "create table a (b);");
-            assert_eq!(down.unwrap().sql, "drop table a;");
+            let down = down.unwrap();
+            assert_eq!((up.sql.as_str(), up.line), ("create table a (b);", 3));
+            assert_eq!((down.sql.as_str(), down.line), ("drop table a;", 5));
             assert_eq!(up.transaction, Transaction::One);
         }
     }

@@ -68,9 +68,9 @@ mod tests {
             label: "0007".into(),
             file: "0007_a.sql".into(),
             checksum: "ab".into(),
-            down: Some(Part { sql: "drop table a;".into(), transaction: Transaction::One }),
+            down: Some(Part { sql: "drop table a;".into(), transaction: Transaction::One, line: 4 }),
         };
-        let json = r#"{"record":"migration","run":"r","version":7,"label":"0007","file":"0007_a.sql","checksum":"ab","down":{"sql":"drop table a;","transaction":"one"}}"#;
+        let json = r#"{"record":"migration","run":"r","version":7,"label":"0007","file":"0007_a.sql","checksum":"ab","down":{"sql":"drop table a;","transaction":"one","line":4}}"#;
         assert_eq!(serde_json::to_string(&record).unwrap(), json);
         assert_eq!(serde_json::from_str::<Record>(json).unwrap(), record);
     }

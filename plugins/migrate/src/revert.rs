@@ -153,7 +153,7 @@ impl<D: Database, S: Surroundings> Session<'_, D, S> {
         let failure = if failure.code.starts_with("migration-") || failure.code == "connection-pooler" {
             failure
         } else {
-            explain(failure, "revert-failed", format!("migration `{name}` could not be taken back"))
+            explain(failure, "revert-failed", &format!("migration `{name}` could not be taken back"))
         };
         let hint = failure.hint.clone().unwrap_or_else(|| {
             format!(

@@ -362,3 +362,13 @@ fn a_retry_goes_on_where_the_attempt_before_ended() {
     let outcome = shop.apply(&journal, &[ORDERS, ("0003_broken.sql", "CREATE TABLE half (id);")], &json!({})).unwrap();
     assert_eq!(outputs(&outcome), [("schema", "0003"), ("applied", "1")]);
 }
+
+#[test]
+fn the_place_of_a_mistake_is_the_place_in_the_file() {
+    let shop = Shop::new();
+    let typed =
+        ("0001_typed.sql", "-- note\n\n-- migrate:up\n\nCREATE TABLE a (b);\nSELEC 1;\n-- migrate:down\nDROP TABLE a;");
+    let failure = shop.apply(&Journal::new("r1"), &[typed], &json!({})).unwrap_err();
+    assert_eq!(failure.message, "migration `0001_typed.sql` failed at line 6");
+    assert!(failure.causes[0].starts_with("near \"SELEC\": syntax error"), "{:?}", failure.causes);
+}

@@ -143,11 +143,11 @@ impl<'a, D: Database, S: Surroundings> Session<'a, D, S> {
     /// The database's.
     pub fn statements(&self, part: &Part) -> Result<(), Failure> {
         if self.database.engine() != Engine::Postgresql || part.transaction == Transaction::One {
-            return self.database.script(&part.sql);
+            return self.database.script(&part.placed(&part.sql, 1));
         }
         let statements = split(&part.sql, Engine::Postgresql);
         for (index, statement) in statements.iter().enumerate() {
-            self.database.script(statement.text).map_err(|mut failure| {
+            self.database.script(&part.placed(statement.text, statement.line)).map_err(|mut failure| {
                 if failure.causes.is_empty() {
                     failure.causes.push(failure.message.clone());
                 }
@@ -181,13 +181,18 @@ impl<'a, D: Database, S: Surroundings> Session<'a, D, S> {
 
 /// What the database said about a failing statement, as the reasons of a failure that says which file it was.
 #[must_use]
-pub fn explain(failure: Failure, code: &str, message: String) -> Failure {
+pub fn explain(failure: Failure, code: &str, message: &str) -> Failure {
     if failure.kind == windlass_plugin::FailureKind::Denied {
         return failure;
     }
+    // The host names the place in its own message.
+    let message = match failure.message.split_once(" at line ") {
+        Some((_, place)) => format!("{message} at line {place}"),
+        None => message.into(),
+    };
     let causes = if failure.causes.is_empty() { vec![failure.message] } else { failure.causes };
     let says = |words: &str| causes.iter().any(|cause| cause.contains(words));
-    let hint = if says("lock timeout") || says("Lock wait timeout") {
+    let hint = if failure.code == "lock-timeout" || says("lock timeout") || says("Lock wait timeout") {
         Some("somebody holds a lock on the table; try again later, or wait longer with `lock-timeout`".into())
     } else if says("statement timeout") || says("max_statement_time") {
         Some("give it more time with `statement-timeout`".into())
@@ -195,4 +200,29 @@ pub fn explain(failure: Failure, code: &str, message: String) -> Failure {
         failure.hint
     };
     Failure { code: code.into(), message, causes, hint, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use windlass_plugin::Failure;
+
+    #[test]
+    fn the_place_is_in_the_message_and_the_servers_words_are_in_the_causes() {
+        let failure =
+            Failure::misconfigured("statement-failed", "the database refused a statement at line 3, column 7")
+                .because("no such table: nowhere (SQLSTATE 1)");
+        let failure = explain(failure, "migration-failed", "migration `a` failed");
+        assert_eq!(failure.message, "migration `a` failed at line 3, column 7");
+        assert_eq!(failure.causes, ["no such table: nowhere (SQLSTATE 1)"]);
+        let failure =
+            explain(Failure::unavailable("lost", "the connection is lost"), "migration-failed", "migration `a` failed");
+        assert_eq!(
+            (failure.message.as_str(), failure.causes[0].as_str()),
+            ("migration `a` failed", "the connection is lost")
+        );
+        let failure =
+            explain(Failure::unavailable("lock-timeout", "too long"), "migration-failed", "migration `a` failed");
+        assert!(failure.hint.unwrap().contains("`lock-timeout`"));
+    }
 }

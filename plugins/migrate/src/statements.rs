@@ -10,7 +10,7 @@ use windlass_plugin::database::Engine;
 pub struct Statement<'a> {
     /// Its text, comments before it included.
     pub text: &'a str,
-    /// The line on which its first word stands, from 1.
+    /// The line on which its text begins, from 1.
     pub line: usize,
     /// Its first words in upper case, at most four.
     pub words: Vec<String>,
@@ -21,7 +21,7 @@ pub struct Statement<'a> {
 /// A stretch between `-- +goose StatementBegin` and `-- +goose StatementEnd` is one statement, whatever is in it.
 #[must_use]
 pub fn split(sql: &str, engine: Engine) -> Vec<Statement<'_>> {
-    Reader { sql, engine, at: 0, begin: 0, first: None, words: vec![], block: false, found: vec![] }.read()
+    Reader { sql, engine, at: 0, begin: 0, content: false, words: vec![], block: false, found: vec![] }.read()
 }
 
 /// Whether there is anything in a text that a database would run.
@@ -50,7 +50,7 @@ struct Reader<'a> {
     engine: Engine,
     at: usize,
     begin: usize,
-    first: Option<usize>,
+    content: bool,
     words: Vec<String>,
     block: bool,
     found: Vec<Statement<'a>>,
@@ -95,14 +95,15 @@ impl<'a> Reader<'a> {
 
     /// What is here belongs to a statement.
     fn content(&mut self) {
-        self.first.get_or_insert(self.at);
+        self.content = true;
     }
 
     fn end(&mut self) {
         let end = self.at.min(self.sql.len());
-        if let Some(first) = self.first.take() {
-            let line = 1 + self.sql.as_bytes()[..first].iter().filter(|byte| **byte == b'\n').count();
+        if std::mem::take(&mut self.content) {
             let text = self.sql[self.begin..end].trim();
+            let before = self.begin + self.sql[self.begin..end].find(text).unwrap_or_default();
+            let line = 1 + self.sql.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count();
             self.found.push(Statement { text, line, words: std::mem::take(&mut self.words) });
         }
         self.words.clear();

@@ -91,7 +91,16 @@ impl Database for Sqlite {
 
     fn script(&self, sql: &str) -> Result<(), Failure> {
         self.may_write()?;
-        self.connection.execute_batch(sql).map_err(|error| failed(&error))
+        self.connection.execute_batch(sql).map_err(|error| match &error {
+            // As the host does it.
+            rusqlite::Error::SqlInputError { sql: rest, offset, .. } => {
+                let at = sql.len() - rest.len() + usize::try_from(*offset).unwrap_or_default();
+                let line = 1 + sql[..at].matches('\n').count();
+                Failure::check_failed("statement-failed", format!("the database refused a statement at line {line}"))
+                    .because(&error)
+            }
+            _ => failed(&error),
+        })
     }
 }
 

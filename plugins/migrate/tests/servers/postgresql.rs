@@ -15,7 +15,7 @@ const PRICES: (&str, &str) =
     ("0002_add_prices.sql", "-- migrate:up\nCREATE TABLE prices (id bigint);\n-- migrate:down\nDROP TABLE prices;");
 
 fn shop() -> Shop {
-    Shop::new("WINDLASS_TEST_POSTGRESQL_URL", Engine::Postgresql)
+    Shop::new("WINDLASS_TEST_POSTGRES_URL", Engine::Postgresql)
 }
 
 #[test]
