@@ -8,7 +8,7 @@ mod logic;
 use std::collections::BTreeMap;
 
 use windlass_plugin::process::Command as Child;
-use windlass_plugin::{Capability, Failure, Intent, Outcome, Step, Verdict, log, record, secrets};
+use windlass_plugin::{Capability, Failure, Intent, Outcome, Step, Verdict, log, record};
 
 pub use config::{CommandEffect, Config, Line};
 pub use logic::Record;
@@ -46,7 +46,6 @@ impl Step for Command {
             Some(input) => child.input(input.as_bytes()),
             None => child,
         };
-        let child = with_secrets(child, config)?;
         let keeps_records = checked.effect != CommandEffect::Reads;
         if keeps_records {
             record::append(&Record::Starting {
@@ -80,12 +79,11 @@ impl Step for Command {
         }
     }
 
-    fn revert(config: &Config, records: Vec<Record>) -> Result<Outcome, Failure> {
+    fn revert(_: &Config, records: Vec<Record>) -> Result<Outcome, Failure> {
         let reverts = logic::reverts(records);
         let mut ran = vec![];
         for revert in reverts {
-            let child = with_secrets(child(&revert.line, &revert.directory, &revert.set), config)?;
-            let completion = child.stream()?;
+            let completion = child(&revert.line, &revert.directory, &revert.set).stream()?;
             if !completion.succeeded() {
                 return Err(logic::failed("revert-failed", &revert.line, &completion));
             }
@@ -98,41 +96,23 @@ impl Step for Command {
     }
 }
 
-/// A program that is about to be run.
+/// A program that is about to be run. The host puts the granted secrets into its environment by itself.
 fn child(line: &Line, directory: &str, set: &BTreeMap<String, String>) -> Child {
     let child = Child::new(line.program()).arguments(line.arguments().iter().cloned()).directory(directory);
     set.iter().fold(child, |child, (name, value)| child.variable(name, value))
 }
 
-/// With the stand-ins of the granted secrets, which the host replaces in the child's environment.
-fn with_secrets(mut child: Child, config: &Config) -> Result<Child, Failure> {
-    for (variable, reference) in &config.secrets {
-        let Some(placeholder) = secrets::placeholder(&reference.secret)? else {
-            return Err(missing_secret(&reference.secret, variable));
-        };
-        child = child.variable(variable, placeholder);
-    }
-    Ok(child)
-}
-
-fn missing_secret(secret: &str, variable: &str) -> Failure {
-    Failure::misconfigured("secret-not-set", format!("the secret `{secret}` is not set"))
-        .because(format!("the command gets it as `{variable}`"))
-        .with_hint(format!("set `{secret}` in the environment of the job"))
-}
-
 /// What `unless` says. Without its secrets, as in a pull request from a fork, nobody can know.
 fn ask(unless: &Line, checked: &Checked<'_>) -> Result<Verdict, Failure> {
     let config = checked.config;
-    let child = match with_secrets(child(unless, &config.directory, &config.set), config) {
-        Ok(child) => child,
-        Err(failure) if failure.code == "secret-not-set" => {
+    let completion = match child(unless, &config.directory, &config.set).capture() {
+        Ok(completion) => completion,
+        Err(failure) if failure.code == logic::SECRET_MISSING => {
             log::warn(format!("`{}` was not run: {}", logic::shown(unless), failure.message));
             return Ok(Verdict::Unknown);
         }
         Err(failure) => return Err(failure),
     };
-    let completion = child.capture()?;
     let output = completion.tail.trim_end();
     if !output.is_empty() {
         log::debug(output);

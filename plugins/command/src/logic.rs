@@ -10,6 +10,9 @@ use crate::config::{Checked, CommandEffect, Line};
 /// How many of a program's last lines go into a message.
 const LINES_IN_A_MESSAGE: usize = 10;
 
+/// The code with which the host says that a secret of a child is not set.
+pub(crate) const SECRET_MISSING: &str = "secret-missing";
+
 /// What the step leaves for its revert and its probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -85,7 +88,7 @@ fn place(directory: &str) -> String {
     if directory == "." { String::new() } else { format!(" in {directory}") }
 }
 
-/// What `unless` found out, or `not-done` where there is none.
+/// What there is to do, after what `unless` found out; `not-done` where there is none.
 pub(crate) fn intents(checked: &Checked<'_>, verdict: Verdict) -> Vec<Intent> {
     let line = shown(&checked.run);
     let id = format!("{line}{}", place(&checked.config.directory));

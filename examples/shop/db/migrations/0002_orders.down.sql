@@ -1,0 +1,3 @@
+DROP TABLE orders;
+
+UPDATE schema_version SET version = 1;

@@ -1,0 +1,3 @@
+ALTER TABLE products DROP COLUMN description;
+
+UPDATE schema_version SET version = 3;
