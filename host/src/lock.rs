@@ -165,8 +165,9 @@ pub fn describe(capability: &Capability) -> String {
 }
 
 fn inline(capability: &Capability) -> Result<String, toml::ser::Error> {
-    let value = toml::Value::try_from(capability)?;
-    Ok(value.to_string())
+    let mut text = String::new();
+    capability.serialize(toml::ser::ValueSerializer::new(&mut text))?;
+    Ok(text)
 }
 
 /// The locked name of a plugin: what stands in `plugin = "…"`.

@@ -1,0 +1,23 @@
+//! The harness itself: a step that does nothing, from the outside.
+
+use e2e::Project;
+
+const CONFIG: &str = r#"
+schema = 1
+app = "shop"
+
+[environments.staging]
+
+[[step]]
+id = "nothing"
+plugin = "./noop.wasm"
+with = { changes = true }
+"#;
+
+#[test]
+fn a_step_that_does_nothing_is_done() {
+    let project = Project::with(CONFIG).guest("noop").locked();
+    let output = project.windlass("run --format json").exits(0);
+    assert_eq!(output.result()["outcome"], "succeeded");
+    assert_eq!(project.story(), ["run-started", "step-started nothing", "step-succeeded nothing", "run-finished"]);
+}
