@@ -34,7 +34,9 @@ fn build() -> Result<(), String> {
     }
     let rustc = variable("RUSTC")?;
     if !target_is_installed(&rustc) {
-        return Err(format!("the plugins need the target {TARGET}, which is not installed. Run: rustup target add {TARGET}"));
+        return Err(format!(
+            "the plugins need the target {TARGET}, which is not installed. Run: rustup target add {TARGET}"
+        ));
     }
 
     let names = plugins(&workspace.join("plugins"))?;
@@ -48,12 +50,20 @@ fn build() -> Result<(), String> {
         let bytes = std::fs::read(&built).map_err(|error| format!("`{}` was not built: {error}", built.display()))?;
         std::fs::write(out.join(&file), &bytes).map_err(|error| format!("`{file}` cannot be embedded: {error}"))?;
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let _ = writeln!(table, "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})), {digest:?}),", format!("/{file}"));
+        let _ = writeln!(
+            table,
+            "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})), {digest:?}),",
+            format!("/{file}")
+        );
     }
     table.push_str("];\n");
-    let contract = std::fs::read(workspace.join("wit/v0.1.0/step.wit")).map_err(|error| format!("the contract cannot be read: {error}"))?;
+    let contract = std::fs::read(workspace.join("wit/v0.1.0/step.wit"))
+        .map_err(|error| format!("the contract cannot be read: {error}"))?;
     let digest: String = Sha256::digest(&contract).iter().map(|byte| format!("{byte:02x}")).collect();
-    let _ = writeln!(table, "/// The SHA-256 of the contract's text, in hex.\npub(crate) const CONTRACT_DIGEST: &str = {digest:?};");
+    let _ = writeln!(
+        table,
+        "/// The SHA-256 of the contract's text, in hex.\npub(crate) const CONTRACT_DIGEST: &str = {digest:?};"
+    );
     std::fs::write(out.join("builtin.rs"), table).map_err(|error| format!("the table cannot be written: {error}"))
 }
 
@@ -80,7 +90,15 @@ fn plugins(directory: &Path) -> Result<Vec<String>, String> {
 fn compile(names: &[String], workspace: &Path, target_directory: &Path, rustc: &str) -> Result<(), String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(workspace).args(["build", "--quiet", "--profile", "plugin", "--target", TARGET, "--target-dir"]);
+    command.current_dir(workspace).args([
+        "build",
+        "--quiet",
+        "--profile",
+        "plugin",
+        "--target",
+        TARGET,
+        "--target-dir",
+    ]);
     command.arg(target_directory);
     for name in names {
         command.args(["--package", name]);
@@ -89,14 +107,31 @@ fn compile(names: &[String], workspace: &Path, target_directory: &Path, rustc: &
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let outer = ["CARGO_FEATURE_", "CARGO_CFG_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_BUILD_", "CARGO_PKG_"];
-        if outer.iter().any(|prefix| text.starts_with(prefix)) || text == "RUSTFLAGS" || text == "CARGO_ENCODED_RUSTFLAGS" {
+        if outer.iter().any(|prefix| text.starts_with(prefix))
+            || text == "RUSTFLAGS"
+            || text == "CARGO_ENCODED_RUSTFLAGS"
+        {
             command.env_remove(&name);
         }
     }
-    for name in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_MAKEFLAGS", "MAKEFLAGS", "CLIPPY_ARGS", "TARGET", "HOST", "PROFILE", "OPT_LEVEL", "DEBUG"] {
+    for name in [
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_MAKEFLAGS",
+        "MAKEFLAGS",
+        "CLIPPY_ARGS",
+        "TARGET",
+        "HOST",
+        "PROFILE",
+        "OPT_LEVEL",
+        "DEBUG",
+    ] {
         command.env_remove(name);
     }
-    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output().map_err(|error| format!("`{rustc}` cannot be run: {error}"))?;
+    let sysroot = Command::new(rustc)
+        .args(["--print", "sysroot"])
+        .output()
+        .map_err(|error| format!("`{rustc}` cannot be run: {error}"))?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
     let cargo_home = std::env::var("CARGO_HOME").map(PathBuf::from).or_else(|_| {
         std::env::home_dir().map(|home| home.join(".cargo")).ok_or_else(|| "there is no home directory".to_owned())
@@ -108,5 +143,9 @@ fn compile(names: &[String], workspace: &Path, target_directory: &Path, rustc: &
     ];
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     let output = command.output().map_err(|error| format!("cargo cannot be run: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(format!("the plugins do not compile:\n{}", String::from_utf8_lossy(&output.stderr))) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("the plugins do not compile:\n{}", String::from_utf8_lossy(&output.stderr)))
+    }
 }

@@ -15,7 +15,11 @@ impl Variables {
     /// The environment of this process. What is not UTF-8 is left out.
     #[must_use]
     pub fn of_process() -> Self {
-        Self(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect())
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        )
     }
 
     /// The value of a variable that is set and not empty: CI sets what it does not know to nothing.
@@ -27,7 +31,11 @@ impl Variables {
     /// All of them, without those of these names.
     #[must_use]
     pub fn without(&self, names: &std::collections::BTreeSet<String>) -> BTreeMap<String, String> {
-        self.0.iter().filter(|(name, _)| !names.contains(*name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+        self.0
+            .iter()
+            .filter(|(name, _)| !names.contains(*name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 }
 
@@ -85,14 +93,19 @@ pub struct Facts {
 pub fn facts(variables: &Variables) -> Facts {
     let get = |name: &str| variables.get(name).map(str::to_owned);
     if variables.get("GITHUB_ACTIONS") == Some("true") {
-        let run = match (variables.get("GITHUB_SERVER_URL"), variables.get("GITHUB_REPOSITORY"), variables.get("GITHUB_RUN_ID")) {
+        let run = match (
+            variables.get("GITHUB_SERVER_URL"),
+            variables.get("GITHUB_REPOSITORY"),
+            variables.get("GITHUB_RUN_ID"),
+        ) {
             (Some(server), Some(repository), Some(run)) => Some(format!("{server}/{repository}/actions/runs/{run}")),
             _ => None,
         };
-        let key = match (variables.get("GITHUB_RUN_ID"), variables.get("GITHUB_RUN_ATTEMPT"), variables.get("GITHUB_JOB")) {
-            (Some(run), attempt, Some(job)) => Some(format!("{run}/{}/{job}", attempt.unwrap_or("1"))),
-            _ => None,
-        };
+        let key =
+            match (variables.get("GITHUB_RUN_ID"), variables.get("GITHUB_RUN_ATTEMPT"), variables.get("GITHUB_JOB")) {
+                (Some(run), attempt, Some(job)) => Some(format!("{run}/{}/{job}", attempt.unwrap_or("1"))),
+                _ => None,
+            };
         return Facts {
             kind: Kind::GitHub,
             commit: get("GITHUB_SHA"),
@@ -147,9 +160,15 @@ pub fn git(directory: &Path) -> Result<(String, Option<String>), Problem> {
             .with_hint("deploy from a git repository with a commit, or pass `--commit`")
     };
     let ask = |arguments: &[&str]| {
-        std::process::Command::new("git").arg("-C").arg(directory).args(arguments).stdin(std::process::Stdio::null()).output()
+        std::process::Command::new("git")
+            .arg("-C")
+            .arg(directory)
+            .args(arguments)
+            .stdin(std::process::Stdio::null())
+            .output()
     };
-    let output = ask(&["rev-parse", "HEAD", "--abbrev-ref", "HEAD"]).map_err(|error| unknown(format!("git cannot be run: {error}")))?;
+    let output = ask(&["rev-parse", "HEAD", "--abbrev-ref", "HEAD"])
+        .map_err(|error| unknown(format!("git cannot be run: {error}")))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         return Err(unknown(words.lines().last().unwrap_or("git has no answer").to_owned()));

@@ -38,7 +38,13 @@ pub fn approval(config: &Config, environment: &Environment) -> Result<(), Proble
 ///
 /// # Errors
 /// [`Code::EnvironmentOrder`].
-pub fn order(project: &Path, config: &Config, environment: &Environment, component: Option<&str>, commit: &str) -> Result<(), Problem> {
+pub fn order(
+    project: &Path,
+    config: &Config,
+    environment: &Environment,
+    component: Option<&str>,
+    commit: &str,
+) -> Result<(), Problem> {
     for before in &environment.after {
         let blocked = |what: String| {
             Err(Problem::new(Code::EnvironmentOrder, format!("`{}` comes after `{before}`", environment.name))
@@ -106,7 +112,8 @@ pub async fn lease(
             .with_hint("mend the permissions or free some space")
     };
     std::fs::create_dir_all(&directory).map_err(unwritable)?;
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
     let wait = environment.lease.as_ref().map_or(Duration::ZERO, |lease| lease.wait.get());
     let deadline = Instant::now() + wait;
     loop {
@@ -117,10 +124,13 @@ pub async fn lease(
                 let mut holder = String::new();
                 let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
                 let holder = if holder.is_empty() { "another run".into() } else { format!("run `{}`", holder.trim()) };
-                return Err(Problem::new(Code::LeaseHeld, format!("`{}` is being deployed to `{}` already", config.app, environment.name))
-                    .because(format!("{holder} holds the lease"))
-                    .with_note("nothing was run")
-                    .with_hint("wait for it to end, or give the environment a `lease = { wait = \"15m\" }`"));
+                return Err(Problem::new(
+                    Code::LeaseHeld,
+                    format!("`{}` is being deployed to `{}` already", config.app, environment.name),
+                )
+                .because(format!("{holder} holds the lease"))
+                .with_note("nothing was run")
+                .with_hint("wait for it to end, or give the environment a `lease = { wait = \"15m\" }`"));
             }
             Err(TryLockError::Error(error)) => return Err(unwritable(error)),
         }

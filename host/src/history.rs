@@ -50,8 +50,13 @@ pub fn replay(directory: &Path) -> Result<PastRun, Problem> {
     let record = journal::read(directory)?;
     let mut entries = record.entries.into_iter();
     let first = entries.next();
-    let Some(journal::Entry { at: started, event: Event::RunStarted { run, subject, plan, forge, steps, .. }, .. }) = first else {
-        return Err(Problem::new(Code::JournalInvalid, format!("the journal in `{}` does not begin with a run", directory.display())));
+    let Some(journal::Entry { at: started, event: Event::RunStarted { run, subject, plan, forge, steps, .. }, .. }) =
+        first
+    else {
+        return Err(Problem::new(
+            Code::JournalInvalid,
+            format!("the journal in `{}` does not begin with a run", directory.display()),
+        ));
     };
     let order: Vec<(String, String)> = steps.into_iter().map(|step| (step.id, step.plugin)).collect();
     let mut outcomes: BTreeMap<String, StepOutcome> = BTreeMap::new();
@@ -113,7 +118,9 @@ pub fn runs(project: &Path) -> Result<impl Iterator<Item = Result<PastRun, Probl
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            return Err(Problem::new(Code::JournalInvalid, format!("`{}` cannot be read", directory.display())).because(error));
+            return Err(
+                Problem::new(Code::JournalInvalid, format!("`{}` cannot be read", directory.display())).because(error)
+            );
         }
     };
     // Ids begin with their time, so their order is the order of the runs.
@@ -132,11 +139,21 @@ pub fn same_place(one: &Subject, app: &str, environment: &str, component: Option
 ///
 /// # Errors
 /// [`Code::JournalInvalid`].
-pub fn live(project: &Path, app: &str, environment: &str, component: Option<&str>) -> Result<Option<LiveRelease>, Problem> {
+pub fn live(
+    project: &Path,
+    app: &str,
+    environment: &str,
+    component: Option<&str>,
+) -> Result<Option<LiveRelease>, Problem> {
     for run in runs(project)? {
         let run = run?;
         if same_place(&run.subject, app, environment, component) && run.outcome == Some(RunOutcome::Succeeded) {
-            return Ok(Some(LiveRelease { run: run.run, commit: run.subject.commit, version: run.subject.version, at: run.last }));
+            return Ok(Some(LiveRelease {
+                run: run.run,
+                commit: run.subject.commit,
+                version: run.subject.version,
+                at: run.last,
+            }));
         }
     }
     Ok(None)

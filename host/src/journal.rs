@@ -84,9 +84,8 @@ impl Journal {
             event: &'a Event,
         }
         let line = Line { seq: self.next, at: now(), event };
-        let mut text = serde_json::to_string(&line).map_err(|error| {
-            Problem::new(Code::Bug, "an event could not be written as JSON").because(error)
-        })?;
+        let mut text = serde_json::to_string(&line)
+            .map_err(|error| Problem::new(Code::Bug, "an event could not be written as JSON").because(error))?;
         text.pop();
         let chain = chained(&self.chain, &text);
         text.push_str(",\"chain\":\"");
@@ -114,11 +113,15 @@ pub fn span(span: std::time::Duration) -> String {
     let milliseconds = span.as_millis();
     match milliseconds {
         0..1_000 => format!("{milliseconds}ms"),
-        1_000..60_000 if milliseconds % 1_000 == 0 => format!("{}s", milliseconds / 1_000),
+        1_000..60_000 if milliseconds.is_multiple_of(1_000) => format!("{}s", milliseconds / 1_000),
         1_000..60_000 => format!("{:.1}s", span.as_secs_f64()),
         _ => {
             let seconds = span.as_secs();
-            if seconds % 60 == 0 { format!("{}m", seconds / 60) } else { format!("{}m {}s", seconds / 60, seconds % 60) }
+            if seconds.is_multiple_of(60) {
+                format!("{}m", seconds / 60)
+            } else {
+                format!("{}m {}s", seconds / 60, seconds % 60)
+            }
         }
     }
 }
@@ -159,7 +162,8 @@ pub fn read(directory: &Path) -> Result<Record, Problem> {
 
 fn parse(text: &[u8], name: &str) -> Result<Record, Problem> {
     let invalid = |line: usize, why: String| {
-        Problem::new(Code::JournalInvalid, format!("the journal `{name}` is not what was written: line {line}")).because(why)
+        Problem::new(Code::JournalInvalid, format!("the journal `{name}` is not what was written: line {line}"))
+            .because(why)
     };
     let mut record = Record { entries: Vec::new(), torn: false };
     let mut chain = String::new();
@@ -183,9 +187,8 @@ fn parse(text: &[u8], name: &str) -> Result<Record, Problem> {
         if expected != found {
             return Err(invalid(number, "it was changed, or a line before it is missing or was moved".into()));
         }
-        let entry: Entry = serde_json::from_str(&format!("{body}}}")).map_err(|error| {
-            invalid(number, format!("it has an event that this version does not know: {error}"))
-        })?;
+        let entry: Entry = serde_json::from_str(&format!("{body}}}"))
+            .map_err(|error| invalid(number, format!("it has an event that this version does not know: {error}")))?;
         if entry.seq != index as u64 {
             return Err(invalid(number, format!("it has the number {}", entry.seq)));
         }
@@ -204,7 +207,8 @@ mod tests {
     }
 
     fn written() -> Vec<u8> {
-        let directory = std::env::temp_dir().join(format!("windlass-journal-{:016x}", getrandom::u64().expect("random")));
+        let directory =
+            std::env::temp_dir().join(format!("windlass-journal-{:016x}", getrandom::u64().expect("random")));
         let mut journal = Journal::create(&directory).expect("a journal");
         for text in ["one", "two, with \"quotes\"", "three"] {
             journal.append(&note(text)).expect("an append");

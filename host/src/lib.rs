@@ -4,24 +4,24 @@
 //! is [`run`]; the run appends [`event`]s to the [`journal`], and [`report`] reads them. Each room imports only rooms above
 //! it in this list.
 
-pub mod problem;
-pub mod secret;
-pub mod event;
-pub mod journal;
-pub mod policy;
 pub mod ci;
+pub mod cli;
 pub mod config;
-pub mod lock;
 pub mod database;
-pub mod network;
-pub mod process;
-pub mod plugin;
-pub mod plan;
-pub mod history;
+pub mod event;
 pub mod forge;
 pub mod gate;
-pub mod release;
+pub mod history;
+pub mod journal;
+pub mod lock;
+pub mod network;
+pub mod plan;
+pub mod plugin;
+pub mod policy;
 pub mod prepare;
-pub mod run;
+pub mod problem;
+pub mod process;
+pub mod release;
 pub mod report;
-pub mod cli;
+pub mod run;
+pub mod secret;

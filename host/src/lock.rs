@@ -73,7 +73,9 @@ impl Lock {
             Problem::new(Code::LockInvalid, format!("`{FILE}` cannot be read"))
                 .because(cause)
                 .with_note("nothing was run")
-                .with_hint(format!("restore `{FILE}` from version control, or run `windlass lock` and have it reviewed"))
+                .with_hint(format!(
+                    "restore `{FILE}` from version control, or run `windlass lock` and have it reviewed"
+                ))
         };
         let text = match std::fs::read_to_string(project.join(FILE)) {
             Ok(text) => text,
@@ -101,7 +103,9 @@ impl Lock {
     /// # Errors
     /// [`Code::Bug`].
     pub fn to_text(&self) -> Result<String, Problem> {
-        let bug = |error: &dyn std::fmt::Display| Problem::new(Code::Bug, "the lock could not be written as TOML").because(error);
+        let bug = |error: &dyn std::fmt::Display| {
+            Problem::new(Code::Bug, "the lock could not be written as TOML").because(error)
+        };
         let mut text = format!("{HEADER}schema = 1\n");
         for (environment, steps) in &self.environments {
             for (id, step) in steps {
@@ -130,7 +134,8 @@ impl Lock {
     pub fn changes_to(&self, wanted: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
         let empty = LockedSteps::new();
-        let names: std::collections::BTreeSet<&String> = self.environments.keys().chain(wanted.environments.keys()).collect();
+        let names: std::collections::BTreeSet<&String> =
+            self.environments.keys().chain(wanted.environments.keys()).collect();
         for environment in names {
             let old = self.environments.get(environment).unwrap_or(&empty);
             let new = wanted.environments.get(environment).unwrap_or(&empty);
@@ -142,7 +147,8 @@ impl Lock {
                 for (widens, one, other) in [(false, old.get(id), new.get(id)), (true, new.get(id), old.get(id))] {
                     let Some(one) = one else { continue };
                     if other.is_none_or(|other| other.plugin != one.plugin || other.sha256 != one.sha256) {
-                        let digest = one.sha256.as_ref().map(|digest| format!(" (sha256 {}…)", &digest[..digest.len().min(12)]));
+                        let digest =
+                            one.sha256.as_ref().map(|digest| format!(" (sha256 {}…)", &digest[..digest.len().min(12)]));
                         add(widens, format!("use the plugin `{}`{}", one.plugin, digest.unwrap_or_default()));
                     }
                     for capability in &one.capabilities {
@@ -177,7 +183,12 @@ pub fn locked_name(locator: &str, plugin: &Plugin) -> String {
 }
 
 /// Why a step is not accepted, in the words of the lock.
-pub(crate) fn not_accepted(environment: &str, step: &str, what: impl Into<String>, cause: impl Into<String>) -> Problem {
+pub(crate) fn not_accepted(
+    environment: &str,
+    step: &str,
+    what: impl Into<String>,
+    cause: impl Into<String>,
+) -> Problem {
     Problem::new(Code::NotAccepted, what)
         .because(cause.into())
         .with_note(format!("nothing was run; this is about step `{step}` in environment `{environment}`"))
@@ -224,7 +235,12 @@ impl LockedStep {
         let mut accepted = Vec::with_capacity(self.capabilities.len());
         for open in &self.capabilities {
             let filled = filled(open, holes).map_err(|unfilled| {
-                not_accepted(environment, step, format!("the capabilities of step `{step}` cannot be compared"), unfilled.to_string())
+                not_accepted(
+                    environment,
+                    step,
+                    format!("the capabilities of step `{step}` cannot be compared"),
+                    unfilled.to_string(),
+                )
             })?;
             if !widens(open, &filled) {
                 accepted.push(filled);
@@ -234,7 +250,8 @@ impl LockedStep {
         if missing.is_empty() {
             return Ok(());
         }
-        let mut problem = Problem::new(Code::NotAccepted, format!("step `{step}` asks for what `{FILE}` does not accept"));
+        let mut problem =
+            Problem::new(Code::NotAccepted, format!("step `{step}` asks for what `{FILE}` does not accept"));
         for capability in missing.iter().take(10) {
             problem = problem.because(format!("it wants to {}", describe(capability)));
         }

@@ -150,7 +150,9 @@ impl Plan {
         if differences.len() > 12 {
             problem = problem.because(format!("and {} more", differences.len() - 12));
         }
-        Err(problem.with_note("nothing was run").with_hint("make a new plan with `windlass plan -o FILE`, and have that approved"))
+        Err(problem
+            .with_note("nothing was run")
+            .with_hint("make a new plan with `windlass plan -o FILE`, and have that approved"))
     }
 
     fn differences(&self, approved: &Self) -> Vec<String> {
@@ -193,7 +195,10 @@ impl PlannedStep {
     fn differences(&self, now: &Self, differences: &mut Vec<String>) {
         let id = &self.id;
         if self.plugin != now.plugin || self.digest != now.digest {
-            differences.push(format!("step `{id}`: plugin was `{}` and is `{}`, or its bytes differ", self.plugin, now.plugin));
+            differences.push(format!(
+                "step `{id}`: plugin was `{}` and is `{}`, or its bytes differ",
+                self.plugin, now.plugin
+            ));
         }
         if self.with != now.with {
             differences.push(format!("step `{id}`: its configuration changed"));
@@ -304,7 +309,12 @@ mod tests {
             |plan| plan.steps[0].digest.push('x'),
             |plan| plan.steps[0].with["b"] = json!(2),
             |plan| plan.steps[0].intents[0].id.push('x'),
-            |plan| plan.steps[0].capabilities.push(serde_json::from_value(json!({"kind": "environment", "name": "A", "phases": ["apply"]})).expect("a capability")),
+            |plan| {
+                plan.steps[0].capabilities.push(
+                    serde_json::from_value(json!({"kind": "environment", "name": "A", "phases": ["apply"]}))
+                        .expect("a capability"),
+                )
+            },
         ];
         for (index, change) in changes.iter().enumerate() {
             let mut other = plan();

@@ -71,7 +71,12 @@ pub struct Prepared {
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the file.
-pub async fn resolve(config: &Config, project: &Path, plugins: &Plugins, selection: &Selection) -> Result<Vec<Resolved>, Vec<Problem>> {
+pub async fn resolve(
+    config: &Config,
+    project: &Path,
+    plugins: &Plugins,
+    selection: &Selection,
+) -> Result<Vec<Resolved>, Vec<Problem>> {
     let mut resolved = Vec::new();
     let mut problems = Vec::new();
     let mut schemas: BTreeMap<String, WithSchema> = BTreeMap::new();
@@ -105,15 +110,16 @@ async fn load(config: &Config, project: &Path, plugins: &Plugins, step: &Step) -
     let loaded = match &step.plugin {
         PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
         PluginLocator::Path(path) => plugins.load_file(path, project).await,
-        PluginLocator::Https(_) | PluginLocator::Oci(_) => Err(Problem::new(
-            Code::NotAvailable,
-            format!("plugin `{}` cannot be fetched", step.plugin.as_str()),
-        )
-        .because("this version of Windlass has no plugins from elsewhere")
-        .with_note("nothing was run")
-        .with_hint("put the component into the repository and name its path")),
+        PluginLocator::Https(_) | PluginLocator::Oci(_) => {
+            Err(Problem::new(Code::NotAvailable, format!("plugin `{}` cannot be fetched", step.plugin.as_str()))
+                .because("this version of Windlass has no plugins from elsewhere")
+                .with_note("nothing was run")
+                .with_hint("put the component into the repository and name its path"))
+        }
     };
-    loaded.map_err(|problem| if problem.place.is_none() { problem.at(config.place_of_step(step, "plugin")) } else { problem })
+    loaded.map_err(
+        |problem| if problem.place.is_none() { problem.at(config.place_of_step(step, "plugin")) } else { problem },
+    )
 }
 
 /// What a configuration needs, checked for what no lock may accept.
@@ -147,9 +153,12 @@ fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
         for (other, other_parts) in &trees[index + 1..] {
             let together = one.phases.intersection(&other.phases).next().is_some();
             if together && (one_parts.starts_with(other_parts) || other_parts.starts_with(one_parts)) {
-                return Err(Problem::new(Code::StepConfigInvalid, format!("the directories `{}` and `{}` overlap", one.path, other.path))
-                    .because("a step cannot be given two views of the same files")
-                    .with_note("nothing was run"));
+                return Err(Problem::new(
+                    Code::StepConfigInvalid,
+                    format!("the directories `{}` and `{}` overlap", one.path, other.path),
+                )
+                .because("a step cannot be given two views of the same files")
+                .with_note("nothing was run"));
             }
         }
     }
@@ -160,7 +169,12 @@ fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
 ///
 /// # Errors
 /// Everything that is wrong.
-pub async fn wanted(config: &Config, project: &Path, plugins: &Plugins, environment: &Environment) -> Result<LockedSteps, Vec<Problem>> {
+pub async fn wanted(
+    config: &Config,
+    project: &Path,
+    plugins: &Plugins,
+    environment: &Environment,
+) -> Result<LockedSteps, Vec<Problem>> {
     let mut steps = LockedSteps::new();
     let mut problems = Vec::new();
     for resolved in resolve(config, project, plugins, &config.all_steps_for(environment)).await? {
@@ -222,7 +236,8 @@ pub fn holes(
     secrets: &BTreeSet<String>,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Holes, Problem> {
-    let mut holes = Holes { version: Some(subject.version.clone()), commit: Some(subject.commit.clone()), ..Holes::default() };
+    let mut holes =
+        Holes { version: Some(subject.version.clone()), commit: Some(subject.commit.clone()), ..Holes::default() };
     for name in &config.env {
         if secrets.contains(name.as_str()) {
             return Err(Problem::new(Code::ConfigInvalid, format!("`env` names `{name}`, which is a secret"))
@@ -244,14 +259,12 @@ pub fn holes(
 /// Everything that is wrong; nothing was run.
 pub async fn prepare(
     config: &Config,
-    plugins: &Plugins,
-    selection: &Selection,
+    resolved: Vec<Resolved>,
     locked: &LockedSteps,
     facts: Facts,
     services: Arc<Services>,
     listener: &Arc<dyn Listener>,
 ) -> Result<Prepared, Vec<Problem>> {
-    let resolved = resolve(config, &services.project, plugins, selection).await?;
     let mut prepared = Prepared {
         plan: Plan {
             schema: SCHEMA.into(),
@@ -300,12 +313,22 @@ pub async fn prepare(
     if problems.is_empty() { Ok(prepared) } else { Err(problems) }
 }
 
-async fn accept(config: &Config, resolved: &Resolved, locked: &LockedSteps, facts: &Facts) -> Result<PreparedStep, Problem> {
+async fn accept(
+    config: &Config,
+    resolved: &Resolved,
+    locked: &LockedSteps,
+    facts: &Facts,
+) -> Result<PreparedStep, Problem> {
     let environment = &facts.subject.environment;
     let step = &resolved.step;
     let id = step.id.as_str();
     let accepted = locked.get(id).ok_or_else(|| {
-        not_accepted(environment, id, format!("step `{id}` is not accepted"), format!("`deploy.lock` does not have it in environment `{environment}`"))
+        not_accepted(
+            environment,
+            id,
+            format!("step `{id}` is not accepted"),
+            format!("`deploy.lock` does not have it in environment `{environment}`"),
+        )
     })?;
     accepted.accepts_plugin(environment, id, step.plugin.as_str(), &resolved.plugin)?;
     let (capabilities, config_text) = fill_step(config, resolved, accepted, facts).await?;
@@ -363,7 +386,11 @@ impl PreparedStep {
     #[must_use]
     pub fn limits(&self, left: Option<std::time::Duration>) -> Limits {
         let time = self.step.timeout.get();
-        Limits { time: left.map_or(time, |left| time.min(left)), output: self.step.output_limit.bytes(), ..Limits::default() }
+        Limits {
+            time: left.map_or(time, |left| time.min(left)),
+            output: self.step.output_limit.bytes(),
+            ..Limits::default()
+        }
     }
 
     /// Fill a deferred step, now that the outputs are there, and hold it against the lock once more.
@@ -376,8 +403,11 @@ impl PreparedStep {
             Problem::new(Code::StepFailed, format!("step `{id}` uses an output that is not there")).because(unfilled)
         })?;
         let text = with.to_string();
-        let capabilities =
-            self.plugin.requires(&text).await.map_err(|failure| failure.into_problem(&self.plugin.locked_name(), "requires"))?;
+        let capabilities = self
+            .plugin
+            .requires(&text)
+            .await
+            .map_err(|failure| failure.into_problem(&self.plugin.locked_name(), "requires"))?;
         for capability in &capabilities {
             capability.check()?;
         }
@@ -392,7 +422,9 @@ impl PreparedStep {
     /// plugin's to handle.
     pub fn needed_secrets(&self) -> impl Iterator<Item = &str> {
         self.capabilities.iter().filter_map(|capability| match capability {
-            Capability::Secret(secret) if matches!(secret.usage, SecretUse::Database | SecretUse::ChildVariable { .. }) => {
+            Capability::Secret(secret)
+                if matches!(secret.usage, SecretUse::Database | SecretUse::ChildVariable { .. }) =>
+            {
                 Some(secret.name.as_str())
             }
             _ => None,
@@ -409,7 +441,11 @@ impl Prepared {
                 .with_note("nothing was run")
                 .with_hint(format!("set `{missing}` in the environment; in CI, pass the secret to the job")));
         }
-        let with = step.config.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| step.step.with.clone());
+        let with = step
+            .config
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_else(|| step.step.with.clone());
         let mut planned = PlannedStep {
             id: id.to_owned(),
             plugin: step.plugin.locked_name(),
@@ -434,8 +470,17 @@ impl Prepared {
     ///
     /// # Errors
     /// The step's own failure.
-    pub async fn intents(&self, step: &PreparedStep, config: &str, listener: &Arc<dyn Listener>) -> Result<Vec<crate::plugin::Intent>, Problem> {
-        let surroundings = Planning { step: step.step.id.as_str().to_owned(), deployment: self.deployment(), listener: listener.clone() };
+    pub async fn intents(
+        &self,
+        step: &PreparedStep,
+        config: &str,
+        listener: &Arc<dyn Listener>,
+    ) -> Result<Vec<crate::plugin::Intent>, Problem> {
+        let surroundings = Planning {
+            step: step.step.id.as_str().to_owned(),
+            deployment: self.deployment(),
+            listener: listener.clone(),
+        };
         let (answer, _) = step
             .plugin
             .call(Call {

@@ -26,12 +26,15 @@ pub fn version_from(project: &Path, file: &str) -> Result<String, Problem> {
             value.get("version").and_then(|version| version.as_str()).map(str::to_owned)
         }
         _ if name.ends_with(".toml") => {
-            let value: toml::Table = text.parse().map_err(|error: toml::de::Error| unknown(problem(), error.message()))?;
+            let value: toml::Table =
+                text.parse().map_err(|error: toml::de::Error| unknown(problem(), error.message()))?;
             let table = ["package", "project"].iter().find_map(|key| value.get(*key)?.get("version"));
             let poetry = || value.get("tool")?.get("poetry")?.get("version");
             match table.or_else(poetry) {
                 Some(toml::Value::String(version)) => Some(version.clone()),
-                Some(toml::Value::Table(inherited)) if inherited.contains_key("workspace") => Some(inherited_version(&path, file)?),
+                Some(toml::Value::Table(inherited)) if inherited.contains_key("workspace") => {
+                    Some(inherited_version(&path, file)?)
+                }
                 _ => None,
             }
         }
@@ -50,10 +53,13 @@ fn inherited_version(path: &Path, file: &str) -> Result<String, Problem> {
         .exec()
         .map_err(|error| unknown(problem(), error))?;
     let path = path.canonicalize().map_err(|error| unknown(problem(), error))?;
-    let package = metadata.packages.iter().find(|package| {
-        package.manifest_path.as_std_path().canonicalize().is_ok_and(|other| other == path)
-    });
-    package.map(|package| package.version.to_string()).ok_or_else(|| unknown(problem(), "`cargo metadata` does not list it"))
+    let package = metadata
+        .packages
+        .iter()
+        .find(|package| package.manifest_path.as_std_path().canonicalize().is_ok_and(|other| other == path));
+    package
+        .map(|package| package.version.to_string())
+        .ok_or_else(|| unknown(problem(), "`cargo metadata` does not list it"))
 }
 
 /// The version in a tag: without a leading `v`. Outside CI, the tag that is on the commit.
@@ -73,12 +79,16 @@ pub fn from_tag(project: &Path, tag: Option<&str>, commit: &str) -> Result<Strin
             match output {
                 Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
                 _ => {
-                    return Err(unknown("the version cannot be read from a tag".into(), format!("there is no tag on commit `{}`", crate::gate::short(commit))));
+                    return Err(unknown(
+                        "the version cannot be read from a tag".into(),
+                        format!("there is no tag on commit `{}`", crate::gate::short(commit)),
+                    ));
                 }
             }
         }
     };
-    let version = tag.strip_prefix('v').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit())).unwrap_or(&tag);
+    let version =
+        tag.strip_prefix('v').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit())).unwrap_or(&tag);
     Ok(version.to_owned())
 }
 
@@ -88,7 +98,8 @@ mod tests {
 
     #[test]
     fn versions_stand_where_each_ecosystem_puts_them() {
-        let directory = std::env::temp_dir().join(format!("windlass-release-{:016x}", getrandom::u64().expect("random")));
+        let directory =
+            std::env::temp_dir().join(format!("windlass-release-{:016x}", getrandom::u64().expect("random")));
         std::fs::create_dir_all(&directory).expect("a directory");
         for (file, text, expected) in [
             ("Cargo.toml", "[package]\nname = \"a\"\nversion = \"1.2.3\"\n", Ok("1.2.3")),
@@ -110,7 +121,9 @@ mod tests {
 
     #[test]
     fn tags_lose_their_letter_where_it_is_one() {
-        for (tag, version) in [("v1.2.3", "1.2.3"), ("1.2.3", "1.2.3"), ("vanilla", "vanilla"), ("shop-1.0", "shop-1.0")] {
+        for (tag, version) in
+            [("v1.2.3", "1.2.3"), ("1.2.3", "1.2.3"), ("vanilla", "vanilla"), ("shop-1.0", "shop-1.0")]
+        {
             assert_eq!(from_tag(Path::new("."), Some(tag), "abc").as_deref(), Ok(version));
         }
     }

@@ -1,8 +1,6 @@
 //! Asking for capabilities in one line each.
 
-use crate::__bindings::windlass::plugin::types::{
-    Database, Directory, Exec, Http, Secret, SecretUrl, TcpProbe,
-};
+use crate::__bindings::windlass::plugin::types::{Database, Directory, Exec, Http, Secret, SecretUrl, TcpProbe};
 use crate::{Access, Capability, Grant, Phases, SecretUse};
 
 /// Needed while planning, applying and reverting.

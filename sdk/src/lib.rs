@@ -64,17 +64,17 @@ pub mod __bindings {
     });
 }
 
+pub use __bindings::windlass::plugin::types::Failure;
 pub use __bindings::windlass::plugin::types::{
     Access, Capability, Effect, FailureKind, Finding, Grant, Intent, Outcome, Phases, SecretUse, Severity, Verdict,
 };
-pub use __bindings::windlass::plugin::types::Failure;
 pub use capability::{ALL_PHASES, ExecRequest, HttpRequest};
 pub use config::{Duration, SecretReference};
 
 /// What is being deployed, where, and what is there now.
 pub mod deployment {
-    pub use crate::__bindings::windlass::plugin::deployment::{Context, Live, Status, StepOutcome, current};
     pub use crate::__bindings::windlass::plugin::deployment::Step as StepResult;
+    pub use crate::__bindings::windlass::plugin::deployment::{Context, Live, Status, StepOutcome, current};
 }
 
 /// The values that earlier steps put out.
@@ -224,7 +224,7 @@ macro_rules! export {
                     $crate::__glue::revert::<$step>(&config, &records)
                 }
             }
-            $crate::__bindings::export_component!(Component with_types_in $crate::__bindings);
+    $crate::__bindings::export_component!(Component with_types_in $crate::__bindings);
         };
     };
 }

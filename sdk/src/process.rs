@@ -1,7 +1,7 @@
 //! Run granted programs.
 
-use crate::Failure;
 use crate::__bindings::windlass::plugin::process::{self as host, Output};
+use crate::Failure;
 
 pub use host::Completion;
 

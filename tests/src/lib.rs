@@ -31,7 +31,11 @@ pub fn binary() -> PathBuf {
                 return path.into();
             }
             let test = std::env::current_exe().expect("a test has a path");
-            let path = test.ancestors().nth(2).expect("a profile directory").join(format!("windlass{}", std::env::consts::EXE_SUFFIX));
+            let path = test
+                .ancestors()
+                .nth(2)
+                .expect("a profile directory")
+                .join(format!("windlass{}", std::env::consts::EXE_SUFFIX));
             assert!(path.is_file(), "build the binary first: cargo build --package windlass");
             path
         })
@@ -45,7 +49,15 @@ pub fn guest(name: &str) -> PathBuf {
     let directory = BUILT.get_or_init(|| {
         let target = target().join("guests");
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(workspace()).args(["build", "--quiet", "--profile", "plugin", "--target", "wasm32-wasip2", "--target-dir"]);
+        command.current_dir(workspace()).args([
+            "build",
+            "--quiet",
+            "--profile",
+            "plugin",
+            "--target",
+            "wasm32-wasip2",
+            "--target-dir",
+        ]);
         command.arg(&target);
         for entry in std::fs::read_dir(workspace().join("tests/guests")).expect("the guests") {
             command.arg("--package").arg(format!("guest-{}", entry.expect("a guest").file_name().to_string_lossy()));
@@ -78,7 +90,8 @@ impl Output {
     #[must_use]
     pub fn result(&self) -> serde_json::Value {
         let last = self.raw_stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(last).unwrap_or_else(|error| panic!("no result ({error}) in {}\n{}", self.raw_stdout, self.stderr))
+        serde_json::from_str(last)
+            .unwrap_or_else(|error| panic!("no result ({error}) in {}\n{}", self.raw_stdout, self.stderr))
     }
 
     /// Everything, for a snapshot.
@@ -192,7 +205,8 @@ impl Project {
         command.env("WINDLASS_CACHE_DIR", target().join("e2e-cache"));
         let homes = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")];
         for (variable, directory) in homes {
-            let home = std::env::var_os(variable).map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(directory)));
+            let home =
+                std::env::var_os(variable).map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(directory)));
             if let Some(home) = home {
                 command.env(variable, home);
             }
@@ -218,7 +232,10 @@ impl Project {
     #[must_use]
     pub fn windlass_with(&self, words: &str, variables: &[(&str, &str)]) -> Output {
         let mut arguments: Vec<&str> = words.split_whitespace().collect();
-        if matches!(arguments.first(), Some(&("run" | "plan"))) && !arguments.contains(&"--commit") && !self.path().join(".git").exists() {
+        if matches!(arguments.first(), Some(&("run" | "plan")))
+            && !arguments.contains(&"--commit")
+            && !self.path().join(".git").exists()
+        {
             arguments.extend(["--commit", COMMIT]);
         }
         let output = self.command(arguments).envs(variables.iter().copied()).output().expect("the binary runs");
@@ -262,7 +279,10 @@ impl Project {
     pub fn commit(&self) -> String {
         let git = |arguments: &[&str]| {
             let mut command = Command::new("git");
-            command.current_dir(self.path()).args(["-c", "user.name=test", "-c", "user.email=test@example.com"]).args(arguments);
+            command
+                .current_dir(self.path())
+                .args(["-c", "user.name=test", "-c", "user.email=test@example.com"])
+                .args(arguments);
             let output = command.output().expect("git");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -284,7 +304,9 @@ impl Project {
         runs.sort();
         let newest = runs.pop().expect("a run");
         let text = std::fs::read_to_string(newest.join("journal.jsonl")).expect("a journal");
-        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].clone()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"].clone())
+            .collect()
     }
 
     /// The names of the events of the newest run, with their steps: `step-started schema`.

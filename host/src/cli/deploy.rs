@@ -1,6 +1,8 @@
 //! `check`, `lock`, `plan` and `run`.
 
-use super::arguments::{Common, Format, Lock as LockArguments, LogLevel, Plan as PlanArguments, Run as RunArguments, Subject as Asked};
+use super::arguments::{
+    Common, Format, Lock as LockArguments, LogLevel, Plan as PlanArguments, Run as RunArguments, Subject as Asked,
+};
 use super::project::Project;
 use super::{Failed, print, say};
 use crate::config::{Environment, OnCancel, Selection};
@@ -72,7 +74,9 @@ impl Session {
             match prepare::wanted(&self.project.config, &self.project.directory, &self.plugins, environment).await {
                 Ok(steps) => drop(environments.insert(environment.name.as_str().to_owned(), steps)),
                 // The same mistake in every environment is one mistake.
-                Err(found) => problems.extend(found.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>()),
+                Err(found) => {
+                    problems.extend(found.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>())
+                }
             }
         }
         fill_cache(&self.plugins);
@@ -119,17 +123,23 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
     let old = session.lock.clone().unwrap_or_else(|| Lock::new(BTreeMap::new()));
     let changes = old.changes_to(&wanted);
     let path = session.project.directory.join(lock::FILE);
+    let text = wanted.to_text()?;
     if changes.is_empty() && session.lock.is_some() {
         say(&format!("{} accepts all that is asked for, and nothing else\n", lock::FILE));
-        return Ok(());
+        // The same lines in another order or with other spaces are put in order, so that the next difference is readable.
+        if arguments.check || std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            return Ok(());
+        }
+    } else {
+        print(&lock::render(&changes));
     }
-    print(&lock::render(&changes));
     if arguments.check {
         return Err(differs().into());
     }
-    let text = wanted.to_text()?;
     write_whole(&path, text.as_bytes()).map_err(|error| {
-        Problem::new(Code::Usage, format!("`{}` cannot be written", path.display())).because(error).with_hint("mend the permissions")
+        Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
+            .because(error)
+            .with_hint("mend the permissions")
     })?;
     say(&format!("wrote {}: commit it, and have the difference reviewed\n", path.display()));
     Ok(())
@@ -167,7 +177,10 @@ impl<'a> Asking<'a> {
     async fn prepare(&mut self, listener: &Arc<dyn Listener>) -> Result<Prepared, Failed> {
         let project = &self.session.project;
         // A mistake in the config is the config's, whatever the lock says.
-        prepare::resolve(&project.config, &project.directory, &self.session.plugins, &self.selection).await?;
+        let resolved =
+            prepare::resolve(&project.config, &project.directory, &self.session.plugins, &self.selection).await;
+        fill_cache(&self.session.plugins);
+        let resolved = resolved?;
         let locked = prepare::locked_steps(self.session.lock.as_ref(), self.environment)?;
         let mut names = prepare::secret_names(locked, &self.selection);
         names.insert(GITHUB_TOKEN.to_owned());
@@ -177,7 +190,12 @@ impl<'a> Asking<'a> {
             say(&format!("warning: the secret `{name}` is so short that it cannot be kept out of all texts\n"));
         }
         let holes = prepare::holes(&project.config, &self.subject, &names, lookup)?;
-        let live = history::live(&project.directory, &self.subject.app, &self.subject.environment, self.subject.component.as_deref())?;
+        let live = history::live(
+            &project.directory,
+            &self.subject.app,
+            &self.subject.environment,
+            self.subject.component.as_deref(),
+        )?;
         let facts = Facts {
             subject: self.subject.clone(),
             url: self.environment.url.clone(),
@@ -192,10 +210,7 @@ impl<'a> Asking<'a> {
             environment: project.variables.without(&names),
             client: crate::network::Client::new(None),
         });
-        let plugins = &self.session.plugins;
-        let prepared = prepare::prepare(&project.config, plugins, &self.selection, locked, facts, services, listener).await;
-        fill_cache(plugins);
-        Ok(prepared?)
+        Ok(prepare::prepare(&project.config, resolved, locked, facts, services, listener).await?)
     }
 }
 
@@ -209,7 +224,9 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     if let Some(path) = &arguments.output {
         let text = serde_json::to_string_pretty(&file).unwrap_or_default() + "\n";
         write_whole(path, text.as_bytes()).map_err(|error| {
-            Problem::new(Code::Usage, format!("the plan cannot be written to `{}`", path.display())).because(error).with_note("nothing was run")
+            Problem::new(Code::Usage, format!("the plan cannot be written to `{}`", path.display()))
+                .because(error)
+                .with_note("nothing was run")
         })?;
     }
     match common.format {
@@ -232,7 +249,7 @@ pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(),
     let session = Session::open(common)?;
     let mut asking = Asking::new(&session, common, &arguments.subject)?;
     match deploy(common, arguments, &session, &mut asking, started).await {
-        Ok(exit) if exit == Exit::Succeeded => Ok(()),
+        Ok(Exit::Succeeded) => Ok(()),
         Ok(exit) => Err(Failed::Said(exit)),
         Err(failed) => {
             // A program that reads the result gets one, also where nothing was begun.
@@ -313,7 +330,12 @@ async fn deploy(
         Ok(created) => created,
         Err(problem) => {
             let reason = Some(problem.code.word().to_owned());
-            recorder.record(&Event::RunFinished { outcome: RunOutcome::Blocked, reason, changed: false, duration_ms: 0 })?;
+            recorder.record(&Event::RunFinished {
+                outcome: RunOutcome::Blocked,
+                reason,
+                changed: false,
+                duration_ms: 0,
+            })?;
             return Err(problem.into());
         }
     };
@@ -343,7 +365,8 @@ async fn deploy(
         environment: asking.subject.environment.clone(),
         component: asking.subject.component.clone(),
         outcome: result.outcome,
-        reason: if exit == Exit::Unreported { Some(Code::ForgeUnreported) } else { result.reason }.map(|code| code.word().to_owned()),
+        reason: if exit == Exit::Unreported { Some(Code::ForgeUnreported) } else { result.reason }
+            .map(|code| code.word().to_owned()),
         plan,
         deployment: DeploymentResult {
             forge: forge.name().to_owned(),
@@ -389,7 +412,13 @@ fn read_plan(path: &Path) -> Result<Plan, Problem> {
 }
 
 /// Whether the forge could be told. That it could not be is said, and changes nothing else.
-async fn tell(forge: &Forge, created: Option<&Created>, announcement: &Announcement, state: State, description: &str) -> bool {
+async fn tell(
+    forge: &Forge,
+    created: Option<&Created>,
+    announcement: &Announcement,
+    state: State,
+    description: &str,
+) -> bool {
     let Some(created) = created else { return true };
     match forge.tell(created, announcement, state, description).await {
         Ok(()) => true,
@@ -449,7 +478,8 @@ fn signals() -> watch::Receiver<u32> {
 #[cfg(unix)]
 async fn one_signal() -> bool {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return false;
     };
     tokio::select! {

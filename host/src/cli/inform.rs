@@ -26,11 +26,8 @@ fn word(outcome: Option<RunOutcome>) -> &'static str {
 }
 
 fn as_json(run: &PastRun) -> serde_json::Value {
-    let steps: Vec<_> = run
-        .steps
-        .iter()
-        .map(|(id, plugin, outcome)| json!({"id": id, "plugin": plugin, "outcome": outcome}))
-        .collect();
+    let steps: Vec<_> =
+        run.steps.iter().map(|(id, plugin, outcome)| json!({"id": id, "plugin": plugin, "outcome": outcome})).collect();
     json!({
         "run": run.run, "app": run.subject.app, "environment": run.subject.environment, "component": run.subject.component,
         "commit": run.subject.commit, "version": run.subject.version, "actor": run.subject.actor, "plan": run.plan,
@@ -70,7 +67,8 @@ pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed
             Some(component) => format!("{} ({component})", run.subject.environment),
             None => run.subject.environment.clone(),
         };
-        let changed = if run.outcome == Some(RunOutcome::Succeeded) && !run.changed { " (nothing changed)" } else { "" };
+        let changed =
+            if run.outcome == Some(RunOutcome::Succeeded) && !run.changed { " (nothing changed)" } else { "" };
         let _ = writeln!(
             text,
             "{}  {:<12} {:<10} {}  {}{changed}  {took}",
@@ -109,8 +107,10 @@ pub(super) fn status(common: &Common) -> Result<(), Failed> {
             if common.component.is_some() && component != &common.component {
                 continue;
             }
-            let here: Vec<&PastRun> =
-                runs.iter().filter(|run| history::same_place(&run.subject, config.app.as_str(), name, component.as_deref())).collect();
+            let here: Vec<&PastRun> = runs
+                .iter()
+                .filter(|run| history::same_place(&run.subject, config.app.as_str(), name, component.as_deref()))
+                .collect();
             // A component that was never deployed here is no news; neither is the whole where only components are.
             if here.is_empty() && (component.is_some() || components.len() > 1) {
                 continue;
@@ -145,7 +145,8 @@ pub(super) fn status(common: &Common) -> Result<(), Failed> {
                 }
                 for (id, _, outcome) in &run.steps {
                     if matches!(outcome, StepOutcome::Unknown | StepOutcome::RevertFailed | StepOutcome::Cancelled) {
-                        let _ = writeln!(text, "          step `{id}`: {}", json!(outcome).as_str().unwrap_or_default());
+                        let _ =
+                            writeln!(text, "          step `{id}`: {}", json!(outcome).as_str().unwrap_or_default());
                     }
                 }
             }
@@ -170,7 +171,9 @@ fn advice(environment: &str, newest: Option<&PastRun>, held: bool) -> String {
         }
         Some(Some(RunOutcome::Failed)) => format!("mend what failed and `windlass run -e {environment}`"),
         Some(Some(RunOutcome::RollbackFailed)) => "a person has to look: not everything could be taken back".into(),
-        Some(Some(RunOutcome::Cancelled)) => format!("look at what the cancelled run left, and `windlass run -e {environment}`"),
+        Some(Some(RunOutcome::Cancelled)) => {
+            format!("look at what the cancelled run left, and `windlass run -e {environment}`")
+        }
         Some(None) => "the run was cut off: look at the steps that are unknown before you deploy again".into(),
     }
 }

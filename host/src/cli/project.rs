@@ -36,7 +36,12 @@ impl Project {
     }
 
     /// Who, where and what.
-    pub(super) fn subject(&self, asked: &Asked, environment: &Environment, component: Option<&str>) -> Result<Subject, Problem> {
+    pub(super) fn subject(
+        &self,
+        asked: &Asked,
+        environment: &Environment,
+        component: Option<&str>,
+    ) -> Result<Subject, Problem> {
         if let Some(commit) = &asked.commit
             && (commit.len() < 7 || commit.len() > 64 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()))
         {
@@ -52,9 +57,8 @@ impl Project {
         let tag = self.facts.is_tag.then(|| reference.clone()).flatten();
         let version = match (&asked.release_version, &self.config.release) {
             (Some(version), _) => version.clone(),
-            (None, Release::VersionFrom(path)) => {
-                release::version_from(&self.directory, path).map_err(|problem| problem.at(self.config.place_of("release")))?
-            }
+            (None, Release::VersionFrom(path)) => release::version_from(&self.directory, path)
+                .map_err(|problem| problem.at(self.config.place_of("release")))?,
             (None, Release::Tag) => release::from_tag(&self.directory, tag.as_deref(), &commit)
                 .map_err(|problem| problem.at(self.config.place_of("release")))?,
             (None, Release::ShortCommit) => crate::gate::short(&commit).to_owned(),

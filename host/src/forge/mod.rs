@@ -114,7 +114,13 @@ impl Forge {
     ///
     /// # Errors
     /// [`Code::ForgeUnreported`].
-    pub async fn tell(&self, created: &Created, announcement: &Announcement, state: State, description: &str) -> Result<(), Problem> {
+    pub async fn tell(
+        &self,
+        created: &Created,
+        announcement: &Announcement,
+        state: State,
+        description: &str,
+    ) -> Result<(), Problem> {
         match self {
             Self::Local => Ok(()),
             Self::GitHub(github) => github.tell(created, announcement, state, description).await,

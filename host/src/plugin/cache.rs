@@ -63,7 +63,10 @@ impl Cache {
         let path = self.path(digest, runtime);
         let temporary = path.with_extension(format!("{:016x}", getrandom::u64().unwrap_or_default()));
         let mut file = fs::File::create_new(&temporary)?;
-        let written = file.write_all(&self.mac(&path, code)).and_then(|()| file.write_all(code)).and_then(|()| fs::rename(&temporary, &path));
+        let written = file
+            .write_all(&self.mac(&path, code))
+            .and_then(|()| file.write_all(code))
+            .and_then(|()| fs::rename(&temporary, &path));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
         }
@@ -154,8 +157,9 @@ fn make_private_directory(directory: &Path) -> std::io::Result<()> {
 #[cfg(unix)]
 fn is_private(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    fs::symlink_metadata(path)
-        .is_ok_and(|metadata| !metadata.is_symlink() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0)
+    fs::symlink_metadata(path).is_ok_and(|metadata| {
+        !metadata.is_symlink() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
+    })
 }
 
 #[cfg(not(unix))]

@@ -172,16 +172,18 @@ impl CallFailure {
     pub fn into_problem(self, plugin: &str, function: &str) -> Problem {
         match self {
             Self::Failed(failure) => failure.into_problem(),
-            Self::TimedOut(limit) => {
-                Problem::new(Code::StepTimedOut, format!("`{function}` of plugin `{plugin}` did not end within {}", crate::journal::span(limit)))
-                    .because("it was stopped, and what it had started with it")
-                    .with_hint("give the step a longer `timeout` if it needs one")
-            }
-            Self::OutOfMemory(limit) => {
-                Problem::new(Code::StepTrapped, format!("`{function}` of plugin `{plugin}` wanted more than {} MiB of memory", limit >> 20))
-                    .because("it was stopped")
-                    .with_hint("this is the plugin's fault: report it to its author")
-            }
+            Self::TimedOut(limit) => Problem::new(
+                Code::StepTimedOut,
+                format!("`{function}` of plugin `{plugin}` did not end within {}", crate::journal::span(limit)),
+            )
+            .because("it was stopped, and what it had started with it")
+            .with_hint("give the step a longer `timeout` if it needs one"),
+            Self::OutOfMemory(limit) => Problem::new(
+                Code::StepTrapped,
+                format!("`{function}` of plugin `{plugin}` wanted more than {} MiB of memory", limit >> 20),
+            )
+            .because("it was stopped")
+            .with_hint("this is the plugin's fault: report it to its author"),
             Self::Trapped { reason, frames, last_words } => {
                 let mut problem = Problem::new(Code::StepTrapped, format!("plugin `{plugin}` crashed in `{function}`"));
                 if let Some(words) = last_words {
@@ -218,13 +220,17 @@ impl Plugin {
                     .call_plan(store, config)
                     .await?
                     .map(|intents| Answer::Intents(intents.into_iter().map(convert::intent).collect())),
-                Function::Apply => lifecycle.call_apply(store, config).await?.map(|outcome| Answer::Outcome(convert::outcome(outcome))),
-                Function::Probe => {
-                    lifecycle.call_probe(store, config, records).await?.map(|verdict| Answer::Verdict(convert::verdict(verdict)))
+                Function::Apply => {
+                    lifecycle.call_apply(store, config).await?.map(|outcome| Answer::Outcome(convert::outcome(outcome)))
                 }
-                Function::Revert => {
-                    lifecycle.call_revert(store, config, records).await?.map(|outcome| Answer::Outcome(convert::outcome(outcome)))
-                }
+                Function::Probe => lifecycle
+                    .call_probe(store, config, records)
+                    .await?
+                    .map(|verdict| Answer::Verdict(convert::verdict(verdict))),
+                Function::Revert => lifecycle
+                    .call_revert(store, config, records)
+                    .await?
+                    .map(|outcome| Answer::Outcome(convert::outcome(outcome))),
             })
         })
         .await;
@@ -234,9 +240,16 @@ impl Plugin {
 }
 
 /// Ask a plugin who it is.
-pub(super) async fn describe(pre: &StepPre<State>, runtime: &Runtime, limits: &Limits) -> Result<Description, CallFailure> {
+pub(super) async fn describe(
+    pre: &StepPre<State>,
+    runtime: &Runtime,
+    limits: &Limits,
+) -> Result<Description, CallFailure> {
     let state = State::without_host(limits).map_err(CallFailure::Refused)?;
-    enter(pre, runtime, state, limits.time, async |store, step| step.windlass_plugin_lifecycle().call_describe(store).await).await
+    enter(pre, runtime, state, limits.time, async |store, step| {
+        step.windlass_plugin_lifecycle().call_describe(store).await
+    })
+    .await
 }
 
 /// Ask a plugin what a configuration needs.
@@ -247,8 +260,10 @@ pub(super) async fn requires(
     limits: &Limits,
 ) -> Result<Vec<Capability>, CallFailure> {
     let state = State::without_host(limits).map_err(CallFailure::Refused)?;
-    let answer =
-        enter(pre, runtime, state, limits.time, async |store, step| step.windlass_plugin_lifecycle().call_requires(store, config).await).await?;
+    let answer = enter(pre, runtime, state, limits.time, async |store, step| {
+        step.windlass_plugin_lifecycle().call_requires(store, config).await
+    })
+    .await?;
     let mut capabilities: Vec<Capability> = answer
         .map_err(|failure| CallFailure::Failed(convert::failure(failure)))?
         .into_iter()

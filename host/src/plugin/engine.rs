@@ -47,7 +47,8 @@ impl Runtimes {
 
 fn get_or_make(cell: &OnceLock<Runtime>, strategy: Strategy) -> Result<&Runtime, Problem> {
     if cell.get().is_none() {
-        let runtime = Runtime::new(strategy).map_err(|error| bug("the WebAssembly engine cannot be started", &error))?;
+        let runtime =
+            Runtime::new(strategy).map_err(|error| bug("the WebAssembly engine cannot be started", &error))?;
         let _ = cell.set(runtime);
     }
     cell.get().ok_or_else(|| Problem::new(Code::Bug, "the WebAssembly engine is gone"))

@@ -5,10 +5,13 @@ use crate::problem::{Code, Problem};
 use wasmparser::{Encoding, Parser, Payload};
 
 /// The interfaces of WASI that the host links; each is empty of rights unless capabilities fill it.
-const WASI: &[&str] = &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+const WASI: &[&str] =
+    &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 fn invalid(name: &str, why: impl Into<String>) -> Problem {
-    Problem::new(Code::PluginInvalid, format!("plugin `{name}` cannot be used")).because(why.into()).with_note("nothing was run")
+    Problem::new(Code::PluginInvalid, format!("plugin `{name}` cannot be used"))
+        .because(why.into())
+        .with_note("nothing was run")
 }
 
 /// Checks that the bytes are a component of our contract that imports only what the host has.
@@ -64,7 +67,8 @@ fn check_import(name: &str, import: &str) -> Result<(), Problem> {
             None => Err(invalid(name, format!("it imports `{import}` without a version"))),
         };
     }
-    let linked = WASI.iter().any(|prefix| import.starts_with(prefix)) && import.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."));
+    let linked = WASI.iter().any(|prefix| import.starts_with(prefix))
+        && import.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."));
     if linked { Ok(()) } else { Err(invalid(name, format!("it imports `{import}`, which no plugin may have"))) }
 }
 

@@ -93,7 +93,8 @@ impl Plugins {
                 .with_note("nothing was run");
             return Err(match nearest {
                 Some((_, other)) => problem.with_hint(format!("did you mean `{other}`?")),
-                None => problem.with_hint(format!("a plugin in a file is named by its path, for example `./plugins/{name}.wasm`")),
+                None => problem
+                    .with_hint(format!("a plugin in a file is named by its path, for example `./plugins/{name}.wasm`")),
             });
         };
         self.load(name, name, bytes, digest.to_owned(), true).await
@@ -129,7 +130,14 @@ impl Plugins {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(locator).cloned()
     }
 
-    async fn load(&self, locator: &str, refill: &str, bytes: &[u8], digest: String, built_in: bool) -> Result<Plugin, Problem> {
+    async fn load(
+        &self,
+        locator: &str,
+        refill: &str,
+        bytes: &[u8],
+        digest: String,
+        built_in: bool,
+    ) -> Result<Plugin, Problem> {
         let broken = |error: wasmtime::Error| {
             Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
                 .because(format!("{error:#}"))
@@ -167,13 +175,20 @@ impl Plugins {
             .await
             .map_err(|failure| failure.into_problem(locator, "describe"))?;
         let wrong = |what: &str| {
-            Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used")).because(what).with_note("nothing was run")
+            Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
+                .because(what)
+                .with_note("nothing was run")
         };
         semver::Version::parse(&description.version)
             .map_err(|_| wrong(&format!("its version `{}` is not a semantic version", description.version)))?;
-        let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let plain = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
         if !plain(&description.name) {
-            return Err(wrong(&format!("its name `{}` is not in lower case with hyphens", description.name.escape_debug())));
+            return Err(wrong(&format!(
+                "its name `{}` is not in lower case with hyphens",
+                description.name.escape_debug()
+            )));
         }
         loaded.schema = serde_json::from_str(&description.config_schema)
             .map_err(|error| wrong(&format!("the schema of its configuration is not JSON: {error}")))?;

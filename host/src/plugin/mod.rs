@@ -14,12 +14,11 @@ mod host;
 mod inspect;
 mod load;
 
-pub use call::{Answer, Call, CallFailure, Function, Intent, Effect, Limits, Outcome, Verdict};
 pub use cache::fill;
+pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
 pub use host::{Deployment, LiveRelease, Services, StepState, Surroundings};
 pub use load::{Plugin, Plugins};
 
-#[expect(missing_docs, reason = "generated from wit/v0.1.0, where every item is documented")]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit/v0.1.0",

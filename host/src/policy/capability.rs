@@ -294,9 +294,12 @@ impl Capability {
         if let Self::Database(Database { url: Some(url), .. }) = self
             && url::Url::parse(url).is_ok_and(|url| url.password().is_some())
         {
-            return Err(Problem::new(Code::StepConfigInvalid, "a database URL with a password stands in the configuration")
-                .with_note("nothing was run")
-                .with_hint("put the whole URL into a secret and refer to it with `{ secret = \"NAME\" }`"));
+            return Err(Problem::new(
+                Code::StepConfigInvalid,
+                "a database URL with a password stands in the configuration",
+            )
+            .with_note("nothing was run")
+            .with_hint("put the whole URL into a secret and refer to it with `{ secret = \"NAME\" }`"));
         }
         Ok(())
     }
@@ -358,7 +361,9 @@ impl std::fmt::Display for Capability {
             Self::TcpProbe(probe) => {
                 write!(formatter, "probe `{}:{}`{}", probe.host, probe.port, at(&probe.addresses))
             }
-            Self::Directory(Directory { path, access: Access::Read, .. }) => write!(formatter, "read files in `{path}`"),
+            Self::Directory(Directory { path, access: Access::Read, .. }) => {
+                write!(formatter, "read files in `{path}`")
+            }
             Self::Directory(Directory { path, .. }) => write!(formatter, "change files in `{path}`"),
             Self::Environment(environment) => write!(formatter, "read the variable `{}`", environment.name),
             Self::Database(database) => {
@@ -376,7 +381,9 @@ impl std::fmt::Display for Capability {
                         write!(formatter, "as the URL of a {} request{}", methods.join(" or "), at(addresses))
                     }
                     SecretUse::Database => formatter.write_str("to connect to its database"),
-                    SecretUse::ChildVariable { variable } => write!(formatter, "as the variable `{variable}` of a program"),
+                    SecretUse::ChildVariable { variable } => {
+                        write!(formatter, "as the variable `{variable}` of a program")
+                    }
                 }
             }
         }
@@ -415,7 +422,9 @@ mod tests {
 
     #[test]
     fn paths_stay_in_the_project() {
-        for (path, out) in [(".", false), ("a/..", false), ("a/../..", true), ("/etc", true), ("..", true), ("C:/x", true)] {
+        for (path, out) in
+            [(".", false), ("a/..", false), ("a/../..", true), ("/etc", true), ("..", true), ("C:/x", true)]
+        {
             assert_eq!(leaves_project(path), out, "{path}");
         }
         assert!(exec("../escape", &[]).check().is_err());
@@ -440,6 +449,8 @@ mod tests {
         let text = serde_json::to_string(&capability).expect("JSON");
         assert_eq!(text, r#"{"kind":"exec","program":"cargo","arguments":["fetch","--locked"],"phases":["apply"]}"#);
         assert_eq!(serde_json::from_str::<Capability>(&text).expect("a capability"), capability);
-        assert!(serde_json::from_str::<Capability>(r#"{"kind":"exec","program":"a","phases":[],"shell":true}"#).is_err());
+        assert!(
+            serde_json::from_str::<Capability>(r#"{"kind":"exec","program":"a","phases":[],"shell":true}"#).is_err()
+        );
     }
 }

@@ -181,7 +181,11 @@ impl Gate {
 
     fn reason(&self, question: &Question<'_>) -> String {
         let phase = self.phase.word();
-        if self.capabilities.iter().any(|capability| Phase::ALL.iter().any(|&other| allows(capability, question, other))) {
+        if self
+            .capabilities
+            .iter()
+            .any(|capability| Phase::ALL.iter().any(|&other| allows(capability, question, other)))
+        {
             return format!("`deploy.lock` accepts it, but not during `{phase}`");
         }
         let accepted: Vec<String> =
@@ -231,9 +235,10 @@ fn allows(capability: &Capability, question: &Question<'_>, phase: Phase) -> boo
                 && (phase != Phase::Plan || matches!(method, "GET" | "HEAD"))
                 && path_matches(&http.path, path)
         }
-        (Capability::TcpProbe(TcpProbe { host: granted, port: granted_port, .. }), Question::TcpProbe { host, port }) => {
-            granted.eq_ignore_ascii_case(host) && *granted_port == port
-        }
+        (
+            Capability::TcpProbe(TcpProbe { host: granted, port: granted_port, .. }),
+            Question::TcpProbe { host, port },
+        ) => granted.eq_ignore_ascii_case(host) && *granted_port == port,
         (Capability::Database(Database { name: granted, .. }), Question::Database { name }) => granted == name,
         (Capability::Secret(secret), question) => match (&secret.usage, question) {
             (SecretUse::Header { origin: granted }, Question::SecretHeader { name, origin }) => {
@@ -244,7 +249,9 @@ fn allows(capability: &Capability, question: &Question<'_>, phase: Phase) -> boo
                     && methods.iter().any(|granted| granted == method)
                     && (phase != Phase::Plan || matches!(method, "GET" | "HEAD"))
             }
-            (SecretUse::Header { .. } | SecretUse::Url { .. }, Question::SecretPlaceholder { name }) => secret.name == name,
+            (SecretUse::Header { .. } | SecretUse::Url { .. }, Question::SecretPlaceholder { name }) => {
+                secret.name == name
+            }
             _ => false,
         },
         _ => false,
@@ -265,7 +272,11 @@ fn arguments_match(patterns: &[String], arguments: &[String]) -> bool {
 /// prefix.
 fn path_matches(granted: &str, path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    let climbs = path.contains("/..") || path.contains('\\') || lower.contains("%2e") || lower.contains("%2f") || lower.contains("%5c");
+    let climbs = path.contains("/..")
+        || path.contains('\\')
+        || lower.contains("%2e")
+        || lower.contains("%2f")
+        || lower.contains("%5c");
     granted == path || (granted.ends_with('/') && path.starts_with(granted) && (granted == "/" || !climbs))
 }
 
@@ -304,7 +315,9 @@ impl std::fmt::Display for Question<'_> {
             }
             Self::TcpProbe { host, port } => write!(formatter, "probe `{host}:{port}`"),
             Self::Database { name } => write!(formatter, "open the database `{name}`"),
-            Self::SecretHeader { name, origin } => write!(formatter, "send the secret `{name}` in a header to `{origin}`"),
+            Self::SecretHeader { name, origin } => {
+                write!(formatter, "send the secret `{name}` in a header to `{origin}`")
+            }
             Self::SecretUrl { name, method } => write!(formatter, "{method} to the URL in the secret `{name}`"),
             Self::SecretPlaceholder { name } => write!(formatter, "get a stand-in for the secret `{name}`"),
         }
@@ -410,8 +423,7 @@ mod tests {
 
     #[test]
     fn a_capability_is_good_for_its_phases_only() {
-        let environment =
-            Capability::Environment(Environment { name: "BUILD".into(), phases: [Phase::Apply].into() });
+        let environment = Capability::Environment(Environment { name: "BUILD".into(), phases: [Phase::Apply].into() });
         assert_eq!(Gate::new(std::slice::from_ref(&environment), Phase::Apply).variables(), ["BUILD"]);
         assert!(Gate::new(&[environment], Phase::Revert).variables().is_empty());
     }

@@ -84,7 +84,8 @@ impl Listener for Console {
                     };
                     self.line(&format!("  {} {}{place}", style.yellow(word), harmless(&finding.message)));
                 }
-                let line = format!("{} {step}: {} {}", style.green("✓"), harmless(summary), style.dim(&took(*duration_ms)));
+                let line =
+                    format!("{} {step}: {} {}", style.green("✓"), harmless(summary), style.dim(&took(*duration_ms)));
                 self.line(&line);
             }
             Event::StepFailed { step, trouble, again, duration_ms, .. } => {
@@ -100,7 +101,8 @@ impl Listener for Console {
             }
             Event::RevertStarted { step } => self.line(&format!("{} {}", style.dim("◂"), style.bold(step))),
             Event::StepReverted { step, summary, duration_ms, .. } => {
-                let line = format!("{} {step}: {} {}", style.green("↩"), harmless(summary), style.dim(&took(*duration_ms)));
+                let line =
+                    format!("{} {step}: {} {}", style.green("↩"), harmless(summary), style.dim(&took(*duration_ms)));
                 self.line(&line);
             }
             Event::RevertFailed { step, trouble, .. } => {
@@ -164,7 +166,14 @@ pub fn announce(subject: &Subject, run: &str, style: Style) -> String {
 
 /// What came of a run, for a person.
 #[must_use]
-pub fn verdict(subject: &Subject, result: &RunResult, exit: Exit, url: Option<&str>, took: Duration, style: Style) -> String {
+pub fn verdict(
+    subject: &Subject,
+    result: &RunResult,
+    exit: Exit,
+    url: Option<&str>,
+    took: Duration,
+    style: Style,
+) -> String {
     let app = &subject.app;
     let (version, environment) = (&subject.version, &subject.environment);
     let commit = crate::gate::short(&subject.commit);
@@ -186,7 +195,10 @@ pub fn verdict(subject: &Subject, result: &RunResult, exit: Exit, url: Option<&s
     let mut text = format!("\n{line} {took}\n");
     if exit != Exit::Succeeded {
         let word = result.reason.map_or("", Code::word);
-        text.push_str(&format!("{}\n", style.dim(&format!("exit {}: `windlass explain {word}` says more", exit as u8))));
+        text.push_str(&format!(
+            "{}\n",
+            style.dim(&format!("exit {}: `windlass explain {word}` says more", exit as u8))
+        ));
     }
     text
 }

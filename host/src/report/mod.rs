@@ -67,5 +67,7 @@ impl Style {
 
 /// A text that came from outside, without what would move the cursor or colour the terminal.
 fn harmless(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() && !"\n\t".contains(character) { '\u{fffd}' } else { character }).collect()
+    text.chars()
+        .map(|character| if character.is_control() && !"\n\t".contains(character) { '\u{fffd}' } else { character })
+        .collect()
 }

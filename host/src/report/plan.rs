@@ -9,8 +9,10 @@ use std::fmt::Write as _;
 /// What the plan comes to, in one line.
 #[must_use]
 pub fn plan_summary(plan: &Plan) -> String {
-    let count = |effect| plan.steps.iter().flat_map(|step| &step.intents).filter(|intent| intent.effect == effect).count();
-    let (changes, irreversible, unknown) = (count(Effect::Changes), count(Effect::Irreversible), count(Effect::Unknown));
+    let count =
+        |effect| plan.steps.iter().flat_map(|step| &step.intents).filter(|intent| intent.effect == effect).count();
+    let (changes, irreversible, unknown) =
+        (count(Effect::Changes), count(Effect::Irreversible), count(Effect::Unknown));
     let deferred = plan.steps.iter().filter(|step| step.deferred).count();
     if !plan.changes() {
         return "nothing is going to change".into();

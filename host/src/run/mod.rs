@@ -20,7 +20,7 @@ use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use surroundings::{Shared, Running};
+use surroundings::{Running, Shared};
 use tokio::sync::watch;
 
 /// How a run is to be done.
@@ -271,7 +271,13 @@ impl Machine<'_> {
         }
     }
 
-    async fn attempt(&mut self, step: &PreparedStep, attempt: u32, changes: bool, patience: u32) -> Result<Attempt, Problem> {
+    async fn attempt(
+        &mut self,
+        step: &PreparedStep,
+        attempt: u32,
+        changes: bool,
+        patience: u32,
+    ) -> Result<Attempt, Problem> {
         let id = step.step.id.as_str().to_owned();
         self.recorder.record(&Event::StepStarted { step: id.clone(), attempt })?;
         let started = Instant::now();
@@ -298,17 +304,20 @@ impl Machine<'_> {
         };
         let took = started.elapsed();
         let failure = match answer {
-            Ok(Answer::Outcome(outcome)) => match self.succeed(step, attempt, outcome, &surroundings, usages.clone(), took, changes)? {
-                None => return Ok(Attempt::Done),
-                Some(problem) => CallFailure::Refused(problem),
-            },
+            Ok(Answer::Outcome(outcome)) => {
+                match self.succeed(step, attempt, outcome, &surroundings, usages.clone(), took, changes)? {
+                    None => return Ok(Attempt::Done),
+                    Some(problem) => CallFailure::Refused(problem),
+                }
+            }
             Ok(_) => CallFailure::Refused(Problem::new(Code::Bug, "`apply` was answered with something else")),
             Err(CallFailure::Refused(problem)) if problem.code == Code::JournalUnwritable => return Err(problem),
             Err(failure) => failure,
         };
         self.changed |= changes;
         let again = attempt < step.step.retry.attempts && failure.may_pass() && self.left() != Some(Duration::ZERO);
-        let problem = self.prepared.clean_problem(failure.into_problem(&step.plugin.locked_name(), Function::Apply.name()));
+        let problem =
+            self.prepared.clean_problem(failure.into_problem(&step.plugin.locked_name(), Function::Apply.name()));
         self.fail(step, attempt, &problem, usages, took, again)?;
         Ok(if again { Attempt::Again } else { Attempt::Failed(problem) })
     }
@@ -395,8 +404,10 @@ impl Machine<'_> {
     /// Take back what the steps up to `last` have recorded, newest first.
     async fn turn(&mut self, last: usize, failed: Option<usize>) -> Result<RunOutcome, Problem> {
         let failed_id = failed.map(|index| self.prepared.steps[index].step.id.as_str().to_owned());
-        let to_revert: Vec<usize> =
-            (0..=last).rev().filter(|&index| self.shared.has_records(self.prepared.steps[index].step.id.as_str())).collect();
+        let to_revert: Vec<usize> = (0..=last)
+            .rev()
+            .filter(|&index| self.shared.has_records(self.prepared.steps[index].step.id.as_str()))
+            .collect();
         if to_revert.is_empty() {
             return Ok(RunOutcome::Failed);
         }
@@ -441,11 +452,18 @@ impl Machine<'_> {
         match answer {
             Ok(Answer::Outcome(outcome)) => {
                 let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
-                self.recorder.record(&Event::StepReverted { step: id, summary, usages, duration_ms: milliseconds(took) })?;
+                self.recorder.record(&Event::StepReverted {
+                    step: id,
+                    summary,
+                    usages,
+                    duration_ms: milliseconds(took),
+                })?;
                 self.conclude(step, StepOutcome::Reverted, 0, took);
                 Ok(true)
             }
-            Ok(_) => self.revert_failed(step, &Problem::new(Code::Bug, "`revert` was answered with something else"), took),
+            Ok(_) => {
+                self.revert_failed(step, &Problem::new(Code::Bug, "`revert` was answered with something else"), took)
+            }
             Err(CallFailure::Refused(problem)) if problem.code == Code::JournalUnwritable => Err(problem),
             Err(failure) => {
                 let problem = failure.into_problem(&step.plugin.locked_name(), Function::Revert.name());

@@ -119,7 +119,11 @@ impl Surroundings for Running {
     }
 
     fn set_state(&self, key: &str, value: &str) -> Result<(), Problem> {
-        self.recorder.record(&Event::StateSet { state: self.state.clone(), key: key.to_owned(), value: value.to_owned() })?;
+        self.recorder.record(&Event::StateSet {
+            state: self.state.clone(),
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })?;
         locked(&self.shared.0).state.entry(self.state.clone()).or_default().insert(key.to_owned(), value.to_owned());
         Ok(())
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 /// An open connection, as the guest holds it.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct OpenConnection(database::Connection);
 
 /// How long connecting may take; the step's own timeout holds in any case.
@@ -73,7 +74,9 @@ impl interface::HostConnection for State {
             Some(url) => Some(url.clone()),
             None if !self.database_secret(&name) => {
                 let denial = super::locked(&self.gate).ask(&Question::SecretPlaceholder { name: &name }).err();
-                return Ok(Err(denial.map_or_else(|| broken_promise("bug", "no secret"), |denial| self.denied(&denial))));
+                return Ok(Err(
+                    denial.map_or_else(|| broken_promise("bug", "no secret"), |denial| self.denied(&denial))
+                ));
             }
             None => self.services.secrets.get(&name).map(|secret| secret.expose().trim().to_owned()),
         };
@@ -91,7 +94,8 @@ impl interface::HostConnection for State {
             crate::policy::Access::Read => Access::Read,
             crate::policy::Access::Write => Access::Write,
         };
-        let opened = tokio::time::timeout(CONNECT, database::Connection::open(&url, &self.services.project, access)).await;
+        let opened =
+            tokio::time::timeout(CONNECT, database::Connection::open(&url, &self.services.project, access)).await;
         Ok(match opened {
             Ok(Ok(connection)) => Ok(self.table.push(OpenConnection(connection))?),
             Ok(Err(error)) => Err(self.database_failure(&error)),
@@ -146,7 +150,11 @@ impl interface::HostConnection for State {
             .map_err(|error| self.database_failure(&error)))
     }
 
-    async fn script(&mut self, handle: Resource<OpenConnection>, sql: String) -> wasmtime::Result<Result<(), wit::Failure>> {
+    async fn script(
+        &mut self,
+        handle: Resource<OpenConnection>,
+        sql: String,
+    ) -> wasmtime::Result<Result<(), wit::Failure>> {
         let result = self.connection(&handle)?.script(&sql).await;
         Ok(result.map_err(|error| self.database_failure(&error)))
     }

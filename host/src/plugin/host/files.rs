@@ -22,7 +22,8 @@ pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Outpu
         let Some(directory) = find(&services.project, &path, writes(access))? else { continue };
         let permissions = if writes(access) { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
         builder.preopened_dir(&directory, &path, permissions).map_err(|error| {
-            Problem::new(Code::StepFailed, format!("the directory `{path}` cannot be opened")).because(format!("{error:#}"))
+            Problem::new(Code::StepFailed, format!("the directory `{path}` cannot be opened"))
+                .because(format!("{error:#}"))
         })?;
     }
     Ok(builder.build())

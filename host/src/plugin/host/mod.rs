@@ -10,6 +10,7 @@ mod output;
 mod process;
 mod run;
 
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use database::OpenConnection;
 pub use run::{Deployment, LiveRelease, StepState};
 

@@ -21,7 +21,9 @@ impl interfaces::secrets::Host for State {
         let mut placeholders = locked(&self.placeholders);
         let secrets = &self.services.secrets;
         let minted = match capability {
-            Capability::Secret(Secret { usage: SecretUse::Header { origin }, .. }) => placeholders.header(secrets, &name, &origin),
+            Capability::Secret(Secret { usage: SecretUse::Header { origin }, .. }) => {
+                placeholders.header(secrets, &name, &origin)
+            }
             _ => placeholders.url(secrets, &name),
         };
         Ok(minted.map_err(|misuse| broken_promise("secret-misused", misuse.to_string())))
@@ -33,14 +35,21 @@ fn connect_failure(error: &ConnectError) -> wit::Failure {
         ConnectError::Refused { .. } => (wit::FailureKind::Denied, "address-refused"),
         ConnectError::NoSuchName { .. } => (wit::FailureKind::Unavailable, "dns"),
         ConnectError::ConnectionRefused { .. } => (wit::FailureKind::Unavailable, "connection-refused"),
-        ConnectError::ResolveTimedOut { .. } | ConnectError::TimedOut { .. } => (wit::FailureKind::Unavailable, "timed-out"),
+        ConnectError::ResolveTimedOut { .. } | ConnectError::TimedOut { .. } => {
+            (wit::FailureKind::Unavailable, "timed-out")
+        }
         ConnectError::Unreachable { .. } => (wit::FailureKind::Unavailable, "unreachable"),
     };
     wit::Failure { kind, code: code.into(), message: error.to_string(), causes: vec![], hint: None, note: None }
 }
 
 impl interfaces::network::Host for State {
-    async fn probe_tcp(&mut self, host: String, port: u16, timeout: u64) -> wasmtime::Result<Result<u64, wit::Failure>> {
+    async fn probe_tcp(
+        &mut self,
+        host: String,
+        port: u16,
+        timeout: u64,
+    ) -> wasmtime::Result<Result<u64, wit::Failure>> {
         let question = Question::TcpProbe { host: &host, port };
         let granted = match self.ask(&question) {
             Ok(Capability::TcpProbe(probe)) => probe.addresses,
@@ -98,7 +107,8 @@ impl Egress {
     fn allow(&self, mut request: http::Request<WasiBody>) -> Result<Allowed, Refused> {
         let method = request.method().as_str().to_owned();
         let placeholders = locked(&self.placeholders);
-        let secret = placeholders.url_for(&request.uri().to_string()).map_err(|misuse| self.refuse(&misuse.to_string()))?;
+        let secret =
+            placeholders.url_for(&request.uri().to_string()).map_err(|misuse| self.refuse(&misuse.to_string()))?;
         let secret = secret.map(|(name, url)| (name.to_owned(), url));
         let ask = |question: &Question<'_>| {
             let asked = question.to_string();
@@ -108,7 +118,10 @@ impl Egress {
             }
         };
         let (capability, asked) = if let Some((name, url)) = &secret {
-            let uri: http::Uri = url.as_str().parse().map_err(|_| self.refuse(&format!("the secret `{name}` is no URL that can be asked for")))?;
+            let uri: http::Uri = url
+                .as_str()
+                .parse()
+                .map_err(|_| self.refuse(&format!("the secret `{name}` is no URL that can be asked for")))?;
             *request.uri_mut() = uri;
             ask(&Question::SecretUrl { name, method: &method })?
         } else {
@@ -128,10 +141,13 @@ impl Egress {
             _ => return Err(self.refuse("the gate answered with another kind of capability")),
         };
         let addresses = Addresses::parse(&granted).map_err(|error| self.refuse(&error.to_string()))?;
-        let destination = url::Url::parse(&request.uri().to_string()).map_err(|error| self.refuse(&error.to_string()))?;
+        let destination =
+            url::Url::parse(&request.uri().to_string()).map_err(|error| self.refuse(&error.to_string()))?;
         for value in request.headers_mut().values_mut() {
             let Ok(text) = value.to_str() else { continue };
-            let replaced = placeholders.substitute_header(text, &destination).map_err(|misuse| self.refuse(&misuse.to_string()))?;
+            let replaced = placeholders
+                .substitute_header(text, &destination)
+                .map_err(|misuse| self.refuse(&misuse.to_string()))?;
             if let Some(replaced) = replaced {
                 let mut secret = http::HeaderValue::from_str(&replaced)
                     .map_err(|_| self.refuse("a secret has characters that no header can carry"))?;

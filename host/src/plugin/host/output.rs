@@ -110,7 +110,10 @@ impl Output {
         {
             let limit = self.limit;
             let size = if limit >= 1 << 20 { format!("{} MiB", limit >> 20) } else { format!("{limit} bytes") };
-            surroundings.log(Level::Warn, &format!("the log was cut after {size}; give the step a larger `output_limit` to see more"));
+            surroundings.log(
+                Level::Warn,
+                &format!("the log was cut after {size}; give the step a larger `output_limit` to see more"),
+            );
         }
     }
 }

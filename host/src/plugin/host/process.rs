@@ -13,7 +13,14 @@ use std::time::Duration;
 const CAPTURE: usize = 16 << 20;
 
 fn unavailable(code: &str, message: String) -> wit::Failure {
-    wit::Failure { kind: wit::FailureKind::Unavailable, code: code.into(), message, causes: vec![], hint: None, note: None }
+    wit::Failure {
+        kind: wit::FailureKind::Unavailable,
+        code: code.into(),
+        message,
+        causes: vec![],
+        hint: None,
+        note: None,
+    }
 }
 
 /// A directory of its own for a child's temporary files, gone with it.
@@ -67,7 +74,10 @@ impl State {
 }
 
 impl interface::Host for State {
-    async fn run(&mut self, command: interface::Command) -> wasmtime::Result<Result<interface::Completion, wit::Failure>> {
+    async fn run(
+        &mut self,
+        command: interface::Command,
+    ) -> wasmtime::Result<Result<interface::Completion, wit::Failure>> {
         let names: Vec<String> = command.variables.iter().map(|(name, _)| name.clone()).collect();
         let question = Question::Exec {
             program: &command.program,
@@ -89,8 +99,10 @@ impl interface::Host for State {
             }
         };
         let environment = self.child_environment(&exec, &command.variables, &temporary.0);
-        let path = environment.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH")).map(|(_, value)| value.clone());
-        let Some(program) = process::find_program(&command.program, &path.unwrap_or_default(), &self.services.project) else {
+        let path =
+            environment.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH")).map(|(_, value)| value.clone());
+        let Some(program) = process::find_program(&command.program, &path.unwrap_or_default(), &self.services.project)
+        else {
             let mut failure = unavailable("program-not-found", format!("there is no program `{}`", command.program));
             failure.causes.push(if command.program.contains('/') {
                 "no such executable file in the project".into()

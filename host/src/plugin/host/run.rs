@@ -65,7 +65,10 @@ impl interfaces::record::Host for State {
             return Ok(Err(broken_promise("record-outside-apply", "a record can be appended only during `apply`")));
         };
         if json.len() > LARGEST_RECORD {
-            return Ok(Err(broken_promise("record-too-large", format!("a record of {} bytes is too large", json.len()))));
+            return Ok(Err(broken_promise(
+                "record-too-large",
+                format!("a record of {} bytes is too large", json.len()),
+            )));
         }
         if self.services.redactor.contains(&json) {
             return Ok(Err(broken_promise("record-with-secret", "a record contains a secret, and was not kept")));
@@ -90,10 +93,16 @@ impl interfaces::state::Host for State {
             return Ok(Err(broken_promise("state-while-planning", "state cannot be changed while planning")));
         };
         if key.len() > 256 || value.len() > LONGEST_VALUE {
-            return Ok(Err(broken_promise("state-too-large", format!("the state value `{}` is too large", key.get(..64).unwrap_or(&key)))));
+            return Ok(Err(broken_promise(
+                "state-too-large",
+                format!("the state value `{}` is too large", key.get(..64).unwrap_or(&key)),
+            )));
         }
         if self.services.redactor.contains(&value) || self.services.redactor.contains(&key) {
-            return Ok(Err(broken_promise("state-with-secret", format!("the state value `{key}` contains a secret, and was not kept"))));
+            return Ok(Err(broken_promise(
+                "state-with-secret",
+                format!("the state value `{key}` contains a secret, and was not kept"),
+            )));
         }
         match surroundings.set_state(&key, &value) {
             Ok(()) => Ok(Ok(())),
@@ -193,7 +202,12 @@ fn context(deployment: Deployment) -> interfaces::deployment::Context {
         run: deployment.run,
         attempt: deployment.attempt,
         log_url: deployment.log_url,
-        live: deployment.live.map(|live| Live { run: live.run, commit: live.commit, version: live.version, at: live.at }),
+        live: deployment.live.map(|live| Live {
+            run: live.run,
+            commit: live.commit,
+            version: live.version,
+            at: live.at,
+        }),
         status: match deployment.outcome {
             None => Status::Running,
             Some(RunOutcome::Succeeded) => Status::Succeeded,

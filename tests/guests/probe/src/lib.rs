@@ -26,7 +26,11 @@ impl Step for Noop {
     }
 
     fn plan(config: &Config) -> Result<Vec<Intent>, Failure> {
-        Ok(vec![if config.changes { Intent::changes("noop", "do nothing") } else { Intent::reads("noop", "do nothing") }])
+        Ok(vec![if config.changes {
+            Intent::changes("noop", "do nothing")
+        } else {
+            Intent::reads("noop", "do nothing")
+        }])
     }
 
     fn apply(_: &Config) -> Result<Outcome, Failure> {

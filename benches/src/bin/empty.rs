@@ -1,0 +1,3 @@
+//! The floor: a program that does nothing, as Rust links it.
+
+fn main() {}
