@@ -1,24 +1,339 @@
 //! GitHub: deployments and their statuses, through octocrab.
+//!
+//! Once each, over a bad network: what was sent and not answered is looked for before it is sent again. What GitHub
+//! makes of requests is in [`answer`], how long and how often one is made in [`client`]. The endpoints are those of
+//! "REST API endpoints for deployments"; `tests/fixtures/github-deployments.json` is their official description.
+
+mod answer;
+mod client;
+#[cfg(test)]
+mod description;
+#[cfg(test)]
+mod stub;
+#[cfg(test)]
+mod tests;
 
 use super::{Announcement, Created, State};
 use crate::ci;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
+use answer::Failure;
+use client::{Client, Effort, Patience};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+/// The version of what we put into a deployment's `payload`.
+const PAYLOAD_SCHEMA: &str = "windlass.deployment/1";
+
+/// What a deployment of ours is for, in GitHub's words.
+const TASK: &str = "deploy";
+
+/// The most characters that GitHub takes as a status's description.
+const DESCRIPTION: usize = 140;
+
+/// The most that GitHub lists at once.
+const PAGE: usize = 100;
+
+/// How many pages are read in search of what we sent. It is among the newest, and the list begins with those.
+const PAGES: usize = 10;
+
+/// How long closing a deployment that will not be run is tried.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A repository on GitHub and the right to speak for the job.
 #[derive(Debug)]
-pub struct GitHub {}
+pub struct GitHub {
+    /// `owner/name`.
+    repository: String,
+    /// Where people see it, where that can be told from the API's address.
+    site: Option<Url>,
+    /// Boxed: the other forges are small.
+    client: Box<Client>,
+}
+
+/// A deployment, as far as we read it.
+#[derive(Debug, Deserialize)]
+struct Deployment {
+    id: u64,
+    /// An object, or a text with one in it.
+    #[serde(default)]
+    payload: Value,
+}
+
+/// A deployment's status, as far as we read it. Its state may be one that cannot be written, such as `waiting`.
+#[derive(Debug, Deserialize)]
+struct Status {
+    id: u64,
+    state: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    log_url: Option<String>,
+}
 
 impl GitHub {
-    pub(super) fn new(_: &ci::Facts, _: Option<&Secret>) -> Result<Self, Problem> {
-        Err(Problem::new(Code::NotAvailable, "GitHub is not there yet"))
+    /// The job's repository. Nothing is sent.
+    pub(super) fn new(facts: &ci::Facts, token: Option<&Secret>) -> Result<Self, Problem> {
+        Self::with_patience(facts, token, Patience::default())
     }
 
-    pub(super) async fn create(&self, _: &Announcement) -> Result<Created, Problem> {
-        Err(Problem::new(Code::NotAvailable, "GitHub is not there yet"))
+    fn with_patience(facts: &ci::Facts, token: Option<&Secret>, patience: Patience) -> Result<Self, Problem> {
+        let unusable = |cause: String, hint: &str| {
+            Problem::new(Code::Usage, "deployments cannot be shown on GitHub")
+                .because(cause)
+                .with_note("nothing was run")
+                .with_hint(hint)
+        };
+        let Some(repository) = &facts.github else {
+            return Err(unusable(
+                "`GITHUB_REPOSITORY` is not set".into(),
+                "run it in a job of GitHub Actions, or with `--forge local`",
+            ));
+        };
+        if !is_repository(&repository.name) {
+            return Err(unusable(
+                format!("`{}` is not the name of a repository", repository.name),
+                "set `GITHUB_REPOSITORY` to `owner/name`",
+            ));
+        }
+        let Some(token) = token else {
+            return Err(unusable(
+                "there is no token: `GITHUB_TOKEN` is not set".into(),
+                "give the job `permissions: deployments: write` and the step `env: GITHUB_TOKEN: ${{ github.token }}`",
+            ));
+        };
+        let client = Client::new(&repository.api, token.clone(), patience)
+            .map_err(|unusable_part| unusable(unusable_part.cause, unusable_part.hint))?;
+        Ok(Self { repository: repository.name.clone(), site: site(&repository.api), client: Box::new(client) })
     }
 
-    pub(super) async fn tell(&self, _: &Created, _: &Announcement, _: State, _: &str) -> Result<(), Problem> {
-        Err(Problem::new(Code::NotAvailable, "GitHub is not there yet"))
+    /// Creates the deployment and sets it in progress.
+    pub(super) async fn create(&self, announcement: &Announcement) -> Result<Created, Problem> {
+        let subject = &announcement.subject;
+        let action = format!("create a deployment of `{}` to `{}`", self.repository, subject.environment);
+        let mut effort = self.client.effort();
+        let id = self.create_deployment(&mut effort, announcement).await.map_err(|failure| {
+            let note = if failure.in_doubt {
+                "nothing was run; the deployment may stand there all the same"
+            } else {
+                "nothing was run"
+            };
+            failure.problem(Code::ForgeRefused, &action).with_note(note)
+        })?;
+        let text = format!("{} {} is being deployed", subject.app, subject.version);
+        let begun = self.add_status(&mut effort, &id.to_string(), announcement, State::InProgress, &text).await;
+        if let Err(failure) = begun {
+            let action = format!("set the deployment status of `{}`", self.repository);
+            return Err(failure.problem(Code::ForgeRefused, &action).with_note(self.close(id, announcement).await));
+        }
+        Ok(Created { id: id.to_string(), url: self.page(&subject.environment) })
     }
+
+    /// Adds a status to the deployment.
+    pub(super) async fn tell(
+        &self,
+        created: &Created,
+        announcement: &Announcement,
+        state: State,
+        description: &str,
+    ) -> Result<(), Problem> {
+        let mut effort = self.client.effort();
+        self.add_status(&mut effort, &created.id, announcement, state, description).await.map_err(|failure| {
+            let note = match state {
+                State::InProgress => "the deployment goes on; only its status is missing",
+                State::Success => "the deployment succeeded; only its status is missing",
+                State::Failure => "the deployment failed; its status does not show it",
+                State::Error => "the deployment did not come to an end; its status does not show it",
+            };
+            failure
+                .problem(Code::ForgeUnreported, &format!("set the deployment status of `{}`", self.repository))
+                .with_note(note)
+        })
+    }
+
+    async fn create_deployment(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<u64, Failure> {
+        let subject = &announcement.subject;
+        let component = subject.component.as_ref().map(|component| format!(" ({component})")).unwrap_or_default();
+        let body = json!({
+            "ref": subject.commit,
+            "task": TASK,
+            // Absent, GitHub would merge the default branch into the commit's, and refuse commits with open checks:
+            // what is deployed and when is the plan's to say.
+            "auto_merge": false,
+            "required_contexts": [],
+            "environment": subject.environment,
+            "production_environment": subject.environment == "production",
+            "transient_environment": false,
+            "description": cut(&format!("{} {}{component}", subject.app, subject.version)),
+            "payload": {
+                "schema": PAYLOAD_SCHEMA,
+                "run": announcement.run,
+                "plan": announcement.plan,
+                "key": announcement.key,
+                "app": subject.app,
+                "component": subject.component,
+                "version": subject.version,
+            },
+        });
+        let route = format!("/repos/{}/deployments", self.repository);
+        loop {
+            if let Some(deployment) = effort.post::<Deployment>(&route, &body).await? {
+                return Ok(deployment.id);
+            }
+            let found = self.find(effort, announcement).await?;
+            effort.settle();
+            if let Some(id) = found {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// The deployment of this run, if it is there.
+    async fn find(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Option<u64>, Failure> {
+        let subject = &announcement.subject;
+        for page in 1..=PAGES {
+            let query = Serializer::new(String::new())
+                .append_pair("sha", &subject.commit)
+                .append_pair("environment", &subject.environment)
+                .append_pair("task", TASK)
+                .append_pair("per_page", &PAGE.to_string())
+                .append_pair("page", &page.to_string())
+                .finish();
+            let listed: Vec<Deployment> =
+                effort.get(&format!("/repos/{}/deployments?{query}", self.repository)).await?;
+            if let Some(ours) = listed.iter().find(|deployment| is_of_run(&deployment.payload, &announcement.run)) {
+                return Ok(Some(ours.id));
+            }
+            if listed.len() < PAGE {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn add_status(
+        &self,
+        effort: &mut Effort<'_>,
+        id: &str,
+        announcement: &Announcement,
+        state: State,
+        description: &str,
+    ) -> Result<(), Failure> {
+        let mut body = json!({
+            "state": word(state),
+            "description": cut(description),
+            // Left to GitHub, it would also retire the releases of the other components.
+            "auto_inactive": false,
+        });
+        let log_url = announcement.log_url.as_deref().filter(|url| is_link(url));
+        let links = [
+            ("log_url", log_url),
+            ("environment_url", announcement.environment_url.as_deref().filter(|url| is_link(url))),
+        ];
+        for (name, url) in links.into_iter().filter_map(|(name, url)| Some((name, url?))) {
+            body[name] = url.into();
+        }
+        let route = format!("/repos/{}/deployments/{}/statuses", self.repository, segment(id));
+        loop {
+            if effort.post::<Status>(&route, &body).await?.is_some() {
+                return Ok(());
+            }
+            let listed: Vec<Status> = effort.get(&format!("{route}?per_page={PAGE}")).await?;
+            effort.settle();
+            if stands(&listed, word(state), &cut(description), log_url) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Closes a deployment that will not be run, if GitHub lets us. Says how things stand.
+    async fn close(&self, id: u64, announcement: &Announcement) -> String {
+        let mut effort = self.client.effort_of(CLOSING);
+        match self.add_status(&mut effort, &id.to_string(), announcement, State::Error, "Nothing was run").await {
+            Ok(()) => format!("nothing was run; deployment {id} was created there and is closed"),
+            Err(_) => format!("nothing was run; deployment {id} was created there and stays open"),
+        }
+    }
+
+    /// Where a person sees the deployments to an environment.
+    fn page(&self, environment: &str) -> Option<String> {
+        let mut url = self.site.clone()?;
+        let mut segments = url.path_segments_mut().ok()?;
+        segments.pop_if_empty().extend(self.repository.split('/')).push("deployments").push(environment);
+        drop(segments);
+        Some(url.into())
+    }
+}
+
+const fn word(state: State) -> &'static str {
+    match state {
+        State::InProgress => "in_progress",
+        State::Success => "success",
+        State::Failure => "failure",
+        State::Error => "error",
+    }
+}
+
+/// Whether the newest status of ours says this. A status of somebody else's has another log.
+fn stands(listed: &[Status], state: &str, description: &str, log_url: Option<&str>) -> bool {
+    let ours = |status: &&Status| log_url.is_none() || status.log_url.as_deref() == log_url;
+    listed
+        .iter()
+        .filter(ours)
+        .max_by_key(|status| status.id)
+        .is_some_and(|status| status.state == state && status.description.as_deref().unwrap_or_default() == description)
+}
+
+fn is_of_run(payload: &Value, run: &str) -> bool {
+    match payload {
+        Value::String(text) => {
+            serde_json::from_str::<Value>(text).is_ok_and(|inner| inner.is_object() && is_of_run(&inner, run))
+        }
+        _ => payload["schema"] == PAYLOAD_SCHEMA && payload["run"] == run,
+    }
+}
+
+/// One line, no longer than GitHub takes.
+fn cut(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= DESCRIPTION {
+        return line;
+    }
+    let kept: String = line.chars().take(DESCRIPTION - 1).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// Whether GitHub takes it for a link: it refuses a request with another one.
+fn is_link(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+fn is_repository(name: &str) -> bool {
+    let good = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    name.split_once('/').is_some_and(|(owner, name)| good(owner) && good(name))
+}
+
+/// A text as one segment of a path.
+fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+/// Where people go, from where programs go: `api.github.com` and `api.NAME.ghe.com`, or `/api/v3` on Enterprise Server.
+fn site(api: &str) -> Option<Url> {
+    let mut url = Url::parse(api).ok()?;
+    let host = url.host_str()?.to_owned();
+    if let Some(path) = url.path().trim_end_matches('/').strip_suffix("/api/v3").map(str::to_owned) {
+        url.set_path(&path);
+    } else if host == "api.github.com" || (host.starts_with("api.") && host.ends_with(".ghe.com")) {
+        url.set_host(Some(host.trim_start_matches("api."))).ok()?;
+    } else {
+        return None;
+    }
+    Some(url)
 }

@@ -1,0 +1,268 @@
+//! What an answer of GitHub's means: done, not now, nobody knows, or no. Pure.
+
+use crate::problem::{Code, Problem};
+use http::{HeaderMap, StatusCode};
+use std::time::Duration;
+
+/// The longest part of GitHub's own words that is quoted, in characters.
+const QUOTED: usize = 300;
+
+/// Without a word on when, GitHub asks to wait at least this long at its secondary limits ("Rate limits for the REST API").
+const SECONDARY: Duration = Duration::from_secs(60);
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// Its status.
+    pub(super) status: StatusCode,
+    /// Its headers.
+    pub(super) headers: HeaderMap,
+    /// Its body, without our token.
+    pub(super) body: String,
+}
+
+/// What an answer means for the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// It was done.
+    Done,
+    /// It was not done, and will be if it is sent again, not before this long.
+    Later(Duration),
+    /// It may have been done. Not to be asked again before this long, where GitHub says so.
+    Doubtful(Option<Duration>),
+    /// It was not done and will not be.
+    Refused,
+}
+
+/// Why something could not be done.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failure {
+    /// The last answer, if there was one.
+    pub(super) answer: Option<Answer>,
+    /// Why there was none, or none that could be used.
+    pub(super) cause: Option<String>,
+    /// How long GitHub asks to wait, where that is too long.
+    pub(super) wait: Option<Duration>,
+    /// Whether it may have been done all the same.
+    pub(super) in_doubt: bool,
+    /// The API that was asked.
+    pub(super) api: String,
+}
+
+impl Answer {
+    /// What this means. `now` is in seconds since 1970.
+    pub(super) fn meaning(&self, good: StatusCode, now: i64) -> Meaning {
+        let status = self.status;
+        if status == good {
+            return Meaning::Done;
+        }
+        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+            return Meaning::Doubtful(self.retry_after(now));
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::FORBIDDEN && self.is_limited()) {
+            return Meaning::Later(self.retry_after(now).or_else(|| self.reset(now)).unwrap_or(SECONDARY));
+        }
+        Meaning::Refused
+    }
+
+    /// A 403 is a limit, not a denial, if it says when to come back or that nothing remains.
+    fn is_limited(&self) -> bool {
+        let words = self.message().to_ascii_lowercase();
+        self.headers.contains_key("retry-after")
+            || self.header("x-ratelimit-remaining") == Some("0")
+            || words.contains("rate limit")
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
+    }
+
+    /// In seconds, or until a date.
+    fn retry_after(&self, now: i64) -> Option<Duration> {
+        let value = self.header("retry-after")?;
+        let seconds = value.parse::<u64>().ok().or_else(|| {
+            let date = jiff::fmt::rfc2822::parse(value).ok()?;
+            u64::try_from((date.timestamp().as_second() - now).max(0)).ok()
+        })?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn reset(&self, now: i64) -> Option<Duration> {
+        if self.header("x-ratelimit-remaining") != Some("0") {
+            return None;
+        }
+        let reset: i64 = self.header("x-ratelimit-reset")?.parse().ok()?;
+        // One second more: the limit is over after that second, not at it.
+        Some(Duration::from_secs(u64::try_from((reset - now).max(0)).ok()? + 1))
+    }
+
+    /// GitHub's own words, in one line. Nothing of a page that some proxy made for people.
+    fn message(&self) -> String {
+        let Ok(body) = serde_json::from_str::<serde_json::Value>(&self.body) else {
+            let first = self.body.trim().lines().next().unwrap_or_default();
+            return if first.starts_with('<') { String::new() } else { quote(first) };
+        };
+        let mut words = vec![];
+        words.extend(body["message"].as_str().map(str::to_owned));
+        for error in body["errors"].as_array().into_iter().flatten() {
+            let text = |key: &str| error[key].as_str();
+            words.extend(match (error.as_str(), text("message"), text("field"), text("code")) {
+                (Some(message), ..) | (_, Some(message), ..) => Some(message.to_owned()),
+                (_, _, Some(field), Some(code)) => Some(format!("`{field}`: {code}")),
+                _ => None,
+            });
+        }
+        quote(&words.join(": "))
+    }
+
+    /// The permissions that would do, as they are written in a workflow. The header lists sets of them, with `;`
+    /// between: any one set is enough.
+    fn permissions(&self) -> Option<String> {
+        let first = self.header("x-accepted-github-permissions")?.split(';').next()?;
+        let pairs: Vec<_> = first.split(',').filter_map(|pair| pair.trim().split_once('=')).collect();
+        let good = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-".contains(&byte))
+        };
+        if pairs.is_empty() || !pairs.iter().all(|(name, level)| good(name) && good(level)) {
+            return None;
+        }
+        let written: Vec<_> =
+            pairs.iter().map(|(name, level)| format!("{}: {level}", name.replace('_', "-"))).collect();
+        Some(if written.len() == 1 { written.join("") } else { format!("{{ {} }}", written.join(", ")) })
+    }
+}
+
+impl Failure {
+    /// As a person is told of it. `action` goes on from "GitHub refused to".
+    pub(super) fn problem(&self, code: Code, action: &str) -> Problem {
+        let what = match &self.answer {
+            Some(answer) => {
+                let verb = match answer.status {
+                    status if status.is_server_error() || status == StatusCode::OK || status == StatusCode::CREATED => {
+                        "failed"
+                    }
+                    StatusCode::ACCEPTED => "merged a branch and did not",
+                    _ => "refused",
+                };
+                let link = if answer.status == StatusCode::ACCEPTED { " " } else { " to " };
+                format!("GitHub {verb}{link}{action} ({})", answer.status)
+            }
+            None => format!("GitHub did not answer when asked to {action}"),
+        };
+        let mut problem = Problem::new(code, what);
+        let message = self.answer.as_ref().map(Answer::message).filter(|message| !message.is_empty());
+        for cause in message.into_iter().chain(self.cause.clone()) {
+            problem = problem.because(cause);
+        }
+        if let Some(wait) = self.wait {
+            problem = problem
+                .because(format!("GitHub asks to wait {} s, which is longer than Windlass waits", wait.as_secs()));
+        }
+        problem.with_hint(self.hint())
+    }
+
+    fn hint(&self) -> String {
+        let again = || format!("run it again when `{}` answers", self.api);
+        let Some(answer) = &self.answer else { return again() };
+        let permission = answer.permissions().unwrap_or_else(|| "deployments: write".into());
+        match answer.status {
+            _ if self.wait.is_some() => "run it again when GitHub's limit is over".into(),
+            StatusCode::UNAUTHORIZED => {
+                "give the step a token that is still good: `env: GITHUB_TOKEN: ${{ github.token }}`".into()
+            }
+            StatusCode::FORBIDDEN => format!("give the job `permissions: {permission}`"),
+            StatusCode::NOT_FOUND => {
+                format!("give the job `permissions: {permission}`, for the repository that `GITHUB_REPOSITORY` names")
+            }
+            StatusCode::ACCEPTED => "deploy the branch's new commit".into(),
+            StatusCode::CONFLICT => "see to the commit's checks and conflicts, then run it again".into(),
+            status if status.is_redirection() => "set `GITHUB_REPOSITORY` to the repository's new name".into(),
+            status if status.is_client_error() => {
+                "push the commit, and see that environment and URLs are what GitHub takes".into()
+            }
+            _ => again(),
+        }
+    }
+}
+
+fn quote(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= QUOTED { line } else { line.chars().take(QUOTED).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+        let header = |(name, value): &(&str, &str)| {
+            (http::HeaderName::from_bytes(name.as_bytes()).unwrap(), http::HeaderValue::from_str(value).unwrap())
+        };
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers.iter().map(header).collect(),
+            body: body.into(),
+        }
+    }
+
+    #[test]
+    fn a_limit_is_told_from_a_denial() {
+        let later = |seconds| Meaning::Later(Duration::from_secs(seconds));
+        let spent = ("x-ratelimit-remaining", "0");
+        let reset = ("x-ratelimit-reset", "1800000009");
+        for (status, headers, body, meaning) in [
+            (201, vec![], "", Meaning::Done),
+            (200, vec![], "", Meaning::Refused),
+            (202, vec![], "", Meaning::Refused),
+            (409, vec![], "", Meaning::Refused),
+            (403, vec![], r#"{"message":"Resource not accessible by integration"}"#, Meaning::Refused),
+            (403, vec![("x-ratelimit-remaining", "12"), reset], "", Meaning::Refused),
+            (403, vec![spent, reset], "", later(10)),
+            (403, vec![("retry-after", "7"), spent, reset], "", later(7)),
+            (403, vec![], r#"{"message":"You have exceeded a secondary rate limit"}"#, later(60)),
+            (429, vec![], "", later(60)),
+            (429, vec![("retry-after", "3")], "", later(3)),
+            (429, vec![("retry-after", "Fri, 15 Jan 2027 08:00:05 GMT")], "", later(5)),
+            (429, vec![("retry-after", "soon")], "", later(60)),
+            (502, vec![], "<html>", Meaning::Doubtful(None)),
+            (503, vec![("retry-after", "2")], "", Meaning::Doubtful(Some(Duration::from_secs(2)))),
+        ] {
+            assert_eq!(
+                answer(status, &headers, body).meaning(StatusCode::CREATED, NOW),
+                meaning,
+                "{status} {headers:?} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_denial_says_which_permission_would_do() {
+        let hint = |headers: &[(&str, &str)]| {
+            let answer = answer(403, headers, r#"{"message":"Resource not accessible by integration"}"#);
+            Failure { answer: Some(answer), ..Failure::default() }.hint()
+        };
+        let accepted = "x-accepted-github-permissions";
+        assert_eq!(hint(&[]), "give the job `permissions: deployments: write`");
+        assert_eq!(
+            hint(&[(accepted, "contents=read; deployments=write")]),
+            "give the job `permissions: contents: read`"
+        );
+        assert_eq!(
+            hint(&[(accepted, "deployments=write,pull_requests=read")]),
+            "give the job `permissions: { deployments: write, pull-requests: read }`"
+        );
+        assert_eq!(hint(&[(accepted, "`rm`")]), "give the job `permissions: deployments: write`");
+    }
+
+    #[test]
+    fn githubs_words_are_quoted_and_a_proxys_page_is_not() {
+        let message = |body: &str| answer(422, &[], body).message();
+        assert_eq!(message("<html>\n<h1>Bad Gateway</h1>"), "");
+        assert_eq!(message("Retry later\n\nmore"), "Retry later");
+        let body = r#"{"message":"Validation Failed","errors":[{"resource":"Deployment","code":"invalid","field":"ref"},"a b"]}"#;
+        assert_eq!(message(body), "Validation Failed: `ref`: invalid: a b");
+        assert_eq!(message(&"x".repeat(1000)).chars().count(), QUOTED + 1);
+    }
+}
