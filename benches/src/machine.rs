@@ -12,7 +12,9 @@ fn first_line_of(program: &str, arguments: &[&str]) -> Option<String> {
 
 /// The value of the first line `KEY : VALUE` of a file of the kernel's.
 fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.split_once(':').filter(|(name, _)| name.trim() == key)).map(|(_, value)| value.trim())
+    text.lines()
+        .find_map(|line| line.split_once(':').filter(|(name, _)| name.trim() == key))
+        .map(|(_, value)| value.trim())
 }
 
 /// The machine and the programs that were compared, one line each.
@@ -20,19 +22,28 @@ pub(crate) fn description(directory: &Path) -> Vec<String> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let (processor, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let gib = value_of(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok()).unwrap_or_default() >> 20;
+    let gib =
+        value_of(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
+            >> 20;
     let load = read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ");
     let mut lines = vec![
-        format!("{cores} cores, {}, {gib} GiB of memory", value_of(&processor, "model name").unwrap_or("an unknown processor")),
+        format!(
+            "{cores} cores, {}, {gib} GiB of memory",
+            value_of(&processor, "model name").unwrap_or("an unknown processor")
+        ),
         format!("load average at the start (other work on the same cores): {load}"),
     ];
-    let programs: [(&str, &[&str]); 4] = [("uname", &["-sr"]), ("rustc", &["--version"]), ("node", &["--version"]), ("cat", &["--version"])];
+    let programs: [(&str, &[&str]); 4] =
+        [("uname", &["-sr"]), ("rustc", &["--version"]), ("node", &["--version"]), ("cat", &["--version"])];
     for (program, arguments) in programs {
         if let Some(line) = first_line_of(program, arguments) {
             lines.push(format!("{program}: {line}"));
         }
     }
-    lines.extend(first_line_of("stat", &["--file-system", "--format=%T", &directory.to_string_lossy()]).map(|kind| format!("file system: {kind}")));
+    lines.extend(
+        first_line_of("stat", &["--file-system", "--format=%T", &directory.to_string_lossy()])
+            .map(|kind| format!("file system: {kind}")),
+    );
     if let Ok(milliseconds) = sync(directory) {
         lines.push(format!("appending a line to a file and syncing it: {milliseconds:.3} ms"));
     }

@@ -3,7 +3,9 @@
 /// A table: the first row is its head.
 pub(crate) fn markdown(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
@@ -15,7 +17,11 @@ pub(crate) fn markdown(rows: &[Vec<String>]) -> String {
         text.push_str("|\n");
         if index == 0 {
             for (column, width) in widths.iter().enumerate() {
-                text += &if column == 0 { format!("| {} ", "-".repeat(*width)) } else { format!("| {}: ", "-".repeat(width - 1)) };
+                text += &if column == 0 {
+                    format!("| {} ", "-".repeat(*width))
+                } else {
+                    format!("| {}: ", "-".repeat(width - 1))
+                };
             }
             text.push_str("|\n");
         }
