@@ -1,7 +1,7 @@
 // Runs the binary in place of this process: its arguments from the step's inputs, its output passed through, its signals
 // forwarded, its exit code ours, its result the step's outputs. Needs nothing but node.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -58,15 +58,31 @@ export function resultOf(line) {
   }
 }
 
+/**
+ * Where the environment can be seen, as `status` says: the result is about the deployment, and does not have it. Empty
+ * where the environment has no URL.
+ */
+export function environmentUrl(binary, inputs, environment, result) {
+  if (result === undefined) return "";
+  const list = ["status", "--format=json", `--environment=${result.environment}`];
+  if (inputs.config !== undefined) list.push(`--config=${inputs.config}`);
+  const status = spawnSync(binary, list, { env: environmentOf(inputs, environment), encoding: "utf8", timeout: 10_000 });
+  try {
+    return JSON.parse(status.stdout)[0]?.url ?? "";
+  } catch {
+    return "";
+  }
+}
+
 /** The step's outputs. */
-export function outputsOf(result, exitCode) {
+export function outputsOf(result, exitCode, url) {
   const text = (value) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
   return {
     outcome: text(result?.outcome),
     run: text(result?.run),
     "plan-digest": text(result?.plan),
     "deployment-id": text(result?.deployment?.id),
-    "environment-url": text(result?.deployment?.environment_url),
+    "environment-url": text(url),
     "exit-code": text(exitCode),
   };
 }
@@ -141,7 +157,9 @@ export async function launch(environment, { stdout, stderr, signals }) {
   // 2: nothing was run. A child that a signal ended has the code that a shell would give it.
   const code = end.error ? 2 : (end.code ?? 128 + (constants.signals[end.signal] ?? 0));
   if (environment.GITHUB_OUTPUT) {
-    appendFileSync(environment.GITHUB_OUTPUT, written(outputsOf(resultOf(lines.end()), code)));
+    const result = resultOf(lines.end());
+    const url = environmentUrl(binary, inputs, environment, result);
+    appendFileSync(environment.GITHUB_OUTPUT, written(outputsOf(result, code, url)));
   }
   return code;
 }

@@ -301,6 +301,13 @@ pub enum Event {
         /// In milliseconds.
         duration_ms: u64,
     },
+    /// A step's work stays as it is: its plan said that it cannot be taken back.
+    StepKept {
+        /// Its id.
+        step: String,
+        /// One line.
+        summary: String,
+    },
     /// A step's work could not be taken back.
     RevertFailed {
         /// Its id.

@@ -19,8 +19,7 @@ async function post(path, body) {
 }
 
 function finish(outcome, id, code) {
-  const url = `https://${options.environment ?? "staging"}.shop.example`;
-  const deployment = { forge: "github", id: id === null ? null : String(id), url: null, environment_url: url };
+  const deployment = { forge: "github", id: id === null ? null : String(id), url: null };
   const steps = [{ id: "release", plugin: "command@0.1.0", outcome: "succeeded", attempts: 1, duration_ms: 1 }];
   const result = { schema: "windlass.result/1", run: "01fake", app: "shop", environment: options.environment, component: null };
   console.log(JSON.stringify({ ...result, outcome, reason: null, plan: "sha256:fa4e", deployment, steps }));
@@ -28,7 +27,9 @@ function finish(outcome, id, code) {
 }
 
 console.error(`fake: ${JSON.stringify([command, ...rest])}`);
-if (mode === "plain") {
+if (command === "status") {
+  console.log(JSON.stringify([{ environment: options.environment, url: `https://${options.environment}.shop.example` }]));
+} else if (mode === "plain") {
   console.log("all well");
 } else if (mode === "wait") {
   const still = setInterval(() => {}, 1000);

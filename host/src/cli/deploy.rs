@@ -326,6 +326,7 @@ async fn deploy(
         environment_url: asking.environment.url.clone(),
         log_url: project.facts.log_url.clone(),
     };
+    let cancellation = signals();
     let created = match forge.create(&announcement).await {
         Ok(created) => created,
         Err(problem) => {
@@ -348,7 +349,7 @@ async fn deploy(
         on_cancel: project.config.on_cancel.unwrap_or(if in_ci { OnCancel::Stop } else { OnCancel::Rollback }),
         timeout: project.config.timeout.as_ref().map(crate::config::Duration::get),
     };
-    let result = crate::run::run(prepared, &options, &run, recorder.clone(), signals()).await;
+    let result = crate::run::run(prepared, &options, &run, recorder.clone(), cancellation).await;
     let result = match result {
         Ok(result) => result,
         Err(problem) => {
@@ -460,36 +461,66 @@ fn exit_of(result: &RunResult, told: bool) -> Exit {
     }
 }
 
-/// Counts the signals that ask the run to stop.
+/// Counts the signals that ask the run to stop. They are listened for from the moment that this returns: a signal while
+/// the forge is asked must not kill a process that has created a deployment.
 fn signals() -> watch::Receiver<u32> {
     let (sender, receiver) = watch::channel(0);
-    tokio::spawn(async move {
-        loop {
-            if !one_signal().await {
-                // Signals cannot be listened for: the run cannot be cancelled, and the channel stays open.
-                std::future::pending::<()>().await;
+    match stop_signals() {
+        Ok(mut next) => drop(tokio::spawn(async move {
+            loop {
+                next.recv().await;
+                sender.send_modify(|times| *times += 1);
             }
-            sender.send_modify(|times| *times += 1);
-        }
-    });
+        })),
+        // Signals cannot be listened for: they end the process, as without us.
+        Err(error) => tracing::warn!("signals cannot be listened for: {error}"),
+    }
     receiver
 }
 
 #[cfg(unix)]
-async fn one_signal() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return false;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    true
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
-#[cfg(not(unix))]
-async fn one_signal() -> bool {
-    tokio::signal::ctrl_c().await.is_ok()
+#[cfg(unix)]
+fn stop_signals() -> std::io::Result<StopSignals> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(StopSignals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Windows asks with Ctrl-C, Ctrl-Break, and when the console is closed.
+#[cfg(windows)]
+struct StopSignals {
+    interrupt: tokio::signal::windows::CtrlC,
+    pause: tokio::signal::windows::CtrlBreak,
+    close: tokio::signal::windows::CtrlClose,
+}
+
+#[cfg(windows)]
+fn stop_signals() -> std::io::Result<StopSignals> {
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
+    Ok(StopSignals { interrupt: ctrl_c()?, pause: ctrl_break()?, close: ctrl_close()? })
+}
+
+#[cfg(windows)]
+impl StopSignals {
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.pause.recv() => {}
+            _ = self.close.recv() => {}
+        }
+    }
 }

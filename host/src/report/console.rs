@@ -105,6 +105,9 @@ impl Listener for Console {
                     format!("{} {step}: {} {}", style.green("↩"), harmless(summary), style.dim(&took(*duration_ms)));
                 self.line(&line);
             }
+            Event::StepKept { step, .. } => {
+                self.line(&format!("{} {step}: stays as it is, because it cannot be taken back", style.yellow("!")));
+            }
             Event::RevertFailed { step, trouble, .. } => {
                 self.line(&format!("{} {} could not be taken back", style.red("✗"), style.bold(step)));
                 self.trouble(trouble);

@@ -17,7 +17,7 @@ use crate::plugin::{Answer, Call, CallFailure, Effect, Function, Outcome, StepSt
 use crate::policy::{Phase, Usage};
 use crate::prepare::{Prepared, PreparedStep};
 use crate::problem::{Code, Problem};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use surroundings::{Running, Shared};
@@ -77,6 +77,7 @@ struct Machine<'a> {
     results: BTreeMap<String, StepResult>,
     effects: bool,
     changed: bool,
+    lasting: BTreeSet<String>,
 }
 
 /// How a step ended.
@@ -119,6 +120,7 @@ pub async fn run(
         results: BTreeMap::new(),
         effects: false,
         changed: false,
+        lasting: BTreeSet::new(),
         prepared,
     };
     let result = machine.run().await?;
@@ -235,6 +237,9 @@ impl Machine<'_> {
         }
         let changes = planned.intents.iter().any(|intent| intent.effect != Effect::Reads) || planned.intents.is_empty();
         self.effects |= changes;
+        if !planned.intents.iter().any(|intent| matches!(intent.effect, Effect::Changes | Effect::Unknown)) {
+            self.lasting.insert(step.step.id.as_str().to_owned());
+        }
         let mut backoff = step.step.retry.backoff.get();
         for attempt in 1.. {
             match self.attempt(&step, attempt, changes, 1).await? {
@@ -412,19 +417,25 @@ impl Machine<'_> {
             return Ok(RunOutcome::Failed);
         }
         self.recorder.record(&Event::RunTurned { step: failed_id })?;
-        let mut all = true;
+        let mut ended = BTreeSet::new();
         for index in to_revert {
             let step = self.prepared.steps[index].clone();
-            all &= self.revert(&step).await?;
+            ended.insert(self.revert(&step).await?);
             if *self.cancellation.borrow() > 1 {
                 self.recorder.note("a second signal cut the reverts short")?;
                 return Ok(RunOutcome::RollbackFailed);
             }
         }
-        Ok(if all { RunOutcome::RolledBack } else { RunOutcome::RollbackFailed })
+        Ok(if ended.contains(&Reverted::Not) {
+            RunOutcome::RollbackFailed
+        } else if ended.contains(&Reverted::Wholly) {
+            RunOutcome::RolledBack
+        } else {
+            RunOutcome::Failed
+        })
     }
 
-    async fn revert(&mut self, step: &PreparedStep) -> Result<bool, Problem> {
+    async fn revert(&mut self, step: &PreparedStep) -> Result<Reverted, Problem> {
         let id = step.step.id.as_str().to_owned();
         self.recorder.record(&Event::RevertStarted { step: id.clone() })?;
         let started = Instant::now();
@@ -452,6 +463,11 @@ impl Machine<'_> {
         match answer {
             Ok(Answer::Outcome(outcome)) => {
                 let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
+                // The plan said that it cannot be taken back, so nobody may say that it was.
+                if self.lasting.contains(&id) {
+                    self.recorder.record(&Event::StepKept { step: id, summary })?;
+                    return Ok(Reverted::Kept);
+                }
                 self.recorder.record(&Event::StepReverted {
                     step: id,
                     summary,
@@ -459,7 +475,7 @@ impl Machine<'_> {
                     duration_ms: milliseconds(took),
                 })?;
                 self.conclude(step, StepOutcome::Reverted, 0, took);
-                Ok(true)
+                Ok(Reverted::Wholly)
             }
             Ok(_) => {
                 self.revert_failed(step, &Problem::new(Code::Bug, "`revert` was answered with something else"), took)
@@ -473,14 +489,14 @@ impl Machine<'_> {
         }
     }
 
-    fn revert_failed(&mut self, step: &PreparedStep, problem: &Problem, took: Duration) -> Result<bool, Problem> {
+    fn revert_failed(&mut self, step: &PreparedStep, problem: &Problem, took: Duration) -> Result<Reverted, Problem> {
         self.recorder.record(&Event::RevertFailed {
             step: step.step.id.as_str().to_owned(),
             trouble: Trouble::from(problem),
             duration_ms: milliseconds(took),
         })?;
         self.conclude(step, StepOutcome::RevertFailed, 0, took);
-        Ok(false)
+        Ok(Reverted::Not)
     }
 
     /// The finally steps: whatever happened, and whatever comes of them is only noted.
@@ -518,6 +534,15 @@ impl Machine<'_> {
         }
         Ok(())
     }
+}
+
+/// What came of taking a step back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reverted {
+    Wholly,
+    /// It stays, as the plan said.
+    Kept,
+    Not,
 }
 
 enum Attempt {
