@@ -3,6 +3,13 @@
 //! Each [`Project`] is a temporary directory with a home of its own. What a run prints is scrubbed of what differs from run
 //! to run, so that whole outputs can be compared.
 
+pub mod database;
+pub mod server;
+pub mod slack;
+
+pub mod probe;
+pub mod server;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
