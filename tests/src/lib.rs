@@ -4,11 +4,9 @@
 //! to run, so that whole outputs can be compared.
 
 pub mod database;
-pub mod server;
-pub mod slack;
-
 pub mod probe;
 pub mod server;
+pub mod slack;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
