@@ -5,7 +5,7 @@ use super::arguments::{
 };
 use super::project::Project;
 use super::{Failed, print, say};
-use crate::config::{Environment, OnCancel, Selection};
+use crate::config::{DeploymentOwner, Environment, OnCancel, Selection};
 use crate::event::{Event, Level, Listener, RunOutcome, StepEntry, Subject};
 use crate::forge::{Announcement, Created, Forge, State};
 use crate::journal::Journal;
@@ -303,6 +303,14 @@ async fn deploy(
     }
     let token = asking.secrets.get(GITHUB_TOKEN);
     let forge = Forge::choose(common.forge, &project.facts, token)?;
+    if asking.environment.deployment == Some(DeploymentOwner::Adopt) && matches!(forge, Forge::GitHub(_)) {
+        return Err(Problem::new(Code::NotAvailable, "this version of Windlass cannot adopt the job's own deployment")
+            .because("it would create a second one beside it")
+            .with_note("nothing was run")
+            .with_hint("write `deployment = \"own\"`, and take `environment:` out of the job")
+            .at(project.config.place_of_environment(asking.environment, "deployment"))
+            .into());
+    }
     say(&report::plan(&prepared.plan, false, style));
     let component = common.component.as_deref();
     gate::approval(&project.config, asking.environment)?;
@@ -315,7 +323,7 @@ async fn deploy(
     let _lease = gate::lease(&project.directory, &project.config, asking.environment, component, &run).await?;
     say(&format!("\n{}", report::announce(&asking.subject, &run, style)));
     let journal = Journal::create(&history::runs_directory(&project.directory).join(&run))?;
-    let recorder = Arc::new(Recorder::new(journal, listener));
+    let recorder = Arc::new(Recorder::new(journal, listener, prepared.services.redactor.clone()));
     let plan = prepared.plan.digest();
     recorder.record(&run_started(&run, &asking.subject, &plan, forge.name(), &prepared))?;
     let announcement = Announcement {

@@ -1,8 +1,11 @@
-//! The one place where events go: into the journal first, then to whoever listens.
+//! The one place where events go: into the journal first, then to whoever listens. Whoever makes an event keeps secrets
+//! out of it; here is where one that slipped through is taken out all the same.
 
 use crate::event::{Event, Listener};
 use crate::journal::Journal;
 use crate::problem::Problem;
+use crate::secret::Redactor;
+use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Writes events down and tells of them.
@@ -10,13 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Recorder {
     journal: Mutex<Journal>,
     listener: Arc<dyn Listener>,
+    redactor: Redactor,
 }
 
 impl Recorder {
     /// A recorder for one run.
     #[must_use]
-    pub fn new(journal: Journal, listener: Arc<dyn Listener>) -> Self {
-        Self { journal: Mutex::new(journal), listener }
+    pub fn new(journal: Journal, listener: Arc<dyn Listener>, redactor: Redactor) -> Self {
+        Self { journal: Mutex::new(journal), listener, redactor }
     }
 
     /// Write an event down, and then tell of it. On disk when it returns.
@@ -24,9 +28,24 @@ impl Recorder {
     /// # Errors
     /// [`crate::problem::Code::JournalUnwritable`]: nothing may happen after that.
     pub fn record(&self, event: &Event) -> Result<(), Problem> {
+        let clean = self.without_secrets(event);
+        let event = clean.as_ref().unwrap_or(event);
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(event)?;
         self.listener.event(event);
         Ok(())
+    }
+
+    /// The event without secrets; none where it has none.
+    fn without_secrets(&self, event: &Event) -> Option<Event> {
+        if self.redactor.is_empty() {
+            return None;
+        }
+        let mut value = serde_json::to_value(event).ok()?;
+        if !self.redactor.contains(&value.to_string()) {
+            return None;
+        }
+        redact(&mut value, &self.redactor);
+        serde_json::from_value(value).ok()
     }
 
     /// Write a note down.
@@ -41,5 +60,34 @@ impl Recorder {
     #[must_use]
     pub fn listener(&self) -> &Arc<dyn Listener> {
         &self.listener
+    }
+}
+
+fn redact(value: &mut Value, redactor: &Redactor) {
+    match value {
+        Value::String(text) => *text = redactor.redact(text).into_owned(),
+        Value::Array(values) => values.iter_mut().for_each(|value| redact(value, redactor)),
+        Value::Object(object) => object.values_mut().for_each(|value| redact(value, redactor)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Silent;
+    use crate::secret::Secrets;
+
+    #[test]
+    fn a_secret_that_slipped_into_an_event_is_not_written_down() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let secrets = Secrets::from_environment(["TOKEN"], |_| Some("hunter2-hunter2".to_owned()));
+        let journal = Journal::create(directory.path()).expect("a journal");
+        let recorder = Recorder::new(journal, Arc::new(Silent), secrets.redactor());
+        recorder.note("the token is hunter2-hunter2").expect("an event");
+        recorder.note("nothing to hide").expect("an event");
+        let entries = crate::journal::read(directory.path()).expect("the journal").entries;
+        assert_eq!(entries[0].event, Event::NoteAdded { text: "the token is ***".into() });
+        assert_eq!(entries[1].event, Event::NoteAdded { text: "nothing to hide".into() });
     }
 }
