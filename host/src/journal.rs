@@ -175,7 +175,10 @@ fn parse(text: &[u8], name: &str) -> Result<Record, Problem> {
             break;
         };
         let number = index + 1;
-        let split = line.len().checked_sub(TAIL).filter(|&at| line.get(at..at + 10) == Some(b",\"chain\":\""));
+        let split = line
+            .len()
+            .checked_sub(TAIL)
+            .filter(|&at| line.get(at..at + 10) == Some(b",\"chain\":\"") && line.ends_with(b"\"}"));
         let parts = split.and_then(|at| {
             let body = std::str::from_utf8(&line[..at]).ok()?;
             Some((body, std::str::from_utf8(&line[at + 10..at + 74]).ok()?))

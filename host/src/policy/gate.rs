@@ -280,8 +280,12 @@ fn path_matches(granted: &str, path: &str) -> bool {
     granted == path || (granted.ends_with('/') && path.starts_with(granted) && (granted == "/" || !climbs))
 }
 
-/// The same directory, whatever dots and slashes it is written with.
+/// The same directory, whatever dots and slashes it is written with. An absolute one is never that of a grant, which is
+/// relative to the project.
 fn same_directory(one: &str, other: &str) -> bool {
+    if one.starts_with('/') || other.starts_with('/') {
+        return false;
+    }
     let parts = |path: &str| -> Vec<String> {
         path.split('/').filter(|part| !matches!(*part, "" | ".")).map(Into::into).collect()
     };
@@ -349,6 +353,21 @@ mod tests {
             (&[], &[], true),
         ] {
             assert_eq!(arguments_match(&words(patterns), &words(arguments)), expected, "{patterns:?} {arguments:?}");
+        }
+    }
+
+    #[test]
+    fn directories_are_the_same_only_below_the_project() {
+        for (one, other, expected) in [
+            (".", ".", true),
+            (".", "./", true),
+            ("deep", "./deep/", true),
+            ("deep", "deep/../deep", false),
+            ("deep", "/deep", false),
+            (".", "/", false),
+            (".", "..", false),
+        ] {
+            assert_eq!(same_directory(one, other), expected, "{one} {other}");
         }
     }
 

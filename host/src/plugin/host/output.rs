@@ -3,6 +3,7 @@
 
 use super::{Surroundings, locked};
 use crate::event::Level;
+use crate::process::Stream;
 use crate::secret::{Redactor, StreamRedactor};
 use std::io;
 use std::pin::Pin;
@@ -23,15 +24,17 @@ pub(super) struct Output {
     cut: bool,
     surroundings: Option<Arc<dyn Surroundings>>,
     redactor: Redactor,
-    stream: StreamRedactor,
+    /// Of standard output and of standard error: what one says between two pieces of a secret on the other must not
+    /// keep them apart.
+    streams: [StreamRedactor; 2],
     tail: Vec<u8>,
     last_error: Option<String>,
 }
 
 impl Output {
     pub(super) fn new(limit: u64, surroundings: Option<Arc<dyn Surroundings>>, redactor: Redactor) -> Self {
-        let stream = redactor.stream();
-        Self { limit, left: limit, cut: false, surroundings, redactor, stream, tail: Vec::new(), last_error: None }
+        let streams = [redactor.stream(), redactor.stream()];
+        Self { limit, left: limit, cut: false, surroundings, redactor, streams, tail: Vec::new(), last_error: None }
     }
 
     /// A text for anywhere outside, without secrets.
@@ -55,26 +58,28 @@ impl Output {
     }
 
     /// What a child or the guest writes, as it comes.
-    pub(super) fn write(&mut self, bytes: &[u8]) {
-        let Self { stream, surroundings, tail, left, .. } = self;
+    pub(super) fn write(&mut self, from: Stream, bytes: &[u8]) {
+        let Self { streams, surroundings, tail, left, .. } = self;
         let mut over = false;
-        stream.push(bytes, &mut |clean| over |= !pass(clean, left, tail, surroundings.as_ref()));
+        streams[place(from)].push(bytes, &mut |clean| over |= !pass(clean, left, tail, surroundings.as_ref()));
         if over {
             self.say_cut();
         }
     }
 
     /// What a child writes that is captured: only the last of it is kept here, for a message.
-    pub(super) fn keep(&mut self, bytes: &[u8]) {
-        let Self { stream, tail, .. } = self;
-        stream.push(bytes, &mut |clean| keep_tail(tail, clean));
+    pub(super) fn keep(&mut self, from: Stream, bytes: &[u8]) {
+        let Self { streams, tail, .. } = self;
+        streams[place(from)].push(bytes, &mut |clean| keep_tail(tail, clean));
     }
 
     /// The end of what a child or the guest writes.
     pub(super) fn finish(&mut self) {
-        let Self { stream, surroundings, tail, left, .. } = self;
+        let Self { streams, surroundings, tail, left, .. } = self;
         let mut over = false;
-        stream.finish(&mut |clean| over |= !pass(clean, left, tail, surroundings.as_ref()));
+        for stream in streams {
+            stream.finish(&mut |clean| over |= !pass(clean, left, tail, surroundings.as_ref()));
+        }
         if over {
             self.say_cut();
         }
@@ -138,9 +143,16 @@ fn keep_tail(tail: &mut Vec<u8>, bytes: &[u8]) {
     tail.extend_from_slice(bytes);
 }
 
-/// The guest's standard output and standard error.
+const fn place(from: Stream) -> usize {
+    match from {
+        Stream::Out => 0,
+        Stream::Error => 1,
+    }
+}
+
+/// The guest's standard output or standard error.
 #[derive(Clone)]
-pub(super) struct GuestStream(pub(super) Arc<Mutex<Output>>);
+pub(super) struct GuestStream(pub(super) Arc<Mutex<Output>>, pub(super) Stream);
 
 impl IsTerminal for GuestStream {
     fn is_terminal(&self) -> bool {
@@ -156,7 +168,7 @@ impl StdoutStream for GuestStream {
 
 impl AsyncWrite for GuestStream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        locked(&self.0).write(bytes);
+        locked(&self.0).write(self.1, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

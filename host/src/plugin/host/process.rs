@@ -30,8 +30,20 @@ impl Temporary {
     fn make() -> std::io::Result<Self> {
         let name = format!("windlass-{:016x}", getrandom::u64().unwrap_or_else(|_| std::process::id().into()));
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path)?;
+        Self::create(&path)?;
         Ok(Self(path))
+    }
+
+    /// For this user only: others on the machine have no business in it.
+    #[cfg(unix)]
+    fn create(path: &Path) -> std::io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().mode(0o700).create(path)
+    }
+
+    #[cfg(not(unix))]
+    fn create(path: &Path) -> std::io::Result<()> {
+        std::fs::create_dir(path)
     }
 }
 
@@ -115,7 +127,8 @@ impl interface::Host for State {
         let spawn = Spawn {
             program,
             arguments: command.arguments.clone(),
-            directory: self.services.project.join(&command.directory),
+            // As it was granted, and not as it was asked for.
+            directory: self.services.project.join(&exec.directory),
             environment,
             input: command.input,
             background: exec.background,
@@ -125,9 +138,9 @@ impl interface::Host for State {
         let stream = spawn.capture.is_none();
         let output = self.output.clone();
         locked(&output).take_tail();
-        let result = process::run(spawn, |_, bytes| {
+        let result = process::run(spawn, |from, bytes| {
             let mut output = locked(&output);
-            if stream { output.write(bytes) } else { output.keep(bytes) }
+            if stream { output.write(from, bytes) } else { output.keep(from, bytes) }
         })
         .await;
         let tail = locked(&output).take_tail();
