@@ -87,6 +87,9 @@ pub struct StepEntry {
 pub struct Trouble {
     /// The stable word.
     pub code: String,
+    /// The plugin's own word, where a plugin says so, for example `lockfile-drift`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// What could not be done.
     pub what: String,
     /// Why.
@@ -104,6 +107,7 @@ impl From<&Problem> for Trouble {
     fn from(problem: &Problem) -> Self {
         Self {
             code: problem.code.word().into(),
+            detail: problem.detail.clone(),
             what: problem.what.clone(),
             causes: problem.causes.clone(),
             note: problem.note.clone(),

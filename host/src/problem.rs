@@ -34,6 +34,8 @@ impl Place {
 pub struct Problem {
     /// The stable word.
     pub code: Code,
+    /// The plugin's own word, where a plugin says so.
+    pub detail: Option<String>,
     /// What could not be done, and to what.
     pub what: String,
     /// The immediate reasons, nearest first, others' words verbatim.
@@ -49,7 +51,7 @@ pub struct Problem {
 impl Problem {
     /// A problem in one line.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), causes: vec![], note: None, hint: None, place: None }
+        Self { code, detail: None, what: what.into(), causes: vec![], note: None, hint: None, place: None }
     }
 
     /// With one more reason, nearest first.

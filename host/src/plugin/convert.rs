@@ -54,7 +54,15 @@ impl Failure {
     #[must_use]
     pub fn into_problem(self) -> Problem {
         let code = if self.kind == Kind::Denied { Code::StepDenied } else { Code::StepFailed };
-        Problem { code, what: self.message, causes: self.causes, note: self.note, hint: self.hint, place: None }
+        Problem {
+            code,
+            detail: Some(self.code),
+            what: self.message,
+            causes: self.causes,
+            note: self.note,
+            hint: self.hint,
+            place: None,
+        }
     }
 }
 

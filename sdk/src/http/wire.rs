@@ -257,5 +257,10 @@ fn explain(what: &str, code: &ErrorCode) -> Error {
         ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => ("closed", "the connection was closed"),
         _ => ("failed", "it failed"),
     };
-    Error::Unreachable { code: word, message: format!("`{what}`: {text} ({code:?})") }
+    // Where the text says all that the code does, the code is only noise.
+    let message = match word {
+        "connection-refused" | "timed-out" | "closed" => format!("`{what}`: {text}"),
+        _ => format!("`{what}`: {text} ({code:?})"),
+    };
+    Error::Unreachable { code: word, message }
 }
