@@ -4,6 +4,7 @@ use super::output::{GuestStream, Output};
 use super::{Services, writes};
 use crate::policy::Gate;
 use crate::problem::{Code, Problem};
+use crate::process::Stream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
@@ -11,15 +12,25 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 /// What WASI gives to one call: nothing is inherited.
 pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Output>>) -> Result<WasiCtx, Problem> {
     let mut builder = WasiCtxBuilder::new();
-    builder.stdout(GuestStream(output.clone())).stderr(GuestStream(output.clone()));
+    builder.stdout(GuestStream(output.clone(), Stream::Out)).stderr(GuestStream(output.clone(), Stream::Error));
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     for name in gate.variables() {
         if let Some(value) = services.environment.get(&name) {
             builder.env(&name, value);
         }
     }
+    let mut trees: Vec<(String, PathBuf)> = Vec::new();
     for (path, access) in gate.directories() {
         let Some(directory) = find(&services.project, &path, writes(access))? else { continue };
+        // Links can make two trees of different names one. What is read-only in one must not be open in the other.
+        if let Some((other, _)) =
+            trees.iter().find(|(_, other)| other.starts_with(&directory) || directory.starts_with(other))
+        {
+            return Err(Problem::new(Code::StepDenied, format!("the directories `{other}` and `{path}` overlap"))
+                .because(format!("both lead to `{}` on disk", directory.display()))
+                .with_hint("take out the link, or name one of them only"));
+        }
+        trees.push((path.clone(), directory.clone()));
         let permissions = if writes(access) { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
         builder.preopened_dir(&directory, &path, permissions).map_err(|error| {
             Problem::new(Code::StepFailed, format!("the directory `{path}` cannot be opened"))
@@ -35,14 +46,21 @@ fn find(project: &Path, path: &str, make: bool) -> Result<Option<PathBuf>, Probl
         Problem::new(Code::StepFailed, format!("the directory `{path}` cannot be opened")).because(error)
     };
     let wanted = project.join(path);
+    let project = project.canonicalize().map_err(|error| problem(&error))?;
+    let inside = |found: &Path| {
+        if found.starts_with(&project) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::StepDenied, format!("the directory `{path}` leads out of the project"))
+            .because(format!("there is a link to `{}` in it", found.display())))
+    };
     if make && !wanted.exists() {
+        // Nothing is made behind a link either: what is there already decides.
+        let there = wanted.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+        inside(there.as_deref().unwrap_or(&project))?;
         std::fs::create_dir_all(&wanted).map_err(|error| problem(&error))?;
     }
     let Ok(found) = wanted.canonicalize() else { return Ok(None) };
-    let project = project.canonicalize().map_err(|error| problem(&error))?;
-    if !found.starts_with(&project) {
-        return Err(Problem::new(Code::StepDenied, format!("the directory `{path}` leads out of the project"))
-            .because(format!("it is a link to `{}`", found.display())));
-    }
+    inside(&found)?;
     Ok(Some(found))
 }

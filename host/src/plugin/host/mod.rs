@@ -8,6 +8,7 @@ mod files;
 mod network;
 mod output;
 mod process;
+mod reflection;
 mod run;
 
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
@@ -99,6 +100,9 @@ struct MemoryLimiter {
     used: usize,
 }
 
+/// Files, requests, timers and the like that a guest may hold at once. Each costs the host some memory.
+const RESOURCES: usize = 10_000;
+
 /// Entries of one table; a component has few, so this is plenty.
 const TABLE_ELEMENTS: usize = 100_000;
 
@@ -133,7 +137,22 @@ pub(super) struct State {
     function: Option<Function>,
     plugin: String,
     fatal: Option<Problem>,
+    /// What is left of [`KEPT`].
+    kept: usize,
+    /// What is left of [`REPORTED`].
+    reported: usize,
+    /// What is left of [`TOLD`].
+    told: usize,
+    /// What was said to the log, once.
+    said: std::collections::BTreeSet<&'static str>,
 }
+
+/// The most that one call may put into the journal as records and state, in bytes.
+const KEPT: usize = 64 << 20;
+/// The most that one call may put into the run's report, in bytes.
+const REPORTED: usize = 1 << 20;
+/// The most that one call may say of its progress, in bytes.
+const TOLD: usize = 4 << 20;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -169,11 +188,13 @@ impl State {
         let wasi = files::context(&gate, &services, &output)?;
         let gate = Arc::new(Mutex::new(gate));
         let placeholders = Arc::<Mutex<Placeholders>>::default();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
         Ok(Self {
-            table: ResourceTable::new(),
+            table,
             wasi,
             http: wasmtime_wasi_http::WasiHttpCtx::new(),
-            egress: network::Egress::new(gate.clone(), placeholders.clone(), output.clone(), services.client.clone()),
+            egress: network::Egress::new(gate.clone(), placeholders.clone(), output.clone(), &services),
             memory: MemoryLimiter { limit: limits.memory, used: 0 },
             gate,
             placeholders,
@@ -183,6 +204,10 @@ impl State {
             function,
             plugin: plugin.to_owned(),
             fatal: None,
+            kept: KEPT,
+            reported: REPORTED,
+            told: TOLD,
+            said: std::collections::BTreeSet::new(),
         })
     }
 

@@ -1,13 +1,14 @@
 //! The ways out: HTTP, the TCP probe, and the stand-ins for secrets, which are replaced here.
 
 use super::output::Output;
-use super::{State, broken_promise, locked};
+use super::reflection;
+use super::{Services, State, broken_promise, locked};
 use crate::event::Level;
 use crate::network::{Addresses, Client, ConnectError, Limits, Route, SendError, Worker, probe_tcp};
 use crate::plugin::bindings::windlass::plugin as interfaces;
 use crate::plugin::bindings::windlass::plugin::types as wit;
 use crate::policy::{Capability, Gate, Question, Secret, SecretUse};
-use crate::secret::Placeholders;
+use crate::secret::{Placeholders, Redactor};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wasmtime_wasi_http::{Error as Refused, RequestOptions, WasiBody, WasiHttpHooks};
@@ -78,6 +79,7 @@ pub(super) struct Egress {
     placeholders: Arc<Mutex<Placeholders>>,
     output: Arc<Mutex<Output>>,
     client: Client,
+    redactor: Redactor,
 }
 
 /// A request that may be sent, with its secrets put in.
@@ -93,9 +95,10 @@ impl Egress {
         gate: Arc<Mutex<Gate>>,
         placeholders: Arc<Mutex<Placeholders>>,
         output: Arc<Mutex<Output>>,
-        client: Client,
+        services: &Services,
     ) -> Self {
-        Self { gate, placeholders, output, client }
+        let (client, redactor) = (services.client.clone(), services.redactor.clone());
+        Self { gate, placeholders, output, client, redactor }
     }
 
     /// Says no, in words that whoever reads the log understands.
@@ -173,10 +176,11 @@ impl WasiHttpHooks for Egress {
             Err(refused) => return Box::new(std::future::ready(Err(refused))),
         };
         let client = self.client.clone();
-        let (gate, output) = (self.gate.clone(), self.output.clone());
+        let (gate, output, redactor) = (self.gate.clone(), self.output.clone(), self.redactor.clone());
         Box::new(async move {
             let Allowed { request, route, addresses, asked } = allowed;
-            client.send(request, &route, &addresses, Limits::default().with(options)).await.map_err(|error| {
+            let sent = client.send(request, &route, &addresses, Limits::default().with(options)).await;
+            let (response, worker) = sent.map_err(|error| {
                 if let SendError::Connect(ConnectError::Refused { .. }) = &error {
                     locked(&gate).deny(&asked);
                     locked(&output).message(Level::Error, &error.to_string());
@@ -184,7 +188,8 @@ impl WasiHttpHooks for Egress {
                     locked(&output).message(Level::Debug, &error.to_string());
                 }
                 error.for_guest()
-            })
+            })?;
+            Ok((reflection::clean(response, &redactor), worker))
         })
     }
 }

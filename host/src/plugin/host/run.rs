@@ -73,9 +73,16 @@ impl interfaces::record::Host for State {
         if self.services.redactor.contains(&json) {
             return Ok(Err(broken_promise("record-with-secret", "a record contains a secret, and was not kept")));
         }
-        let Ok(value) = serde_json::from_str(&json) else {
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(&json) else {
             return Ok(Err(broken_promise("record-not-json", "a record is not JSON")));
         };
+        // As it would be written: `\u0061` may have been hiding an `a`.
+        if self.services.redactor.contains(&value.to_string()) {
+            return Ok(Err(broken_promise("record-with-secret", "a record contains a secret, and was not kept")));
+        }
+        if let Err(failure) = self.keep(json.len()) {
+            return Ok(Err(failure));
+        }
         match surroundings.append_record(value) {
             Ok(()) => Ok(Ok(())),
             Err(problem) => self.end(problem),
@@ -103,6 +110,9 @@ impl interfaces::state::Host for State {
                 "state-with-secret",
                 format!("the state value `{key}` contains a secret, and was not kept"),
             )));
+        }
+        if let Err(failure) = self.keep(key.len() + value.len()) {
+            return Ok(Err(failure));
         }
         match surroundings.set_state(&key, &value) {
             Ok(()) => Ok(Ok(())),
@@ -132,16 +142,45 @@ impl interfaces::log::Host for State {
 
 impl interfaces::progress::Host for State {
     async fn update(&mut self, message: String, done: Option<u64>, total: Option<u64>) -> wasmtime::Result<()> {
-        if let Some(surroundings) = &self.surroundings {
-            surroundings.progress(&self.services.redactor.redact(&message), done, total);
+        if within(&mut self.told, message.len()) {
+            if let Some(surroundings) = &self.surroundings {
+                surroundings.progress(&self.clean(&message), done, total);
+            }
+        } else {
+            self.say_once("the progress was cut after 4 MiB");
         }
         Ok(())
     }
 }
 
+/// Takes so many bytes from what is left; whether there was enough. Where there was not, nothing is left.
+fn within(left: &mut usize, bytes: usize) -> bool {
+    let enough = *left >= bytes;
+    *left = if enough { *left - bytes } else { 0 };
+    enough
+}
+
 impl State {
-    fn put_into_report(&self, item: ReportItem) {
-        if let Some(surroundings) = &self.surroundings {
+    /// Whether so many bytes more may go into the journal.
+    fn keep(&mut self, bytes: usize) -> Result<(), wit::Failure> {
+        if within(&mut self.kept, bytes) {
+            return Ok(());
+        }
+        let limit = super::KEPT >> 20;
+        Err(broken_promise("kept-too-much", format!("a step can keep no more than {limit} MiB of records and state")))
+    }
+
+    fn say_once(&mut self, what: &'static str) {
+        if self.said.insert(what) {
+            locked(&self.output).message(Level::Warn, what);
+        }
+    }
+
+    fn put_into_report(&mut self, item: ReportItem) {
+        let size = serde_json::to_vec(&item).map_or(0, |json| json.len());
+        if !within(&mut self.reported, size) {
+            self.say_once("the report was cut after 1 MiB");
+        } else if let Some(surroundings) = &self.surroundings {
             surroundings.report(item);
         }
     }
@@ -155,6 +194,8 @@ impl interfaces::report::Host for State {
     async fn annotate(&mut self, finding: wit::Finding) -> wasmtime::Result<()> {
         let mut finding = convert::finding(finding);
         finding.message = self.clean(&finding.message);
+        finding.code = self.clean(&finding.code);
+        finding.file = finding.file.map(|file| self.clean(&file));
         self.put_into_report(ReportItem::Annotation { finding });
         Ok(())
     }
