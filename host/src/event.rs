@@ -318,6 +318,9 @@ pub enum Event {
         step: String,
         /// Why.
         trouble: Trouble,
+        /// What it used and was denied.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        usages: Vec<Usage>,
         /// In milliseconds.
         duration_ms: u64,
     },

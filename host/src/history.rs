@@ -13,6 +13,12 @@ pub fn runs_directory(project: &Path) -> PathBuf {
     project.join(".windlass").join("runs")
 }
 
+/// The name of the newest run's directory, in whatever state it is.
+#[must_use]
+pub fn newest(project: &Path) -> Option<std::ffi::OsString> {
+    std::fs::read_dir(runs_directory(project)).ok()?.filter_map(|entry| Some(entry.ok()?.file_name())).max()
+}
+
 /// A run as its journal tells of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastRun {

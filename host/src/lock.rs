@@ -1,6 +1,6 @@
 //! `deploy.lock`: what reviewers have accepted, per environment and step.
 
-use crate::config::{Holes, Unfilled, fill, listing};
+use crate::config::{Holes, Unfilled, fill, fill_known, listing};
 use crate::plugin::Plugin;
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
@@ -270,11 +270,12 @@ fn filled(capability: &Capability, holes: &Holes) -> Result<Capability, Unfilled
     if crate::config::holes_in(&value).is_empty() {
         return Ok(capability.clone());
     }
-    match fill(&value, holes) {
-        Ok(value) => Ok(serde_json::from_value(value).unwrap_or_else(|_| capability.clone())),
-        Err(unfilled) if unfilled.is_deferred() => Ok(capability.clone()),
-        Err(unfilled) => Err(unfilled),
-    }
+    let value = match fill(&value, holes) {
+        Ok(value) => value,
+        Err(unfilled) if unfilled.is_deferred() => fill_known(&value, holes),
+        Err(unfilled) => return Err(unfilled),
+    };
+    Ok(serde_json::from_value(value).unwrap_or_else(|_| capability.clone()))
 }
 
 /// Whether filling holes let more match than was written.

@@ -1,7 +1,7 @@
 //! From facts to a plan: plugins are loaded, their configurations checked, their requests held against the lock, and each
 //! is asked what it would do. Nothing is changed here.
 
-use crate::config::{Config, Environment, Hole, Holes, PluginLocator, Selection, Step, WithSchema, fill, holes_in};
+use crate::config::{Config, Environment, Holes, PluginLocator, Selection, Step, WithSchema, fill, fill_known};
 use crate::event::{Level, Listener, ReportItem, Subject};
 use crate::lock::{Lock, LockedStep, LockedSteps, locked_name, not_accepted};
 use crate::plan::{Plan, PlannedStep, SCHEMA};
@@ -351,7 +351,7 @@ async fn fill_step(
     let id = resolved.step.id.as_str();
     let (with, deferred) = match fill(&resolved.step.with, &facts.holes) {
         Ok(with) => (with, false),
-        Err(unfilled) if unfilled.is_deferred() => (open_outputs(&resolved.step.with, &facts.holes), true),
+        Err(unfilled) if unfilled.is_deferred() => (fill_known(&resolved.step.with, &facts.holes), true),
         Err(unfilled) => {
             return Err(Problem::new(Code::ConfigInvalid, format!("step `{id}` uses a value that is not there"))
                 .because(unfilled)
@@ -363,16 +363,6 @@ async fn fill_step(
     let capabilities = requires(config, resolved, &with).await?;
     locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities)?;
     Ok((capabilities, (!deferred).then(|| with.to_string())))
-}
-
-/// A deferred step's `with`: outputs stay as holes, and so does everything beside them, exactly as the lock has it.
-fn open_outputs(with: &Value, holes: &Holes) -> Value {
-    match with {
-        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), open_outputs(value, holes))).collect(),
-        Value::Array(array) => array.iter().map(|value| open_outputs(value, holes)).collect(),
-        Value::String(_) if holes_in(with).iter().any(|hole| matches!(hole, Hole::Output { .. })) => with.clone(),
-        other => fill(other, holes).unwrap_or_else(|_| other.clone()),
-    }
 }
 
 impl PreparedStep {
@@ -445,7 +435,7 @@ impl Prepared {
             .config
             .as_deref()
             .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_else(|| step.step.with.clone());
+            .unwrap_or_else(|| fill_known(&step.step.with, &self.facts.holes));
         let mut planned = PlannedStep {
             id: id.to_owned(),
             plugin: step.plugin.locked_name(),

@@ -178,7 +178,8 @@ codes! {
     StepTrapped = "step-trapped", Failed, "A plugin crashed. This is a bug in the plugin: report it to its author with the backtrace. What it had recorded was reverted unless `on_failure` says otherwise.";
     StepDenied = "step-denied", Failed, "A plugin reached for something that `deploy.lock` does not accept, and was stopped by it. Either the plugin's request in `deploy.lock` is too narrow, or the plugin does more than it says.";
     RevertFailed = "revert-failed", PersonNeeded, "A step failed, and taking back what had been changed failed too. The environment is in between. The run's report says what was taken back and what was not; a person has to finish it.";
-    Cancelled = "cancelled", Cancelled, "The run was cancelled. The result says whether anything is left to take back; `windlass status` says what to do.";
+    Cancelled = "cancelled", Cancelled, "The run was cancelled before it did anything that stays, or all of it was taken back. Nothing is left to clean up.";
+    CancelledUnfinished = "cancelled-unfinished", Cancelled, "The run was cancelled, and what it had done until then is still there, because `on_cancel` says `stop`: in CI there is no time for more. `windlass status` says what was done and what to do.";
     StepUnknown = "step-unknown", PersonNeeded, "A step was cut off, and nobody can tell whether it did its work. A person has to look.";
     JournalUnwritable = "journal-unwritable", Journal, "The journal cannot be written: the disk is full, or the directory is read-only. The run stopped before its next effect, because an effect that is not recorded cannot be taken back.";
     JournalInvalid = "journal-invalid", PersonNeeded, "A journal was damaged or changed after it was written. The error names the line. Nothing was run.";

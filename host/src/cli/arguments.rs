@@ -94,6 +94,9 @@ pub(super) enum Command {
     Explain(Explain),
     /// Print the completions for a shell.
     Completions(Completions),
+    /// Break as a bug would, to see what is said then.
+    #[command(name = "__panic", hide = true)]
+    Panic,
     /// Compile plugins for the next run.
     #[command(name = "__fill-cache", hide = true)]
     FillCache(FillCache),

@@ -246,38 +246,36 @@ fn run_id() -> String {
 /// `windlass run`
 pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let session = Session::open(common)?;
-    let mut asking = Asking::new(&session, common, &arguments.subject)?;
+    let session = Session::open(common).inspect_err(|failed| refuse(common, "", None, failed))?;
+    let mut asking = Asking::new(&session, common, &arguments.subject)
+        .inspect_err(|failed| refuse(common, session.project.config.app.as_str(), None, failed))?;
     match deploy(common, arguments, &session, &mut asking, started).await {
         Ok(Exit::Succeeded) => Ok(()),
         Ok(exit) => Err(Failed::Said(exit)),
         Err(failed) => {
-            // A program that reads the result gets one, also where nothing was begun.
-            if common.format == Format::Json {
-                let reason = match &failed {
-                    Failed::Problems(problems) => problems.first().map(|problem| problem.code),
-                    Failed::Said(_) => None,
-                };
-                print_result(&refused(&asking.subject, reason, common));
-            }
+            refuse(common, &asking.subject.app, Some(asking.environment), &failed);
             Err(failed)
         }
     }
 }
 
-fn refused(subject: &Subject, reason: Option<Code>, common: &Common) -> RunReport {
-    RunReport {
-        schema: RESULT_SCHEMA,
-        run: String::new(),
-        app: subject.app.clone(),
-        environment: subject.environment.clone(),
-        component: subject.component.clone(),
-        outcome: RunOutcome::Blocked,
-        reason: reason.map(|code| code.word().to_owned()),
-        plan: String::new(),
-        deployment: DeploymentResult { forge: format!("{:?}", common.forge).to_lowercase(), id: None, url: None },
-        steps: Vec::new(),
+/// A program that reads the result gets one, also where nothing was begun.
+fn refuse(common: &Common, app: &str, environment: Option<&Environment>, failed: &Failed) {
+    if common.format != Format::Json {
+        return;
     }
+    let reason = match failed {
+        Failed::Problems(problems) => problems.first().map(|problem| problem.code.word().to_owned()),
+        Failed::Said(_) => None,
+    };
+    let named = environment.map(|environment| environment.name.as_str()).or(common.environment.as_deref());
+    print_result(&RunReport {
+        app: app.to_owned(),
+        environment: named.unwrap_or_default().to_owned(),
+        component: common.component.clone(),
+        reason,
+        ..RunReport::not_begun(RunOutcome::Blocked)
+    });
 }
 
 fn print_result(result: &RunReport) {
@@ -297,7 +295,8 @@ async fn deploy(
     let project = &session.project;
     let listener: Arc<dyn Listener> = Arc::new(Console::new(style, level(common)));
     let approved = arguments.plan.as_deref().map(read_plan).transpose()?;
-    let prepared = asking.prepare(&listener).await?;
+    let newest = history::newest(&project.directory);
+    let mut prepared = asking.prepare(&listener).await?;
     if let Some(approved) = &approved {
         prepared.plan.must_be(approved)?;
     }
@@ -317,10 +316,30 @@ async fn deploy(
     gate::order(&project.directory, &project.config, asking.environment, component, &asking.subject.commit)?;
     if arguments.dry_run {
         say("\nnothing was run\n");
+        if common.format == Format::Json {
+            print_result(&RunReport {
+                app: asking.subject.app.clone(),
+                environment: asking.subject.environment.clone(),
+                component: asking.subject.component.clone(),
+                plan: prepared.plan.digest(),
+                steps: RunReport::steps_of_plan(&prepared),
+                ..RunReport::not_begun(RunOutcome::Succeeded)
+            });
+        }
         return Ok(Exit::Succeeded);
     }
     let run = run_id();
     let _lease = gate::lease(&project.directory, &project.config, asking.environment, component, &run).await?;
+    if history::newest(&project.directory) != newest {
+        // Somebody deployed between our plan and our lease: what was planned may be done already, or no longer do.
+        say("\nanother run came first, so this one is planned again\n");
+        prepared = asking.prepare(&listener).await?;
+        if let Some(approved) = &approved {
+            prepared.plan.must_be(approved)?;
+        }
+        gate::order(&project.directory, &project.config, asking.environment, component, &asking.subject.commit)?;
+        say(&report::plan(&prepared.plan, false, style));
+    }
     say(&format!("\n{}", report::announce(&asking.subject, &run, style)));
     let journal = Journal::create(&history::runs_directory(&project.directory).join(&run))?;
     let recorder = Arc::new(Recorder::new(journal, listener, prepared.services.redactor.clone()));
@@ -358,14 +377,10 @@ async fn deploy(
         timeout: project.config.timeout.as_ref().map(crate::config::Duration::get),
     };
     let result = crate::run::run(prepared, &options, &run, recorder.clone(), cancellation).await;
-    let result = match result {
-        Ok(result) => result,
-        Err(problem) => {
-            tell(&forge, created.as_ref(), &announcement, State::Error, "the journal could not be written").await;
-            return Err(problem.into());
-        }
-    };
-    let told = tell(&forge, created.as_ref(), &announcement, state_of(result.outcome), &description(&result)).await;
+    if let Some(problem) = result.problem.as_ref().filter(|problem| problem.code == Code::JournalUnwritable) {
+        say(&format!("\n{}", report::problem(problem, style)));
+    }
+    let told = tell(&forge, created.as_ref(), &announcement, state_of(&result), &description(&result)).await;
     let exit = exit_of(&result, told);
     let report = RunReport {
         schema: RESULT_SCHEMA,
@@ -438,8 +453,9 @@ async fn tell(
     }
 }
 
-fn state_of(outcome: RunOutcome) -> State {
-    match outcome {
+fn state_of(result: &RunResult) -> State {
+    match result.outcome {
+        _ if result.reason == Some(Code::JournalUnwritable) => State::Error,
         RunOutcome::Succeeded => State::Success,
         RunOutcome::Failed | RunOutcome::RolledBack | RunOutcome::RollbackFailed => State::Failure,
         RunOutcome::Cancelled | RunOutcome::Blocked => State::Error,
@@ -459,6 +475,7 @@ fn description(result: &RunResult) -> String {
 
 fn exit_of(result: &RunResult, told: bool) -> Exit {
     match result.outcome {
+        _ if result.reason == Some(Code::JournalUnwritable) => Exit::Journal,
         RunOutcome::Succeeded if told => Exit::Succeeded,
         RunOutcome::Succeeded => Exit::Unreported,
         RunOutcome::RolledBack => Exit::RolledBack,

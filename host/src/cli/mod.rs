@@ -35,6 +35,7 @@ impl From<Vec<Problem>> for Failed {
 /// Run the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(broken));
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -56,6 +57,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A bug of ours: said as such, with the exit code for it, whichever thread finds it.
+#[expect(clippy::exit, reason = "there is nothing left that could return")]
+fn broken(panic: &std::panic::PanicHookInfo<'_>) {
+    let words = panic.payload_as_str().unwrap_or("it did not say why");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let problem = Problem::new(crate::problem::Code::Bug, "windlass did something it never should")
+        .because(format!("{words} ({place})"))
+        .with_note("what was done until now is in the journal; `windlass status` says what it was")
+        .with_hint("please report it with this text");
+    say(&crate::report::problem(&problem, Style::of_stderr()));
+    std::process::exit(i32::from(Exit::Bug as u8));
+}
+
 fn code(exit: Exit) -> ExitCode {
     ExitCode::from(exit as u8)
 }
@@ -73,6 +87,8 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Schema(schema) => in_runtime(inform::schema(schema)),
         Command::Explain(explain) => inform::explain(explain),
         Command::Completions(completions) => inform::completions(completions),
+        #[expect(clippy::panic, reason = "to see what a bug looks like")]
+        Command::Panic => panic!("a bug was asked for"),
         Command::FillCache(fill) => crate::plugin::fill(&fill.names).map_err(|_| Failed::Said(Exit::Bug)),
     }
 }

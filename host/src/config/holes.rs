@@ -66,7 +66,7 @@ impl Holes {
 
 /// Holes for which no value is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} cannot be filled yet", super::listing(.0, "and"))]
+#[error("nothing is known that could fill {}", super::listing(.0, "and"))]
 pub struct Unfilled(
     /// Never empty.
     pub BTreeSet<Hole>,
@@ -252,6 +252,27 @@ pub fn fill(value: &Value, holes: &Holes) -> Result<Value, Unfilled> {
     if missing.is_empty() { Ok(filled) } else { Err(Unfilled(missing)) }
 }
 
+/// The value with every hole filled that something is known for; the others stay as they are written.
+#[must_use]
+pub fn fill_known(value: &Value, holes: &Holes) -> Value {
+    let mut filled = value.clone();
+    for_each_text(&mut filled, &mut |text| {
+        if !is_marked(text) {
+            return;
+        }
+        let mut known = String::with_capacity(text.len());
+        for part in parts(text) {
+            match part {
+                Part::Text(text) => known.push_str(text),
+                Part::Hole(Name::Late(hole), span) => known.push_str(holes.get(&hole).unwrap_or(&text[span])),
+                Part::Hole(_, span) => known.push_str(&text[span]),
+            }
+        }
+        *text = known;
+    });
+    filled
+}
+
 /// The holes in a value's strings that are filled when a release is deployed.
 #[must_use]
 pub fn holes_in(value: &Value) -> BTreeSet<Hole> {
@@ -394,7 +415,7 @@ mod tests {
         let value = json!(["${steps.a.outputs.y}", "${steps.b.outputs.x} ${deployment.version}"]);
         let missing = fill(&value, &holes()).unwrap_err();
         assert!(missing.is_deferred());
-        assert_eq!(missing.to_string(), "`${steps.a.outputs.y}` and `${steps.b.outputs.x}` cannot be filled yet");
+        assert_eq!(missing.to_string(), "nothing is known that could fill `${steps.a.outputs.y}` and `${steps.b.outputs.x}`");
         let missing = fill_text("${deployment.commit}${env.OTHER}", &holes()).unwrap_err();
         assert!(!missing.is_deferred());
         assert_eq!(missing, Unfilled([Hole::Commit, Hole::Variable("OTHER".into())].into()));

@@ -31,7 +31,7 @@ use crate::problem::{Code, Place, Problem};
 use source::{Half, NOTHING_WAS_RUN, Source};
 
 pub use document::{Approvers, Bind, DeploymentOwner, OnCancel, OnFailure, Release, json_schema};
-pub use holes::{Hole, Holes, Unfilled, fill, fill_text, holes_in, holes_in_text};
+pub use holes::{Hole, Holes, Unfilled, fill, fill_known, fill_text, holes_in, holes_in_text};
 pub use nearest::{listing, nearest};
 pub use select::Selection;
 pub use template::template;

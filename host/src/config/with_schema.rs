@@ -82,7 +82,11 @@ impl WithSchema {
             |pointer: &str| Subject::of(config.file(), &format!("{base}{pointer}"), |_, _| Some(step.id.to_string()));
         let explainer =
             Explainer { schema: &self.schema, code: Code::StepConfigInvalid, open, subject: &subject, place: &place };
-        explainer.explain(self.validator.iter_errors(with))
+        let mut problems = explainer.explain(self.validator.iter_errors(with));
+        for problem in &mut problems {
+            problem.hint.get_or_insert_with(|| format!("`windlass schema {}` prints what fits", step.plugin.as_str()));
+        }
+        problems
     }
 }
 

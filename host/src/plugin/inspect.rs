@@ -12,6 +12,7 @@ fn invalid(name: &str, why: impl Into<String>) -> Problem {
     Problem::new(Code::PluginInvalid, format!("plugin `{name}` cannot be used"))
         .because(why.into())
         .with_note("nothing was run")
+        .with_hint("build the plugin again, or restore its file")
 }
 
 /// Checks that the bytes are a component of our contract that imports only what the host has.
@@ -50,7 +51,8 @@ pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
     match lifecycle.as_deref() {
         Some(CONTRACT) => Ok(()),
         Some(version) => Err(another_contract(name, version)),
-        None => Err(invalid(name, "it does not export `windlass:plugin/lifecycle`, so it is not a Windlass plugin")),
+        None => Err(invalid(name, "it does not export `windlass:plugin/lifecycle`, so it is not a Windlass plugin")
+            .with_hint("name a component that was built with the `windlass-plugin` crate, or for the world `windlass:plugin/step`")),
     }
 }
 
@@ -69,7 +71,12 @@ fn check_import(name: &str, import: &str) -> Result<(), Problem> {
     }
     let linked = WASI.iter().any(|prefix| import.starts_with(prefix))
         && import.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."));
-    if linked { Ok(()) } else { Err(invalid(name, format!("it imports `{import}`, which no plugin may have"))) }
+    if linked {
+        Ok(())
+    } else {
+        Err(invalid(name, format!("it imports `{import}`, which no plugin may have"))
+            .with_hint("ask its author for a release that gets by without it"))
+    }
 }
 
 #[cfg(test)]

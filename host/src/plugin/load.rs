@@ -119,7 +119,8 @@ impl Plugins {
         if size > LARGEST {
             return Err(Problem::new(Code::PluginInvalid, format!("plugin `{path}` cannot be used"))
                 .because(format!("it has {} MiB, and the most is {} MiB", size >> 20, LARGEST >> 20))
-                .with_note("nothing was run"));
+                .with_note("nothing was run")
+                .with_hint("build it without debug information, for example with `strip = true`"));
         }
         let bytes = std::fs::read(&file).map_err(unreadable)?;
         let digest = digest(&bytes);
@@ -142,6 +143,7 @@ impl Plugins {
             Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
                 .because(format!("{error:#}"))
                 .with_note("nothing was run")
+                .with_hint("build the plugin again, or restore its file")
         };
         let (pre, quick) = match self.cached(&digest)? {
             Some((runtime, component)) => (runtime.prepare(&component).map_err(broken)?, false),
@@ -173,11 +175,15 @@ impl Plugins {
         };
         let description = super::call::describe(&loaded.pre, self.runtime_of(quick)?, &Limits::default())
             .await
-            .map_err(|failure| failure.into_problem(locator, "describe"))?;
+            .map_err(|failure| {
+                let problem = failure.into_problem(locator, "describe").with_note("nothing was run");
+                Problem { code: Code::PluginInvalid, ..problem }
+            })?;
         let wrong = |what: &str| {
             Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
                 .because(what)
                 .with_note("nothing was run")
+                .with_hint("this is the plugin's fault: report it to its author")
         };
         semver::Version::parse(&description.version)
             .map_err(|_| wrong(&format!("its version `{}` is not a semantic version", description.version)))?;

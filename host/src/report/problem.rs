@@ -3,6 +3,24 @@
 use super::{Style, harmless};
 use crate::problem::Problem;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::borrow::Cow;
+
+/// A text whose URLs have stars for passwords, byte by byte, so that every place in it stays where it is.
+fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut clean = Cow::Borrowed(text);
+    for (at, _) in text.match_indices("://") {
+        let start = at + 3;
+        let rest = &text[start..];
+        let authority = &rest[..rest.find(['/', '?', '#', '"', '\'']).unwrap_or(rest.len())];
+        let authority = authority.split_whitespace().next().unwrap_or_default();
+        let Some((user, _)) = authority.rsplit_once('@') else { continue };
+        let Some(colon) = user.find(':') else { continue };
+        let password = start + colon + 1..start + user.len();
+        let stars = "*".repeat(password.len());
+        clean.to_mut().replace_range(password, &stars);
+    }
+    clean
+}
 
 /// One problem as a person reads it, with a line end.
 #[must_use]
@@ -15,7 +33,8 @@ pub fn problem(problem: &Problem, style: Style) -> String {
             let span = place.span.start.min(end)..place.span.end.min(end);
             // A caret under the first line says enough; a table of twenty lines does not become clearer.
             let first_line = place.text[span.clone()].find('\n').map_or(span.end, |length| span.start + length);
-            let snippet = Snippet::source(&*place.text)
+            let source = without_passwords(&place.text);
+            let snippet = Snippet::source(&*source)
                 .path(place.file.as_str())
                 .annotation(AnnotationKind::Primary.span(span.start..first_line.max(span.start)));
             let report = &[Level::ERROR.primary_title(what.as_str()).element(snippet)];
@@ -89,6 +108,20 @@ mod tests {
             text,
             "error: `plugn` is not a key\n --> deploy.toml:2:1\n  |\n2 | plugn = \"x\"\n  | ^^^^^\n  Caused by: one\n             two\n             lines\nnote: nothing was run\nhint: did you mean `plugin`?\n"
         );
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_repeated() {
+        for (text, clean) in [
+            ("url = \"postgres://app:hunter2@db/shop\"", "url = \"postgres://app:*******@db/shop\""),
+            ("a://u:p@x b://v:q:r@y", "a://u:*@x b://v:***@y"),
+            ("a://u:é@x", "a://u:**@x"),
+            ("https://shop.example:8080/a@b:c", "https://shop.example:8080/a@b:c"),
+            ("a://u@x, time: 12:30 @home", "a://u@x, time: 12:30 @home"),
+        ] {
+            assert_eq!(without_passwords(text), clean);
+            assert_eq!(without_passwords(text).len(), text.len());
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The result as programs read it: one JSON object, the last line of standard output with `--format json`.
 
 use crate::event::{RunOutcome, StepOutcome};
+use crate::prepare::{Prepared, PreparedStep};
 use crate::run::RunResult;
 use serde::Serialize;
 
@@ -59,6 +60,36 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// The result of a run that was not begun, to be completed with what is known.
+    #[must_use]
+    pub fn not_begun(outcome: RunOutcome) -> Self {
+        Self {
+            schema: RESULT_SCHEMA,
+            run: String::new(),
+            app: String::new(),
+            environment: String::new(),
+            component: None,
+            outcome,
+            reason: None,
+            plan: String::new(),
+            deployment: DeploymentResult { forge: "local".to_owned(), id: None, url: None },
+            steps: Vec::new(),
+        }
+    }
+
+    /// The steps of a plan that is not run.
+    #[must_use]
+    pub fn steps_of_plan(prepared: &Prepared) -> Vec<StepReport> {
+        let step = |step: &PreparedStep| StepReport {
+            id: step.step.id.as_str().to_owned(),
+            plugin: step.plugin.name().to_owned(),
+            outcome: StepOutcome::NotRun,
+            attempts: 0,
+            duration_ms: 0,
+        };
+        prepared.steps.iter().chain(&prepared.finally).map(step).collect()
+    }
+
     /// The steps of a run.
     #[must_use]
     pub fn steps_of(result: &RunResult) -> Vec<StepReport> {

@@ -90,15 +90,14 @@ enum Ended {
 
 /// Run a prepared plan to its end.
 ///
-/// # Errors
-/// [`Code::JournalUnwritable`]: the run stopped before its next effect, wherever it was.
+/// A journal that cannot be written ends it before its next effect, wherever it is: [`Code::JournalUnwritable`] is its reason.
 pub async fn run(
     prepared: Prepared,
     options: &Options,
     run: &str,
     recorder: Arc<Recorder>,
     cancellation: Cancellation,
-) -> Result<RunResult, Problem> {
+) -> RunResult {
     let mut deployment = prepared.deployment();
     deployment.run = run.to_owned();
     deployment.steps = prepared
@@ -123,14 +122,20 @@ pub async fn run(
         lasting: BTreeSet::new(),
         prepared,
     };
-    let result = machine.run().await?;
-    machine.recorder.record(&Event::RunFinished {
+    let result = match machine.run().await {
+        Ok(result) => result,
+        Err(problem) => return machine.stopped(problem),
+    };
+    let finished = machine.recorder.record(&Event::RunFinished {
         outcome: result.outcome,
         reason: result.reason.map(|code| code.word().to_owned()),
         changed: result.changed,
         duration_ms: milliseconds(started.elapsed()),
-    })?;
-    Ok(result)
+    });
+    match finished {
+        Ok(()) => result,
+        Err(problem) => machine.stopped(problem),
+    }
 }
 
 fn milliseconds(duration: Duration) -> u64 {
@@ -171,8 +176,9 @@ impl Machine<'_> {
             }
         }
         let (outcome, problem) = if let Some(last) = cancelled {
-            let problem = Problem::new(Code::Cancelled, "the run was cancelled");
-            (self.cancel(last).await?, Some(problem))
+            let outcome = self.cancel(last).await?;
+            let code = if self.is_left(last) { Code::CancelledUnfinished } else { Code::Cancelled };
+            (outcome, Some(Problem::new(code, "the run was cancelled")))
         } else if let Some((index, problem)) = trouble {
             let outcome = if stopped { RunOutcome::Failed } else { self.turn(index, Some(index)).await? };
             (outcome, Some(problem))
@@ -187,8 +193,33 @@ impl Machine<'_> {
             RunOutcome::RollbackFailed => Some(Code::RevertFailed),
             _ => problem.as_ref().map(|problem| problem.code),
         };
-        let steps = self.prepared.steps.iter().chain(&self.prepared.finally).map(|step| self.result_of(step)).collect();
-        Ok(RunResult { outcome, reason, problem, changed: self.changed, steps })
+        Ok(RunResult { outcome, reason, problem, changed: self.changed, steps: self.results() })
+    }
+
+    /// What is known where the run cannot go on, because nothing can be written down any more.
+    fn stopped(&self, problem: Problem) -> RunResult {
+        let reason = Some(problem.code);
+        let steps = self.results();
+        RunResult { outcome: RunOutcome::Failed, reason, problem: Some(problem), changed: self.changed, steps }
+    }
+
+    fn results(&self) -> Vec<StepResult> {
+        self.prepared.steps.iter().chain(&self.prepared.finally).map(|step| self.result_of(step)).collect()
+    }
+
+    /// Whether anything that the steps up to `last` have recorded was not taken back.
+    fn is_left(&self, last: usize) -> bool {
+        self.prepared.steps[..=last].iter().any(|step| {
+            self.shared.has_records(step.step.id.as_str()) && self.result_of(step).outcome != StepOutcome::Reverted
+        })
+    }
+
+    /// Take down that nobody knows what comes of a step until its end is written down.
+    fn begin(&mut self, step: &PreparedStep, attempt: u32) {
+        let mut result = self.result_of(step);
+        result.outcome = StepOutcome::Unknown;
+        result.attempts = result.attempts.max(attempt);
+        self.results.insert(result.id.clone(), result);
     }
 
     fn result_of(&self, step: &PreparedStep) -> StepResult {
@@ -285,6 +316,7 @@ impl Machine<'_> {
     ) -> Result<Attempt, Problem> {
         let id = step.step.id.as_str().to_owned();
         self.recorder.record(&Event::StepStarted { step: id.clone(), attempt })?;
+        self.begin(step, attempt);
         let started = Instant::now();
         let surroundings = Arc::new(Running::new(step, attempt, self.shared.clone(), self.recorder.clone()));
         let limits = step.limits(self.left());
@@ -355,7 +387,12 @@ impl Machine<'_> {
         let findings = outcome
             .findings
             .into_iter()
-            .map(|finding| Finding { message: redactor.redact(&finding.message).into_owned(), ..finding })
+            .map(|finding| Finding {
+                code: redactor.redact(&finding.code).into_owned(),
+                message: redactor.redact(&finding.message).into_owned(),
+                file: finding.file.map(|file| redactor.redact(&file).into_owned()),
+                ..finding
+            })
             .collect();
         self.shared.put_outputs(&id, &outputs);
         self.recorder.record(&Event::StepSucceeded {
@@ -438,6 +475,8 @@ impl Machine<'_> {
     async fn revert(&mut self, step: &PreparedStep) -> Result<Reverted, Problem> {
         let id = step.step.id.as_str().to_owned();
         self.recorder.record(&Event::RevertStarted { step: id.clone() })?;
+        let before = self.result_of(step).outcome;
+        self.begin(step, 0);
         let started = Instant::now();
         let records = self.shared.records(&id);
         let surroundings = Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone()));
@@ -456,7 +495,7 @@ impl Machine<'_> {
             answer = call => answer,
             () = told_to_stop(&mut cancellation, 2) => {
                 let problem = Problem::new(Code::Cancelled, format!("taking back step `{id}` was cut short by a second signal"));
-                return self.revert_failed(step, &problem, started.elapsed());
+                return self.revert_failed(step, &problem, Vec::new(), started.elapsed());
             }
         };
         let took = started.elapsed();
@@ -466,6 +505,7 @@ impl Machine<'_> {
                 // The plan said that it cannot be taken back, so nobody may say that it was.
                 if self.lasting.contains(&id) {
                     self.recorder.record(&Event::StepKept { step: id, summary })?;
+                    self.conclude(step, before, 0, took);
                     return Ok(Reverted::Kept);
                 }
                 self.recorder.record(&Event::StepReverted {
@@ -478,21 +518,29 @@ impl Machine<'_> {
                 Ok(Reverted::Wholly)
             }
             Ok(_) => {
-                self.revert_failed(step, &Problem::new(Code::Bug, "`revert` was answered with something else"), took)
+                let problem = Problem::new(Code::Bug, "`revert` was answered with something else");
+                self.revert_failed(step, &problem, usages, took)
             }
             Err(CallFailure::Refused(problem)) if problem.code == Code::JournalUnwritable => Err(problem),
             Err(failure) => {
                 let problem = failure.into_problem(&step.plugin.locked_name(), Function::Revert.name());
                 let problem = self.prepared.clean_problem(problem);
-                self.revert_failed(step, &problem, took)
+                self.revert_failed(step, &problem, usages, took)
             }
         }
     }
 
-    fn revert_failed(&mut self, step: &PreparedStep, problem: &Problem, took: Duration) -> Result<Reverted, Problem> {
+    fn revert_failed(
+        &mut self,
+        step: &PreparedStep,
+        problem: &Problem,
+        usages: Vec<Usage>,
+        took: Duration,
+    ) -> Result<Reverted, Problem> {
         self.recorder.record(&Event::RevertFailed {
             step: step.step.id.as_str().to_owned(),
             trouble: Trouble::from(problem),
+            usages,
             duration_ms: milliseconds(took),
         })?;
         self.conclude(step, StepOutcome::RevertFailed, 0, took);
