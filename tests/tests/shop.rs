@@ -186,7 +186,7 @@ fn the_shop_goes_live_comes_back_from_a_broken_version_and_goes_on_to_a_good_one
     let health_check = shop.project.read("src/health.rs").replace("FROM schema_versions", "FROM schema_version");
     shop.project.write("src/health.rs", &health_check);
     let second = shop.project.commit();
-    shop.run("staging").exits(0);
+    let _ = shop.run("staging").exits(0);
     let health = shop.health(shop.staging);
     assert_eq!(
         (&health["version"], &health["commit"], &health["schema"]),
@@ -194,7 +194,7 @@ fn the_shop_goes_live_comes_back_from_a_broken_version_and_goes_on_to_a_good_one
     );
     assert!(!runs(&process), "the first version's process is gone");
     assert_eq!(shop.applied().len(), 5);
-    shop.run("production").exits(0);
+    let _ = shop.run("production").exits(0);
     assert_eq!(shop.health(shop.production)["environment"], "production");
 
     // And nothing is left behind.

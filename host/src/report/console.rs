@@ -96,8 +96,8 @@ impl Listener for Console {
             Event::StepCancelled { step, .. } => self.line(&format!("{} {step}: cancelled", style.red("✗"))),
             Event::StepSkipped { step } => self.line(&style.dim(&format!("- {step}: nothing to do"))),
             Event::RunTurned { step } => {
-                let after = step.as_ref().map(|step| format!(" after `{step}`")).unwrap_or_default();
-                self.line(&style.bold(&format!("taking back what was done{after}")));
+                let until = step.as_ref().map(|step| format!(" until `{step}`")).unwrap_or_default();
+                self.line(&style.bold(&format!("taking back what was done{until}")));
             }
             Event::RevertStarted { step } => self.line(&format!("{} {}", style.dim("◂"), style.bold(step))),
             Event::StepReverted { step, summary, duration_ms, .. } => {
@@ -145,7 +145,7 @@ impl Listener for Console {
             return;
         }
         let far = match (done, total) {
-            (Some(done), Some(total)) => format!(" ({done} of {total})"),
+            (Some(done), Some(total)) => format!(" ({done} of {total} done)"),
             (Some(done), None) => format!(" ({done})"),
             _ => String::new(),
         };

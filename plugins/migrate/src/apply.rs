@@ -10,6 +10,9 @@ use crate::surroundings::Surroundings;
 use std::time::Instant;
 use windlass_plugin::{Failure, Outcome};
 
+/// From so many milliseconds on it is told how long a migration took.
+const WORTH_TELLING: i64 = 1_000;
+
 /// Whether a migration's turn came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
@@ -55,7 +58,9 @@ impl<D: Database, S: Surroundings> Session<'_, D, S> {
             self.surroundings.progress(&format!("applying {}", migration.file), done, total);
             match self.apply_one(migration, files, &run) {
                 Ok(Turn::Applied { milliseconds }) => {
-                    self.surroundings.info(&format!("applied `{}` in {milliseconds} ms", migration.file));
+                    if milliseconds >= WORTH_TELLING {
+                        self.surroundings.info(&format!("applied `{}` in {milliseconds} ms", migration.file));
+                    }
                     applied.push(migration);
                 }
                 Ok(Turn::Overtaken) => {

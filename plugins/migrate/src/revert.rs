@@ -48,7 +48,6 @@ impl<D: Database, S: Surroundings> Session<'_, D, S> {
             );
             self.revert_one(target)
                 .map_err(|(failure, left)| self.describe_revert(failure, left, target, &reverted))?;
-            self.surroundings.info(&format!("took back `{}`", target.row.name));
             reverted.push(format!("`{}`", target.row.name));
         }
         if !adopted.is_empty() {

@@ -105,7 +105,7 @@ fn what_is_pending_is_applied_once_and_recorded_first() {
         matches!(&records[1], Record::Migration { version: 1, down: Some(down), .. } if down.sql == "DROP TABLE orders;")
     );
     assert_eq!(records.len(), 3);
-    assert!(journal.said.borrow()[0].starts_with("applied `0001_add_orders.sql` in "), "{:?}", journal.said);
+    assert_eq!(journal.said.borrow()[..], [""; 0], "that it was quick is no news");
 
     let again = Journal::new("r2");
     assert_eq!(shop.pending(&[ORDERS, PRICES], &json!({})).unwrap(), [""; 0]);

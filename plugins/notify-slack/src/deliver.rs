@@ -107,9 +107,8 @@ pub fn apply(world: &mut impl World, config: &Config, context: &Context) -> Resu
                 .because(format!("the secret `{secret}` is not set"))
                 .with_hint(format!("set `{secret}` for this environment, or remove `required`")));
         }
-        world.say(&format!("{what}; it would have been:\n{}", message::plain(config, context, state)));
-        return Ok(Outcome::new(format!("not sent: the secret `{secret}` is not set"))
-            .with_finding(warning("slack-secret-missing", what)));
+        world.say(&format!("this message was not sent:\n{}", message::plain(config, context, state)));
+        return Ok(Outcome::new(format!("{place} was not told")).with_finding(warning("slack-secret-missing", what)));
     };
     let mut delivery = Delivery { world, config, context, state, findings: vec![], recording: true };
     let sent = match &route {

@@ -206,9 +206,9 @@ pub fn plain(config: &Config, context: &Context, state: State) -> String {
         lines.extend(failing(context).map(|step| format!("  failing step: {}", step.id)));
         lines.extend(context.problem.iter().map(|problem| format!("  {problem}")));
     }
-    lines.extend(
-        context.steps.iter().map(|step| format!("  {} {}: {}", sign(step.outcome), step.id, words(step.outcome))),
-    );
+    // Whoever reads the log has just read the plan.
+    let steps = if state == State::Deploying { &[][..] } else { &context.steps };
+    lines.extend(steps.iter().map(|step| format!("  {} {}: {}", sign(step.outcome), step.id, words(step.outcome))));
     lines.extend(context.log_url.iter().map(|url| format!("  log: {url}")));
     lines.join("\n")
 }

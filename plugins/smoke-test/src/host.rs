@@ -6,7 +6,7 @@ use crate::run::World;
 use crate::wording;
 use std::time::{Duration, Instant};
 use windlass_plugin::http::{self, Error, Pending, Request};
-use windlass_plugin::{log, network, progress};
+use windlass_plugin::{log, network};
 
 /// The most of a body that is looked at, in bytes. Many checks run at once, and memory is limited.
 const BODY_LIMIT: usize = 1 << 20;
@@ -68,13 +68,5 @@ impl World for Host {
     fn tell(&mut self, check: &Prepared, news: &Verdict, tries: u32) {
         let line = wording::news(check, news, tries);
         if matches!(news, Verdict::Wrong { .. }) { log::warn(line) } else { log::info(line) }
-    }
-
-    fn progress(&mut self, good: usize, total: usize) {
-        progress::update(
-            &format!("{good} of {total} checks hold"),
-            u64::try_from(good).ok(),
-            u64::try_from(total).ok(),
-        );
     }
 }

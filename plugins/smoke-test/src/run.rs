@@ -25,8 +25,6 @@ pub trait World {
     fn probe(&mut self, host: &str, port: u16, timeout: Duration) -> Answer;
     /// Tell whoever watches that a check has something new to say.
     fn tell(&mut self, check: &Prepared, news: &Verdict, tries: u32);
-    /// Tell whoever waits how many checks hold.
-    fn progress(&mut self, good: usize, total: usize);
 }
 
 /// How a check came out.
@@ -213,12 +211,7 @@ fn arrive<W: World>(
     if course.verdict.as_ref() != Some(&verdict) {
         world.tell(course.check, &verdict, course.tries);
     }
-    let good = matches!(verdict, Verdict::Good(_));
     course.settle(verdict, now);
-    if good {
-        let good = courses.iter().filter(|course| matches!(course.verdict, Some(Verdict::Good(_)))).count();
-        world.progress(good, courses.len());
-    }
     Ok(())
 }
 
@@ -353,8 +346,6 @@ mod tests {
             };
             self.note(&format!("{}: {word}", check.name));
         }
-
-        fn progress(&mut self, _: usize, _: usize) {}
     }
 
     fn try_all(checks: serde_json::Value, scripts: &[(&str, &[(u64, u16)])]) -> (Fake, Result<Vec<Finding>, Failure>) {

@@ -10,9 +10,13 @@ use windlass_plugin::Failure;
 pub fn news(check: &Prepared, verdict: &Verdict, tries: u32) -> String {
     let name = &check.name;
     match verdict {
+        Verdict::Good(latency) if tries == 1 => format!("`{name}` holds ({})", seconds(*latency)),
         Verdict::Good(latency) => format!("`{name}` holds ({}, try {tries})", seconds(*latency)),
         Verdict::NotUp { because } => format!("`{name}` is not up yet (try {tries}): {}", because.join("; ")),
-        Verdict::Wrong { because, .. } => format!("`{name}` is wrong (try {tries}): {}", because.join("; ")),
+        // The first reason will do: all of them are in the failure, if it comes to that.
+        Verdict::Wrong { because, .. } => {
+            format!("`{name}` is wrong (try {tries}): {}", because.first().map_or("", String::as_str))
+        }
         Verdict::Stop(failure) => format!("`{name}` cannot be tried: {}", failure.message),
     }
 }

@@ -99,11 +99,12 @@ impl Step for VersionCheck {
 
     fn apply(config: &Config) -> Result<Outcome, Failure> {
         let examination = check(config)?;
+        // The plan has said all this, with places.
         for (_, judgement) in &examination.tools {
-            log::info(&judgement.line);
+            log::debug(&judgement.line);
         }
         if !examination.release.line.is_empty() {
-            log::info(&examination.release.line);
+            log::debug(&examination.release.line);
         }
         examination.tell_findings();
         let rows = examination.rows();

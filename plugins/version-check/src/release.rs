@@ -54,6 +54,9 @@ pub(crate) struct Release {
     pub failures: Vec<Failure>,
 }
 
+/// What is said where there is nothing new.
+const LIVE_ALREADY: &str = "is live already with this commit";
+
 /// As short as git makes a commit; a shorter name is rather a number of a build.
 const SHORT_COMMIT: usize = 7;
 
@@ -176,14 +179,16 @@ impl Release {
         let (relation, problem) = match order {
             Ordering::Greater => ("follows", None),
             Ordering::Equal if same_commit(&deployment.commit, live_commit) => {
-                ("is live already with this commit, after", None)
+                (if version.differs_in_build(&live) { "is live with this commit as" } else { LIVE_ALREADY }, None)
             }
             Ordering::Equal if version.differs_in_build(&live) => ("is another build of", None),
             Ordering::Equal => ("has another commit than", Some(("version-reused", allowed.same_version))),
             Ordering::Less => ("goes back from", Some(("version-downgrade", allowed.downgrade))),
         };
-        self.id = format!("version {version} {relation} {live}");
-        self.line += &format!(" {relation} {live}");
+        // What is live under the same name needs no second mention.
+        let other = if relation == LIVE_ALREADY { String::new() } else { format!(" {live}") };
+        self.id = format!("version {version} {relation}{other}");
+        self.line += &format!(" {relation}{other}");
         let Some((code, allowed)) = problem else { return };
         let (message, cause, hint) = if code == "version-reused" {
             let short = |commit: &str| commit.get(..12).unwrap_or(commit).to_owned();
@@ -283,14 +288,7 @@ mod tests {
                 &["version-reused"],
                 &[],
             ),
-            (
-                Some("1.3.0"),
-                "1.3.0",
-                Some(("1.3.0", HERE)),
-                "version 1.3.0 is live already with this commit, after 1.3.0",
-                &[],
-                &[],
-            ),
+            (Some("1.3.0"), "1.3.0", Some(("1.3.0", HERE)), "version 1.3.0 is live already with this commit", &[], &[]),
             (
                 Some("1.3.0"),
                 "1.3.0+b2",
