@@ -415,7 +415,10 @@ mod tests {
         let value = json!(["${steps.a.outputs.y}", "${steps.b.outputs.x} ${deployment.version}"]);
         let missing = fill(&value, &holes()).unwrap_err();
         assert!(missing.is_deferred());
-        assert_eq!(missing.to_string(), "nothing is known that could fill `${steps.a.outputs.y}` and `${steps.b.outputs.x}`");
+        assert_eq!(
+            missing.to_string(),
+            "nothing is known that could fill `${steps.a.outputs.y}` and `${steps.b.outputs.x}`"
+        );
         let missing = fill_text("${deployment.commit}${env.OTHER}", &holes()).unwrap_err();
         assert!(!missing.is_deferred());
         assert_eq!(missing, Unfilled([Hole::Commit, Hole::Variable("OTHER".into())].into()));

@@ -87,7 +87,7 @@ const MISFITS: &[(&str, &[&str])] = &[
             "10:35 `with.checks[0]` of step `release` has no key `staus` / write `status`",
             "10:48 `with.checks[1]` of step `release` has no `url` / add `url`: where to ask",
             "10:59 `with.checks[1].status` of step `release` cannot be `700` / the most is `599`",
-            "10:66 `with.checks[2]` of step `release` must be a table, not a string",
+            "10:66 `with.checks[2]` of step `release` must be a table, not a string / `windlass schema command` prints what fits",
         ],
     ),
     (
@@ -122,7 +122,7 @@ const MISFITS: &[(&str, &[&str])] = &[
         &[
             "10:50 `with.name` of step `release` is too long / write at most 5 characters",
             "10:72 `X-A` cannot be a key of `with.headers` of step `release` / it does not match `^[a-z-]+$` / write a key that matches",
-            "10:104 `with.target.tcp` of step `release` must be a whole number, not a string",
+            "10:104 `with.target.tcp` of step `release` must be a whole number, not a string / `windlass schema command` prints what fits",
         ],
     ),
     (
@@ -183,8 +183,7 @@ fn holes_are_excused_until_they_are_filled() {
 #[test]
 fn a_hole_must_be_where_a_string_may_be() {
     let found = told("with.checks = [{ url = 'http://x', status = '${env.BUILD_NUMBER}' }]");
-    let expected =
-        "step-config-invalid 10:45 `with.checks[0].status` of step `release` must be a whole number, not a string";
+    let expected = "step-config-invalid 10:45 `with.checks[0].status` of step `release` must be a whole number, not a string / `windlass schema command` prints what fits";
     assert_eq!(found, [expected]);
 }
 
