@@ -249,6 +249,30 @@ fn every_event_of_the_journal_is_described() {
     assert_eq!(missing(&page("docs/reference/journal.md"), events), Vec::<String>::new());
 }
 
+/// The keys below a section of a YAML file whose entries are indented by two spaces, or by what is given.
+fn yaml_keys(file: &str, section: &str, indent: &str) -> Vec<String> {
+    let text = page(file);
+    let (_, rest) = text.split_once(&format!("\n{section}:\n")).expect("the section");
+    let less = &indent[2..];
+    let keys: Vec<String> = rest
+        .lines()
+        .take_while(|line| line.is_empty() || (line.starts_with(less) && line[less.len()..].starts_with("  ")))
+        .filter_map(|line| line.strip_prefix(indent)?.strip_suffix(':'))
+        .filter(|key| !key.starts_with(' '))
+        .map(str::to_owned)
+        .collect();
+    assert!(keys.len() > 3, "{keys:?}");
+    keys
+}
+
+#[test]
+fn every_input_and_output_in_ci_is_described() {
+    let text = page("docs/guide/ci.md");
+    assert_eq!(missing(&text, yaml_keys("action.yml", "inputs", "  ")), Vec::<String>::new());
+    assert_eq!(missing(&text, yaml_keys("action.yml", "outputs", "  ")), Vec::<String>::new());
+    assert_eq!(missing(&text, yaml_keys(".gitlab-ci-template.yml", "  inputs", "    ")), Vec::<String>::new());
+}
+
 #[test]
 fn links_lead_somewhere() {
     let mut found = 0;
