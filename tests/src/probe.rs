@@ -134,7 +134,7 @@ impl Project {
     #[must_use]
     pub fn planned(&self) -> Vec<String> {
         let output = self.windlass("plan --format json").exits(0);
-        let plan = output.result();
+        let plan = output.result()["plan"].clone();
         let intents = plan["steps"][0]["intents"].as_array().expect("intents").clone();
         intents.iter().skip(1).map(|intent| intent["summary"].as_str().expect("a text").to_owned()).collect()
     }

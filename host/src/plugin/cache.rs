@@ -100,7 +100,8 @@ pub fn fill(names: &[String]) -> Result<(), String> {
                 (bytes, digest)
             }
         };
-        if cache.path(&digest, runtime).exists() {
+        // What is there and does not check out is replaced, or it would be a miss for ever.
+        if cache.get(&digest, runtime).is_some() {
             continue;
         }
         let code = runtime.engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;

@@ -235,8 +235,40 @@ impl Plugin {
         })
         .await;
         let usages = gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).usages().to_vec();
-        (result.and_then(|answer| answer.map_err(|failure| CallFailure::Failed(convert::failure(failure)))), usages)
+        let answer = result.and_then(|answer| answer.map_err(|failure| CallFailure::Failed(convert::failure(failure))));
+        (answer.and_then(within_bounds), usages)
     }
+}
+
+/// The most that one call may answer, in bytes: all of it goes into the journal or into the plan.
+const ANSWER: usize = 4 << 20;
+
+/// An answer that can be kept.
+fn within_bounds(answer: Answer) -> Result<Answer, CallFailure> {
+    let size = match &answer {
+        Answer::Intents(intents) => intents
+            .iter()
+            .map(|intent| intent.id.len() + intent.summary.len() + intent.detail.as_ref().map_or(0, String::len))
+            .sum(),
+        Answer::Outcome(outcome) => {
+            let outputs: usize = outcome.outputs.iter().map(|(name, value)| name.len() + value.len()).sum();
+            let findings: usize =
+                outcome.findings.iter().map(|finding| finding.message.len() + finding.code.len()).sum();
+            outcome.summary.len() + outputs + findings
+        }
+        Answer::Verdict(_) => 0,
+    };
+    if size <= ANSWER {
+        return Ok(answer);
+    }
+    Err(CallFailure::Failed(convert::Failure {
+        kind: convert::Kind::Bug,
+        code: "answer-too-large".into(),
+        message: format!("the plugin put out more than {} MiB", ANSWER >> 20),
+        causes: vec![format!("it was {} MiB", size >> 20)],
+        hint: Some("this is a bug in the plugin: report it to its author".into()),
+        note: None,
+    }))
 }
 
 /// Ask a plugin who it is.

@@ -75,7 +75,28 @@ pub(super) fn failure(failure: wit::Failure) -> Failure {
         wit::FailureKind::Bug => Kind::Bug,
     };
     let wit::Failure { code, message, causes, hint, note, .. } = failure;
-    Failure { kind, code, message, causes, hint, note }
+    Failure {
+        kind,
+        code: bounded(code),
+        message: bounded(message),
+        causes: causes.into_iter().take(CAUSES).map(bounded).collect(),
+        hint: hint.map(bounded),
+        note: note.map(bounded),
+    }
+}
+
+/// The longest text of a failure, in bytes. It goes into the journal, and before a person.
+const TEXT: usize = 64 << 10;
+/// The most causes that a failure has.
+const CAUSES: usize = 100;
+
+fn bounded(mut text: String) -> String {
+    if text.len() > TEXT {
+        let end = (0..=TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+        text.truncate(end);
+        text.push_str(" … (cut after 64 KiB)");
+    }
+    text
 }
 
 pub(super) fn intent(intent: exported::Intent) -> Intent {

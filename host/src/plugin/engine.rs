@@ -60,6 +60,7 @@ impl Runtime {
         config.strategy(strategy).epoch_interruption(true).wasm_component_model(true);
         // Names come from the name section; addresses are mapped to functions, not to lines, so no debug information.
         config.generate_address_map(true).wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+        config.wasm_backtrace_max_frames(Some(super::backtrace::KEPT));
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -145,9 +145,11 @@ impl Plugins {
                 .with_note("nothing was run")
                 .with_hint("build the plugin again, or restore its file")
         };
+        let mut missed = false;
         let (pre, quick) = match self.cached(&digest)? {
             Some((runtime, component)) => (runtime.prepare(&component).map_err(broken)?, false),
             None => {
+                missed = true;
                 inspect::check(locator, bytes)?;
                 self.0.missed.lock().unwrap_or_else(PoisonError::into_inner).push(refill.to_owned());
                 let quick = self.0.runtimes.quick()?;
@@ -162,6 +164,12 @@ impl Plugins {
                 }
             }
         };
+        let source = match (quick, missed) {
+            (false, false) => "the cache",
+            (true, _) => "the quick compiler",
+            (false, true) => "the optimising compiler",
+        };
+        tracing::debug!(plugin = locator, source, "compiled");
         let mut loaded = Loaded {
             name: locator.to_owned(),
             version: String::new(),

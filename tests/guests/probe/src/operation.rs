@@ -194,6 +194,7 @@ fn send(request: Request) -> Result<String, Failure> {
 fn value(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
+        Value::Integer(number) => number.to_string(),
         other => other.as_text().map_or_else(|| format!("{other:?}"), std::borrow::Cow::into_owned),
     }
 }
@@ -280,7 +281,8 @@ impl Operation {
                 "kept".into()
             }
             Self::Record { value } => {
-                record::append(&text(value)?)?;
+                // As it is, and not as the SDK would write it.
+                windlass_plugin::__bindings::windlass::plugin::record::append(&text(value)?)?;
                 "kept".into()
             }
             Self::Records { count, bytes } => {
