@@ -1,0 +1,136 @@
+//! Runs that somebody stops: what becomes of the children, of what was done, and of the journal.
+
+#![cfg(unix)]
+
+use super::{Step, order, outcomes, project, text, until};
+use e2e::Project;
+use std::process::{Child, Command};
+
+/// Sends a signal by its name.
+fn signal(name: &str, process: u32) {
+    let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("a shell");
+    assert!(status.success(), "the process is there");
+}
+
+fn ended(project: &Project, file: &str) {
+    let child = project.read(file).trim().to_owned();
+    until("the child's end", || !std::path::Path::new("/proc").join(&child).exists());
+}
+
+/// A script that says its process's id, and then takes for ever.
+fn for_ever(file: &str) -> String {
+    format!("echo $$ > {file}.part && mv {file}.part {file}; sleep 600")
+}
+
+fn waits_for(project: &Project, file: &str) {
+    until(file, || project.has(file));
+}
+
+fn started(project: &Project, variables: &[(&str, &str)]) -> Child {
+    let mut command = project.command(["run", "--format", "json", "--commit", e2e::COMMIT]);
+    command.envs(variables.iter().copied());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("the binary runs")
+}
+
+#[test]
+fn in_ci_a_cancelled_run_stops_and_says_what_is_left() {
+    for name in ["TERM", "INT"] {
+        let project = project(&[
+            Step::marks("a"),
+            Step::marks("b").run(&for_ever("child")),
+            Step::marks("c"),
+            Step::finally("z"),
+        ]);
+        let run = started(&project, &[("CI", "true")]);
+        waits_for(&project, "child");
+        signal(name, run.id());
+        let output = project.finish(run).exits(12);
+        ended(&project, "child");
+        assert_eq!(output.result()["outcome"], "cancelled");
+        assert_eq!(output.result()["reason"], "cancelled-unfinished");
+        assert_eq!(outcomes(&output), "a succeeded, b cancelled, c not-run, z succeeded");
+        assert_eq!(order(&project), "a z");
+        let story = project.story();
+        assert!(story.contains(&"step-cancelled b".to_owned()), "{story:?}");
+        assert_eq!(story.last().map(String::as_str), Some("run-finished"));
+        let status = project.windlass("status").exits(0).stdout;
+        assert!(status.contains("step `b`: cancelled"), "{status}");
+    }
+}
+
+#[test]
+fn on_a_laptop_a_cancelled_run_is_taken_back() {
+    let project = project(&[Step::marks("a"), Step::marks("b").run(&for_ever("child"))]);
+    let run = started(&project, &[]);
+    waits_for(&project, "child");
+    signal("INT", run.id());
+    let output = project.finish(run).exits(12);
+    ended(&project, "child");
+    assert_eq!(order(&project), "a -b -a");
+    assert_eq!(outcomes(&output), "a reverted, b reverted");
+    assert_eq!(output.result()["outcome"], "cancelled");
+    assert_eq!(output.result()["reason"], "cancelled", "nothing is left");
+}
+
+#[test]
+fn what_a_cancellation_does_can_be_said() {
+    for (word, ci, expected) in [("rollback", "true", "a -b -a"), ("stop", "", "a")] {
+        let steps = [Step::marks("a"), Step::marks("b").run(&for_ever("child"))];
+        let project = Project::with(&text(&format!("on_cancel = \"{word}\""), &steps)).locked();
+        let run = started(&project, &[("CI", ci)]);
+        waits_for(&project, "child");
+        signal("TERM", run.id());
+        let _ = project.finish(run).exits(12);
+        assert_eq!(order(&project), expected);
+    }
+}
+
+#[test]
+fn a_second_signal_cuts_reverts_short() {
+    let stuck = Step::marks("b").reverted_by(&for_ever("reverting"));
+    let project = project(&[Step::marks("a"), stuck, Step::marks("c").run(&for_ever("child"))]);
+    let run = started(&project, &[]);
+    waits_for(&project, "child");
+    signal("INT", run.id());
+    waits_for(&project, "reverting");
+    signal("INT", run.id());
+    let output = project.finish(run).exits(11);
+    ended(&project, "reverting");
+    assert_eq!(order(&project), "a b -c");
+    assert_eq!(outcomes(&output), "a succeeded, b revert-failed, c reverted");
+    assert_eq!(output.result()["outcome"], "rollback-failed");
+    assert_eq!(project.story().last().map(String::as_str), Some("run-finished"));
+}
+
+#[test]
+fn nothing_is_left_where_nothing_was_changed() {
+    let look = Step::of("look", &for_ever("child")).with("effect = \"reads\"");
+    let project = project(&[look, Step::marks("a")]);
+    let run = started(&project, &[("CI", "true")]);
+    waits_for(&project, "child");
+    signal("TERM", run.id());
+    let output = project.finish(run).exits(12);
+    assert_eq!(output.result()["reason"], "cancelled");
+    assert_eq!(outcomes(&output), "look cancelled, a not-run");
+}
+
+#[test]
+fn a_run_that_waits_for_another_try_can_be_cancelled() {
+    let step = Step::marks("a").run("exit 1").key("retry = { attempts = 3, backoff = \"10m\" }");
+    let project = project(&[step]);
+    let run = started(&project, &[]);
+    until("the first failure", || project.has(".windlass/runs") && journal_has(&project, "step-failed"));
+    signal("TERM", run.id());
+    let output = project.finish(run).exits(12);
+    assert_eq!(order(&project), "-a");
+    assert_eq!(output.result()["steps"][0]["attempts"], 1);
+}
+
+/// Whether a journal that is still being written has an event.
+fn journal_has(project: &Project, event: &str) -> bool {
+    let runs = std::fs::read_dir(project.path().join(".windlass/runs")).expect("runs");
+    runs.filter_map(Result::ok).any(|run| {
+        std::fs::read_to_string(run.path().join("journal.jsonl"))
+            .is_ok_and(|text| text.contains(&format!("\"event\":\"{event}\"")))
+    })
+}
