@@ -63,13 +63,27 @@ impl Host {
     }
 }
 
+/// An error that calls the webhook so, and not by its stand-in.
+fn without_stand_in(error: Error, stand_in: &str) -> Error {
+    let stand_in = stand_in.trim_end_matches('/');
+    let clean =
+        |text: String| text.replace(&format!("`POST {stand_in}/`"), "the webhook").replace(stand_in, "the webhook");
+    match error {
+        Error::Denied(message) => Error::Denied(clean(message)),
+        Error::Invalid(message) => Error::Invalid(clean(message)),
+        Error::Unreachable { code, message } => Error::Unreachable { code, message: clean(message) },
+    }
+}
+
 impl slack::Wire for Host {
     fn post(&mut self, url: &str, authorization: Option<&str>, body: &Value) -> Result<Response, Error> {
         let mut request = Request::post(url).timeout(self.timeout).keep(64 << 10);
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
-        request.json(body).map_err(|failure| Error::Invalid(failure.message))?.send()
+        let sent = request.json(body).map_err(|failure| Error::Invalid(failure.message))?.send();
+        // A webhook's stand-in says nothing to anybody.
+        if authorization.is_none() { sent.map_err(|error| without_stand_in(error, url)) } else { sent }
     }
 
     fn pause(&mut self, duration: Duration) {
@@ -100,3 +114,16 @@ impl deliver::World for Host {
 }
 
 windlass_plugin::export!(crate::NotifySlack);
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, without_stand_in};
+
+    #[test]
+    fn a_stand_in_is_not_shown() {
+        let refused = "`POST https://windlass-secret-0a.invalid/`: the connection was refused";
+        let error = Error::Unreachable { code: "connection-refused", message: refused.into() };
+        let error = without_stand_in(error, "https://windlass-secret-0a.invalid/");
+        assert_eq!(error.to_string(), "the webhook: the connection was refused");
+    }
+}

@@ -126,6 +126,8 @@ impl Egress {
                 .parse()
                 .map_err(|_| self.refuse(&format!("the secret `{name}` is no URL that can be asked for")))?;
             *request.uri_mut() = uri;
+            // It names the stand-in's host by now.
+            request.headers_mut().remove(http::header::HOST);
             ask(&Question::SecretUrl { name, method: &method })?
         } else {
             let route = Route::of(request.uri()).map_err(|error| self.refuse(&error.to_string()))?;
