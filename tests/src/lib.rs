@@ -7,6 +7,7 @@ pub mod database;
 pub mod probe;
 pub mod server;
 pub mod slack;
+pub mod traces;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
