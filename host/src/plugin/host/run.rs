@@ -105,7 +105,13 @@ impl interfaces::state::Host for State {
                 format!("the state value `{}` is too large", key.get(..64).unwrap_or(&key)),
             )));
         }
-        if self.services.redactor.contains(&value) || self.services.redactor.contains(&key) {
+        if self.services.redactor.contains(&key) {
+            return Ok(Err(broken_promise(
+                "state-with-secret",
+                "the name of a state value contains a secret, and nothing was kept",
+            )));
+        }
+        if self.services.redactor.contains(&value) {
             return Ok(Err(broken_promise(
                 "state-with-secret",
                 format!("the state value `{key}` contains a secret, and was not kept"),
