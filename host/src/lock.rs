@@ -2,7 +2,7 @@
 
 use crate::config::{Holes, Unfilled, fill, fill_known, listing};
 use crate::plugin::Plugin;
-use crate::policy::Capability;
+use crate::policy::{Capability, visible};
 use crate::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -109,7 +109,7 @@ impl Lock {
         let mut text = format!("{HEADER}schema = 1\n");
         for (environment, steps) in &self.environments {
             for (id, step) in steps {
-                let _ = writeln!(text, "\n[environment.{environment}.{id}]");
+                let _ = writeln!(text, "\n[environment.{}.{}]", key(environment), key(id));
                 let _ = writeln!(text, "plugin = {}", toml::Value::from(step.plugin.as_str()));
                 if let Some(sha256) = &step.sha256 {
                     let _ = writeln!(text, "sha256 = \"{sha256}\"");
@@ -147,9 +147,12 @@ impl Lock {
                 for (widens, one, other) in [(false, old.get(id), new.get(id)), (true, new.get(id), old.get(id))] {
                     let Some(one) = one else { continue };
                     if other.is_none_or(|other| other.plugin != one.plugin || other.sha256 != one.sha256) {
-                        let digest =
-                            one.sha256.as_ref().map(|digest| format!(" (sha256 {}…)", &digest[..digest.len().min(12)]));
-                        add(widens, format!("use the plugin `{}`{}", one.plugin, digest.unwrap_or_default()));
+                        let digest = one.sha256.as_ref().map(|digest| {
+                            let short: String = digest.chars().take(12).collect();
+                            format!(" (sha256 {}…)", visible(&short))
+                        });
+                        let plugin = visible(&one.plugin);
+                        add(widens, format!("use the plugin `{plugin}`{}", digest.unwrap_or_default()));
                     }
                     for capability in &one.capabilities {
                         if !other.is_some_and(|other| other.capabilities.contains(capability)) {
@@ -168,6 +171,12 @@ impl Lock {
 pub fn describe(capability: &Capability) -> String {
     let phases: Vec<&str> = capability.phases().iter().map(|phase| phase.word()).collect();
     format!("{capability} ({})", phases.join(", "))
+}
+
+/// A key as TOML writes it: an environment's name may have what only a quoted key can.
+fn key(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if !name.is_empty() && name.bytes().all(plain) { name.to_owned() } else { toml::Value::from(name).to_string() }
 }
 
 fn inline(capability: &Capability) -> Result<String, toml::ser::Error> {
@@ -301,7 +310,7 @@ pub fn render(changes: &[Change]) -> String {
     for change in changes {
         let here = (&change.environment, &change.step);
         if last != Some(here) {
-            let _ = writeln!(text, "{} / {}", change.environment, change.step);
+            let _ = writeln!(text, "{} / {}", visible(&change.environment), visible(&change.step));
             last = Some(here);
         }
         let _ = writeln!(text, "  {} {}", if change.widens { '+' } else { '-' }, change.line);
@@ -379,6 +388,28 @@ capabilities = [
         assert_eq!(changes.iter().map(|change| change.widens).collect::<Vec<_>>(), [false, true]);
         assert_eq!(changes[1].line, "read the variable `BUILD` (apply)");
         assert!(lock().changes_to(&lock()).is_empty());
+    }
+
+    #[test]
+    fn an_environment_may_have_any_name_that_a_forge_knows() {
+        let mut wanted = lock();
+        let steps = wanted.environments["staging"].clone();
+        for name in ["review/feature-1", "Production EU", "eu.west", "1"] {
+            wanted.environments.insert(name.to_owned(), steps.clone());
+        }
+        let text = wanted.to_text().expect("a text");
+        assert!(text.contains("[environment.staging.release]") && text.contains("[environment.\"eu.west\".release]"));
+        assert_eq!(toml::from_str::<Lock>(&text).expect("a lock"), wanted);
+    }
+
+    #[test]
+    fn whatever_stands_in_a_lock_can_be_shown_in_one_line() {
+        let mut old = lock();
+        let step = old.environments.get_mut("staging").expect("staging").get_mut("release").expect("release");
+        step.sha256 = Some("aééééééééééé\u{1b}".to_owned());
+        step.plugin = "a\n  + b".to_owned();
+        let text = render(&old.changes_to(&lock()));
+        assert!(text.contains("- use the plugin `a\\n  + b` (sha256 aééééééééééé…)"), "{text}");
     }
 
     #[test]
