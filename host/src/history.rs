@@ -13,10 +13,14 @@ pub fn runs_directory(project: &Path) -> PathBuf {
     project.join(".windlass").join("runs")
 }
 
-/// The name of the newest run's directory, in whatever state it is.
+/// How far the newest run has come: its name and the length of its journal. Where this is what it was, nothing has
+/// happened in the project since.
 #[must_use]
-pub fn newest(project: &Path) -> Option<std::ffi::OsString> {
-    std::fs::read_dir(runs_directory(project)).ok()?.filter_map(|entry| Some(entry.ok()?.file_name())).max()
+pub fn mark(project: &Path) -> Option<(PathBuf, u64)> {
+    let entries = std::fs::read_dir(runs_directory(project)).ok()?;
+    let newest = entries.filter_map(|entry| Some(entry.ok()?.path())).max()?;
+    let length = journal::length(&newest);
+    Some((newest, length))
 }
 
 /// A run as its journal tells of it.
@@ -48,21 +52,27 @@ pub struct PastRun {
     pub problem: Option<String>,
 }
 
-/// Derives a run from its events.
+/// Derives a run from its events. None where it has no event: it was cut off before it did anything, or another process
+/// begins it at this moment.
 ///
 /// # Errors
 /// [`Code::JournalInvalid`].
-pub fn replay(directory: &Path) -> Result<PastRun, Problem> {
-    let record = journal::read(directory)?;
+pub fn replay(directory: &Path) -> Result<Option<PastRun>, Problem> {
+    let record = match journal::read(directory) {
+        Err(problem) if problem.code == Code::RunNotFound => return Ok(None),
+        record => record?,
+    };
     let mut entries = record.entries.into_iter();
-    let first = entries.next();
-    let Some(journal::Entry { at: started, event: Event::RunStarted { run, subject, plan, forge, steps, .. }, .. }) =
-        first
+    let Some(first) = entries.next() else { return Ok(None) };
+    let journal::Entry { at: started, event: Event::RunStarted { run, subject, plan, forge, steps, .. }, .. } = first
     else {
         return Err(Problem::new(
             Code::JournalInvalid,
             format!("the journal in `{}` does not begin with a run", directory.display()),
-        ));
+        )
+        .because("its first event is another one")
+        .with_note("nothing was run")
+        .with_hint("restore the file, or move the directory out of `.windlass/runs` once you know what it did"));
     };
     let order: Vec<(String, String)> = steps.into_iter().map(|step| (step.id, step.plugin)).collect();
     let mut outcomes: BTreeMap<String, StepOutcome> = BTreeMap::new();
@@ -111,7 +121,7 @@ pub fn replay(directory: &Path) -> Result<PastRun, Problem> {
             (id, plugin, outcome)
         })
         .collect();
-    Ok(past)
+    Ok(Some(past))
 }
 
 /// The runs of a project, newest first. Each is read when it is asked for.
@@ -124,14 +134,15 @@ pub fn runs(project: &Path) -> Result<impl Iterator<Item = Result<PastRun, Probl
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            return Err(
-                Problem::new(Code::JournalInvalid, format!("`{}` cannot be read", directory.display())).because(error)
-            );
+            return Err(Problem::new(Code::JournalUnwritable, format!("`{}` cannot be read", directory.display()))
+                .because(error)
+                .with_note("nothing was run")
+                .with_hint("mend the permissions, or move away what stands in its place"));
         }
     };
     // Ids begin with their time, so their order is the order of the runs.
     names.sort_unstable_by(|one, other| other.cmp(one));
-    Ok(names.into_iter().map(|path| replay(&path)))
+    Ok(names.into_iter().filter_map(|path| replay(&path).transpose()))
 }
 
 /// Whether two subjects are of one app, environment and component: what a release, a lease and a history belong to.
@@ -163,4 +174,72 @@ pub fn live(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Journal;
+
+    fn subject() -> Subject {
+        Subject {
+            app: "shop".into(),
+            environment: "staging".into(),
+            component: None,
+            commit: "a".repeat(40),
+            reference: None,
+            version: "1.0.0".into(),
+            actor: None,
+        }
+    }
+
+    fn begin(project: &Path, run: &str) -> Journal {
+        let mut journal = Journal::create(&runs_directory(project).join(run)).expect("a journal");
+        let started = Event::RunStarted {
+            schema: crate::event::SCHEMA.into(),
+            windlass: "0.1.0".into(),
+            run: run.into(),
+            subject: subject(),
+            plan: "sha256:00".into(),
+            forge: "local".into(),
+            steps: vec![],
+            process: 1,
+        };
+        journal.append(&started).expect("an event");
+        journal
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_before_its_first_event_stands_in_nobodys_way() {
+        let project = tempfile::tempdir().expect("a directory");
+        let mut first = begin(project.path(), "1");
+        let finished =
+            Event::RunFinished { outcome: RunOutcome::Succeeded, reason: None, changed: true, duration_ms: 1 };
+        first.append(&finished).expect("an event");
+        let directory = runs_directory(project.path());
+        // Killed before the file, before its first byte, and in its first line.
+        std::fs::create_dir(directory.join("2")).expect("a directory");
+        drop(Journal::create(&directory.join("3")).expect("a journal"));
+        drop(Journal::create(&directory.join("4")).expect("a journal"));
+        std::fs::write(directory.join("4").join("journal.jsonl"), "{\"seq\":0,\"at\":").expect("half a line");
+        let names: Vec<String> = runs(project.path()).expect("runs").map(|run| run.expect("a run").run).collect();
+        assert_eq!(names, ["1"]);
+        let live = live(project.path(), "shop", "staging", None).expect("no trouble").expect("a release");
+        assert_eq!(live.run, "1");
+        begin(project.path(), "5").append(&Event::NoteAdded { text: "x".into() }).expect("an event");
+        let newest = runs(project.path()).expect("runs").next().expect("one").expect("a run");
+        assert_eq!((newest.run.as_str(), newest.outcome), ("5", None));
+    }
+
+    #[test]
+    fn a_journal_that_was_changed_is_never_passed_over() {
+        let project = tempfile::tempdir().expect("a directory");
+        drop(begin(project.path(), "1"));
+        let file = runs_directory(project.path()).join("1").join("journal.jsonl");
+        let text = std::fs::read_to_string(&file).expect("the journal").replace("staging", "another");
+        std::fs::write(&file, text).expect("written");
+        let problem = live(project.path(), "shop", "staging", None).expect_err("a changed journal");
+        assert_eq!(problem.code, Code::JournalInvalid);
+        assert!(problem.note.is_some() && problem.hint.is_some());
+    }
 }

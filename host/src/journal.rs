@@ -37,6 +37,8 @@ pub struct Journal {
     path: PathBuf,
     next: u64,
     chain: String,
+    /// Whether a line could not be written. What is in the file then is not known, and nothing may follow it.
+    broken: bool,
 }
 
 /// A journal that was read.
@@ -63,13 +65,17 @@ impl Journal {
     pub fn create(directory: &Path) -> Result<Self, Problem> {
         let path = directory.join(FILE);
         let unwritable = |error: std::io::Error| unwritable(&path, &error);
+        // The names of directories that are made here have to last like what is in them.
+        let there = directory.ancestors().find(|ancestor| ancestor.is_dir()).map(Path::to_path_buf);
         std::fs::create_dir_all(directory).map_err(unwritable)?;
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(unwritable)?;
-        sync_directory(directory).map_err(unwritable)?;
-        if let Some(parent) = directory.parent() {
-            sync_directory(parent).map_err(unwritable)?;
+        for ancestor in directory.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
+            sync_directory(ancestor).map_err(unwritable)?;
+            if Some(ancestor) == there.as_deref() {
+                break;
+            }
         }
-        Ok(Self { file, path, next: 0, chain: String::new() })
+        Ok(Self { file, path, next: 0, chain: String::new(), broken: false })
     }
 
     /// Append one event. It is on disk when this returns.
@@ -91,10 +97,13 @@ impl Journal {
         text.push_str(",\"chain\":\"");
         text.push_str(&chain);
         text.push_str("\"}\n");
-        self.file
-            .write_all(text.as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .map_err(|error| unwritable(&self.path, &error))?;
+        if self.broken {
+            return Err(unwritable(&self.path, &std::io::Error::other("an earlier line could not be written")));
+        }
+        self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()).map_err(|error| {
+            self.broken = true;
+            unwritable(&self.path, &error)
+        })?;
         self.next += 1;
         self.chain = chain;
         Ok(())
@@ -145,6 +154,12 @@ fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// How long the journal in a run's directory is, in bytes; nothing where there is none.
+#[must_use]
+pub fn length(directory: &Path) -> u64 {
+    std::fs::metadata(directory.join(FILE)).map_or(0, |metadata| metadata.len())
+}
+
 /// Read the journal in a run's directory.
 ///
 /// # Errors
@@ -152,10 +167,16 @@ fn sync_directory(_: &Path) -> std::io::Result<()> {
 /// none.
 pub fn read(directory: &Path) -> Result<Record, Problem> {
     let path = directory.join(FILE);
-    let text = std::fs::read(&path).map_err(|error| {
-        Problem::new(Code::RunNotFound, format!("there is no journal `{}`", path.display()))
+    let text = std::fs::read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Problem::new(Code::RunNotFound, format!("there is no journal `{}`", path.display()))
+                .because(error)
+                .with_hint("`windlass history` lists the runs")
+        }
+        _ => Problem::new(Code::JournalInvalid, format!("the journal `{}` cannot be read", path.display()))
             .because(error)
-            .with_hint("`windlass history` lists the runs")
+            .with_note("nothing was run")
+            .with_hint("mend the permissions"),
     })?;
     parse(&text, &path.display().to_string())
 }
@@ -164,6 +185,10 @@ fn parse(text: &[u8], name: &str) -> Result<Record, Problem> {
     let invalid = |line: usize, why: String| {
         Problem::new(Code::JournalInvalid, format!("the journal `{name}` is not what was written: line {line}"))
             .because(why)
+            .with_note("nothing was run")
+            .with_hint(
+                "restore the file, or move the run's directory out of `.windlass/runs` once you know what it did",
+            )
     };
     let mut record = Record { entries: Vec::new(), torn: false };
     let mut chain = String::new();

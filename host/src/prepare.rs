@@ -8,6 +8,7 @@ use crate::plan::{Plan, PlannedStep, SCHEMA};
 use crate::plugin::{Answer, Call, Deployment, Function, Limits, LiveRelease, Plugin, Plugins, Services, Surroundings};
 use crate::policy::{Capability, Gate, Phase, SecretUse};
 use crate::problem::{Code, Problem};
+use crate::secret::Secrets;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -234,6 +235,7 @@ pub fn holes(
     config: &Config,
     subject: &Subject,
     secrets: &BTreeSet<String>,
+    values: &Secrets,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Holes, Problem> {
     let mut holes =
@@ -246,7 +248,15 @@ pub fn holes(
                 .with_hint(format!("take it out of `env`, and refer to it with `{{ secret = \"{name}\" }}`"))
                 .at(config.place_of("env")));
         }
-        if let Some(value) = lookup(name.as_str()) {
+        let value = lookup(name.as_str());
+        if let Some(secret) = value.as_deref().and_then(|value| values.within(value)) {
+            return Err(Problem::new(Code::ConfigInvalid, format!("`env` names `{name}`, which has a secret in it"))
+                .because(format!("its value is, or contains, that of the secret `{secret}`"))
+                .with_note("nothing was run")
+                .with_hint(format!("take it out of `env`, and refer to the secret with `{{ secret = \"{secret}\" }}`"))
+                .at(config.place_of("env")));
+        }
+        if let Some(value) = value {
             holes.variables.insert(name.as_str().to_owned(), value);
         }
     }
@@ -398,11 +408,13 @@ impl PreparedStep {
             .requires(&text)
             .await
             .map_err(|failure| failure.into_problem(&self.plugin.locked_name(), "requires"))?;
-        for capability in &capabilities {
-            capability.check()?;
-        }
-        no_overlaps(&capabilities)?;
-        self.locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities)?;
+        let accepted = capabilities
+            .iter()
+            .try_for_each(Capability::check)
+            .and_then(|()| no_overlaps(&capabilities))
+            .and_then(|()| self.locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities));
+        // Refused this late, it is a step that fails: others have been run already.
+        accepted.map_err(|problem| Problem { code: Code::StepDenied, note: None, ..problem })?;
         self.capabilities = capabilities;
         self.config = Some(text);
         Ok(())

@@ -88,6 +88,18 @@ impl Secrets {
         self.0.iter().filter(|(_, secret)| short(secret)).map(|(name, _)| name.as_str()).collect()
     }
 
+    /// The name of a secret that a value is, or has within it. One of fewer than [`SHORT`] characters may stand anywhere,
+    /// so it counts only where it is the whole value.
+    #[must_use]
+    pub fn within(&self, value: &str) -> Option<&str> {
+        let within = |secret: &Secret| {
+            let secret = secret.expose().trim();
+            !secret.is_empty()
+                && (secret == value.trim() || (secret.chars().count() >= SHORT && value.contains(secret)))
+        };
+        self.0.iter().find(|(_, secret)| within(secret)).map(|(name, _)| name.as_str())
+    }
+
     /// What takes these secrets out of texts. Building it costs some microseconds per secret; build it once.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
@@ -119,6 +131,20 @@ mod tests {
     fn debug_shows_names_and_no_values() {
         let text = format!("{:?}", secrets(&[("TOKEN", "abcdefgh")]));
         assert!(text.contains("TOKEN") && !text.contains("abcdefgh"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_is_found_under_another_name() {
+        let secrets = secrets(&[("PIN", "1234"), ("TOKEN", "abcdefgh\n")]);
+        for (value, name) in [
+            ("abcdefgh", Some("TOKEN")),
+            ("Bearer abcdefgh", Some("TOKEN")),
+            ("1234", Some("PIN")),
+            ("12345", None),
+            ("", None),
+        ] {
+            assert_eq!(secrets.within(value), name, "{value}");
+        }
     }
 
     #[test]

@@ -146,8 +146,8 @@ pub(super) struct Run {
     /// Run only what this plan says, and stop with exit code 20 if anything has drifted from it.
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
-    /// Run steps that have nothing to do, too.
-    #[arg(long)]
+    /// Run steps that have nothing to do, too. Not with `--plan`, which says that they are not run.
+    #[arg(long, conflicts_with = "plan")]
     pub(super) force: bool,
     /// Plan and check, and stop before anything is changed.
     #[arg(long)]

@@ -189,7 +189,7 @@ impl<'a> Asking<'a> {
         for name in self.secrets.too_short() {
             say(&format!("warning: the secret `{name}` is so short that it cannot be kept out of all texts\n"));
         }
-        let holes = prepare::holes(&project.config, &self.subject, &names, lookup)?;
+        let holes = prepare::holes(&project.config, &self.subject, &names, &self.secrets, lookup)?;
         let live = history::live(
             &project.directory,
             &self.subject.app,
@@ -295,7 +295,7 @@ async fn deploy(
     let project = &session.project;
     let listener: Arc<dyn Listener> = Arc::new(Console::new(style, level(common)));
     let approved = arguments.plan.as_deref().map(read_plan).transpose()?;
-    let newest = history::newest(&project.directory);
+    let mark = history::mark(&project.directory);
     let mut prepared = asking.prepare(&listener).await?;
     if let Some(approved) = &approved {
         prepared.plan.must_be(approved)?;
@@ -330,7 +330,7 @@ async fn deploy(
     }
     let run = run_id();
     let _lease = gate::lease(&project.directory, &project.config, asking.environment, component, &run).await?;
-    if history::newest(&project.directory) != newest {
+    if history::mark(&project.directory) != mark {
         // Somebody deployed between our plan and our lease: what was planned may be done already, or no longer do.
         say("\nanother run came first, so this one is planned again\n");
         prepared = asking.prepare(&listener).await?;

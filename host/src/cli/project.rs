@@ -63,6 +63,12 @@ impl Project {
                 .map_err(|problem| problem.at(self.config.place_of("release")))?,
             (None, Release::ShortCommit) => crate::gate::short(&commit).to_owned(),
         };
+        if version.is_empty() || version.len() > 200 || version.chars().any(char::is_control) {
+            return Err(Problem::new(Code::Usage, format!("`{}` is not a version", crate::policy::visible(&version)))
+                .because("a version is one line of 1 to 200 bytes")
+                .with_note("nothing was run")
+                .with_hint("mend where it comes from, or pass `--release-version`"));
+        }
         Ok(Subject {
             app: self.config.app.as_str().to_owned(),
             environment: environment.name.as_str().to_owned(),

@@ -2,6 +2,7 @@
 
 use crate::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// When a capability may be used. Probing a cut-off step counts as planning: it looks and does not touch.
@@ -234,8 +235,17 @@ impl Capability {
                 texts.extend(exec.toolchains.iter().map(|name| ("toolchain", name.as_str())));
                 texts
             }
-            Self::Http(http) => vec![("scheme", &http.scheme), ("host", &http.host)],
-            Self::TcpProbe(probe) => vec![("host", &probe.host)],
+            Self::Http(http) => {
+                let mut texts = vec![("scheme", http.scheme.as_str()), ("host", http.host.as_str())];
+                texts.extend(http.methods.iter().map(|method| ("method", method.as_str())));
+                texts.extend(http.addresses.iter().map(|word| ("class of addresses", word.as_str())));
+                texts
+            }
+            Self::TcpProbe(probe) => {
+                let mut texts = vec![("host", probe.host.as_str())];
+                texts.extend(probe.addresses.iter().map(|word| ("class of addresses", word.as_str())));
+                texts
+            }
             Self::Directory(directory) => vec![("directory", &directory.path)],
             Self::Environment(environment) => vec![("variable's name", &environment.name)],
             Self::Database(database) => {
@@ -248,7 +258,11 @@ impl Capability {
                 match &secret.usage {
                     SecretUse::Header { origin } => texts.push(("host", origin)),
                     SecretUse::ChildVariable { variable } => texts.push(("variable's name", variable)),
-                    SecretUse::Url { .. } | SecretUse::Database => {}
+                    SecretUse::Url { methods, addresses } => {
+                        texts.extend(methods.iter().map(|method| ("method", method.as_str())));
+                        texts.extend(addresses.iter().map(|word| ("class of addresses", word.as_str())));
+                    }
+                    SecretUse::Database => {}
                 }
                 texts
             }
@@ -269,7 +283,7 @@ impl Capability {
                 ));
             }
             if text.is_empty() || text.contains('\0') {
-                return Err(invalid(format!("a {what} cannot be `{text}`")));
+                return Err(invalid(format!("a {what} cannot be `{}`", visible(text))));
             }
         }
         if self.phases().is_empty() {
@@ -284,6 +298,13 @@ impl Capability {
             return Err(invalid(format!("the directory `{path}` is outside the project"))
                 .with_hint("name a directory below the one that holds `deploy.toml`"));
         }
+        if let Self::Directory(Directory { path, access: Access::Write, .. }) = self
+            && holds_journal(path)
+        {
+            return Err(invalid(format!("the directory `{path}` cannot be changed by a plugin"))
+                .because("`.windlass`, where the journals of all runs are, is in it or around it")
+                .with_hint("name the directories that are to be changed"));
+        }
         if let Self::Exec(exec) = self
             && exec.program.contains('/')
             && leaves_project(&exec.program)
@@ -292,7 +313,8 @@ impl Capability {
                 .with_hint("give the program's name alone to look it up on the search path"));
         }
         if let Self::Database(Database { url: Some(url), .. }) = self
-            && url::Url::parse(url).is_ok_and(|url| url.password().is_some())
+            && url::Url::parse(url)
+                .is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password"))
         {
             return Err(Problem::new(
                 Code::StepConfigInvalid,
@@ -303,6 +325,22 @@ impl Capability {
         }
         Ok(())
     }
+}
+
+/// Where the journals are, in the project.
+pub(crate) const JOURNALS: &str = ".windlass";
+
+/// Whether the tree of the journals is in this tree or around it, judged by its text.
+fn holds_journal(path: &str) -> bool {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.first().is_none_or(|first| first.eq_ignore_ascii_case(JOURNALS))
 }
 
 /// Whether a relative path leads out of where it starts, judged by its text. Links are judged when it is opened.
@@ -323,6 +361,32 @@ fn leaves_project(path: &str) -> bool {
 /// One line, as `plan` and denials show it. Phases are left to the caller.
 impl std::fmt::Display for Capability {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut line = String::new();
+        self.write(&mut line)?;
+        formatter.write_str(&visible(&line))
+    }
+}
+
+/// A text in which nothing can hide from whoever reviews it: control characters, and those that turn the direction of
+/// writing, are shown as escapes.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let hides = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    if !text.contains(hides) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if hides(character) { shown.extend(character.escape_default()) } else { shown.push(character) }
+    }
+    Cow::Owned(shown)
+}
+
+impl Capability {
+    fn write(&self, formatter: &mut impl std::fmt::Write) -> std::fmt::Result {
         let at = |addresses: &[String]| {
             if addresses.is_empty() { String::new() } else { format!(" at {} addresses", addresses.join(", ")) }
         };
@@ -418,6 +482,23 @@ mod tests {
             phases: [Phase::Apply].into(),
         });
         assert!(host.check().is_err());
+        let network = Capability::Http(Http {
+            scheme: "http".into(),
+            host: "api.example.com".into(),
+            port: 80,
+            methods: vec!["GET".into()],
+            path: "/${deployment.version}".into(),
+            addresses: vec!["${env.X}".into()],
+            phases: [Phase::Apply].into(),
+        });
+        let problem = network.check().expect_err("nobody has reviewed which networks");
+        assert!(problem.what.contains("addresses"), "{problem}");
+    }
+
+    #[test]
+    fn what_a_reviewer_reads_has_no_hidden_characters() {
+        let line = exec("a", &["one\n  - nothing\u{1b}[2K", "\u{202e}txt", "plain ä"]).to_string();
+        assert_eq!(line, "run `a one\\n  - nothing\\u{1b}[2K \\u{202e}txt plain ä`");
     }
 
     #[test]
@@ -432,6 +513,19 @@ mod tests {
     }
 
     #[test]
+    fn the_journal_is_no_plugins_to_change() {
+        for (path, holds) in
+            [(".", true), ("a/..", true), (".windlass", true), ("a/../.windlass/runs", true), ("a", false)]
+        {
+            assert_eq!(holds_journal(path), holds, "{path}");
+            let directory =
+                |access| Capability::Directory(Directory { path: path.into(), access, phases: [Phase::Apply].into() });
+            assert_eq!(directory(Access::Write).check().is_err(), holds, "{path}");
+            assert!(directory(Access::Read).check().is_ok(), "{path}");
+        }
+    }
+
+    #[test]
     fn passwords_do_not_belong_into_the_configuration() {
         let capability = Capability::Database(Database {
             name: "shop".into(),
@@ -441,6 +535,9 @@ mod tests {
         });
         let problem = capability.check().expect_err("a password");
         assert!(!format!("{problem:?}").contains("hunter2"));
+        let Capability::Database(database) = capability else { panic!("a database") };
+        let url = Some("postgres://localhost/shop?password=hunter2".into());
+        assert!(Capability::Database(Database { url, ..database }).check().is_err());
     }
 
     #[test]

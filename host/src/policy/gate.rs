@@ -1,5 +1,6 @@
 //! The one gate: a question, an answer, a record of both.
 
+use super::capability::visible;
 use super::{Access, Capability, Database, Directory, Phase, Secret, SecretUse, TcpProbe};
 use serde::{Deserialize, Serialize};
 
@@ -165,18 +166,30 @@ impl Gate {
     pub fn ask(&mut self, question: &Question<'_>) -> Result<Capability, Denial> {
         let phase = self.phase;
         let answer = self.granted().find(|capability| allows(capability, question, phase)).cloned();
-        let asked = question.to_string();
-        let allowed = answer.is_some();
-        match self.usages.iter_mut().find(|usage| usage.allowed == allowed && usage.asked == asked) {
-            Some(usage) => usage.times += 1,
-            None => self.usages.push(Usage { asked: asked.clone(), allowed, times: 1 }),
-        }
+        let asked = short(question.to_string());
+        self.remember(&asked, answer.is_some());
         answer.ok_or_else(|| Denial { asked, because: self.reason(question) })
     }
 
     /// Remember a denial that is decided elsewhere, such as an address of a class that was not accepted.
     pub fn deny(&mut self, asked: &str) {
-        self.usages.push(Usage { asked: asked.into(), allowed: false, times: 1 });
+        self.remember(asked, false);
+    }
+
+    /// A plugin that asks for a million different things is remembered for the first of them, and for the number.
+    fn remember(&mut self, asked: &str, allowed: bool) {
+        let same = |usage: &Usage| usage.allowed == allowed && usage.asked == asked;
+        let place = self.usages.iter().position(same).or_else(|| {
+            let asked = if self.usages.len() < USAGES { asked } else { "other things" };
+            let known = self.usages.iter().position(|usage| usage.allowed == allowed && usage.asked == asked);
+            known.or_else(|| {
+                self.usages.push(Usage { asked: asked.to_owned(), allowed, times: 0 });
+                self.usages.len().checked_sub(1)
+            })
+        });
+        if let Some(usage) = place.and_then(|place| self.usages.get_mut(place)) {
+            usage.times += 1;
+        }
     }
 
     fn reason(&self, question: &Question<'_>) -> String {
@@ -195,6 +208,18 @@ impl Gate {
         } else {
             format!("`deploy.lock` accepts only: {}", accepted.join("; "))
         }
+    }
+}
+
+/// The most different things that are remembered of one call.
+const USAGES: usize = 1000;
+/// The longest text for one of them, in characters.
+const ASKED: usize = 2000;
+
+fn short(text: String) -> String {
+    match text.char_indices().nth(ASKED) {
+        Some((end, _)) => format!("{}… (cut)", &text[..end]),
+        None => text,
     }
 }
 
@@ -294,6 +319,14 @@ fn same_directory(one: &str, other: &str) -> bool {
 
 impl std::fmt::Display for Question<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut line = String::new();
+        self.write(&mut line)?;
+        formatter.write_str(&visible(&line))
+    }
+}
+
+impl Question<'_> {
+    fn write(&self, formatter: &mut impl std::fmt::Write) -> std::fmt::Result {
         match self {
             Self::Exec { program, arguments, directory, variables } => {
                 let mut line = (*program).to_owned();
@@ -419,6 +452,20 @@ mod tests {
             assert!(gate.ask(&question).is_err(), "{question}");
         }
         assert_eq!(gate.usages().iter().filter(|usage| !usage.allowed).count(), 7);
+    }
+
+    #[test]
+    fn thousands_of_different_questions_take_up_little_room() {
+        let mut gate = Gate::new(&[], Phase::Apply);
+        let long = "x".repeat(10_000);
+        for number in 0..2_000_u16 {
+            let name = format!("{number}{long}");
+            assert!(gate.ask(&Question::Database { name: &name }).is_err());
+        }
+        gate.deny("other");
+        assert_eq!(gate.usages().len(), USAGES + 1);
+        assert_eq!(gate.usages().iter().map(|usage| usage.times).sum::<u64>(), 2_001);
+        assert!(gate.usages().iter().all(|usage| usage.asked.len() < ASKED + 20));
     }
 
     #[test]

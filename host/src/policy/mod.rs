@@ -6,7 +6,9 @@
 mod capability;
 mod gate;
 
+pub(crate) use capability::JOURNALS;
 pub use capability::{
     Access, Capability, Database, Directory, Environment, Exec, Http, Phase, Phases, Secret, SecretUse, TcpProbe,
+    visible,
 };
 pub use gate::{Denial, Gate, Question, Usage};

@@ -197,7 +197,9 @@ pub fn verdict(
     let took = style.dim(&format!("in {}", span(took)));
     let mut text = format!("\n{line} {took}\n");
     if exit != Exit::Succeeded {
-        let word = result.reason.map_or("", Code::word);
+        // What could not be told has another word than what the run came to.
+        let reason = if exit == Exit::Unreported { Some(Code::ForgeUnreported) } else { result.reason };
+        let word = reason.map_or_else(|| (exit as u8).to_string(), |code| code.word().to_owned());
         text.push_str(&format!(
             "{}\n",
             style.dim(&format!("exit {}: `windlass explain {word}` says more", exit as u8))

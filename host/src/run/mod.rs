@@ -255,7 +255,12 @@ impl Machine<'_> {
         let mut step = self.prepared.steps[index].clone();
         let mut planned = self.prepared.plan.steps[index].clone();
         if planned.deferred {
-            if let Err(problem) = self.plan_deferred(&mut step, &mut planned).await {
+            let mut cancellation = self.cancellation.clone();
+            let result = tokio::select! {
+                result = self.plan_deferred(&mut step, &mut planned) => result,
+                () = told_to_stop(&mut cancellation, 1) => return Ok(Ended::Cancelled),
+            };
+            if let Err(problem) = result {
                 self.fail(&step, 1, &problem, Vec::new(), Duration::ZERO, false)?;
                 return Ok(Ended::Badly(problem));
             }
@@ -268,7 +273,10 @@ impl Machine<'_> {
         }
         let changes = planned.intents.iter().any(|intent| intent.effect != Effect::Reads) || planned.intents.is_empty();
         self.effects |= changes;
-        if !planned.intents.iter().any(|intent| matches!(intent.effect, Effect::Changes | Effect::Unknown)) {
+        // A step that is forced said nothing of what it does, so nothing of whether that stays.
+        if !planned.intents.is_empty()
+            && !planned.intents.iter().any(|intent| matches!(intent.effect, Effect::Changes | Effect::Unknown))
+        {
             self.lasting.insert(step.step.id.as_str().to_owned());
         }
         let mut backoff = step.step.retry.backoff.get();
@@ -279,6 +287,8 @@ impl Machine<'_> {
                 Attempt::Failed(problem) => return Ok(Ended::Badly(problem)),
                 Attempt::Again => {
                     if !self.wait(backoff, 1).await {
+                        let step_id = step.step.id.as_str().to_owned();
+                        self.recorder.record(&Event::StepCancelled { step: step_id, attempt })?;
                         self.conclude(&step, StepOutcome::Cancelled, attempt, Duration::ZERO);
                         return Ok(Ended::Cancelled);
                     }
