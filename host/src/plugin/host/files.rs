@@ -2,7 +2,7 @@
 
 use super::output::{GuestStream, Output};
 use super::{Services, writes};
-use crate::policy::Gate;
+use crate::policy::{Gate, JOURNALS};
 use crate::problem::{Code, Problem};
 use crate::process::Stream;
 use std::path::{Path, PathBuf};
@@ -23,14 +23,21 @@ pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Outpu
     for (path, access) in gate.directories() {
         let Some(directory) = find(&services.project, &path, writes(access))? else { continue };
         // Links can make two trees of different names one. What is read-only in one must not be open in the other.
-        if let Some((other, _)) =
-            trees.iter().find(|(_, other)| other.starts_with(&directory) || directory.starts_with(other))
-        {
+        if let Some((other, _)) = trees.iter().find(|(_, other)| overlap(other, &directory)) {
             return Err(Problem::new(Code::StepDenied, format!("the directories `{other}` and `{path}` overlap"))
                 .because(format!("both lead to `{}` on disk", directory.display()))
                 .with_hint("take out the link, or name one of them only"));
         }
         trees.push((path.clone(), directory.clone()));
+        if writes(access)
+            && services.project.join(JOURNALS).canonicalize().is_ok_and(|journals| overlap(&journals, &directory))
+        {
+            return Err(Problem::new(
+                Code::StepDenied,
+                format!("the directory `{path}` cannot be changed by a plugin"),
+            )
+            .because(format!("it is a link to where `{JOURNALS}` is, with the journals of all runs")));
+        }
         let permissions = if writes(access) { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
         builder.preopened_dir(&directory, &path, permissions).map_err(|error| {
             Problem::new(Code::StepFailed, format!("the directory `{path}` cannot be opened"))
@@ -38,6 +45,10 @@ pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Outpu
         })?;
     }
     Ok(builder.build())
+}
+
+fn overlap(one: &Path, other: &Path) -> bool {
+    one.starts_with(other) || other.starts_with(one)
 }
 
 /// The directory on disk, resolved; none where it does not exist and is not to be made.
