@@ -2,6 +2,7 @@
 //!
 //! The cases of a table take turns, round by round, so that what else the machine does meets all of them alike.
 
+use crate::journal;
 use crate::measure::{Sample, Subject};
 use crate::project::{Bench, Project, SECRET, Steps};
 use crate::say;
@@ -133,6 +134,13 @@ fn script(bench: &Bench, count: usize) -> Result<Subject, String> {
     Ok(Subject::new("sh", [path], &bench.directory))
 }
 
+/// A program that appends so many lines to a file and syncs each.
+fn synced(bench: &Bench, lines: usize) -> Result<Subject, String> {
+    let ourselves = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+    let file = bench.directory.join("synced").into_os_string();
+    Ok(Subject::new(ourselves, [journal::WORD.into(), file, lines.to_string().into()], &bench.directory))
+}
+
 /// All tables, or those whose title has a word in it.
 pub(crate) fn all(bench: &Bench, empty: &Path, quick: bool, only: Option<&str>) -> Result<String, String> {
     let rounds = |many: usize| if quick { many.div_ceil(5) } else { many };
@@ -197,6 +205,7 @@ fn many_steps(bench: &Bench, empty: &Path, title: &str, rounds: usize) -> Result
         let noop = Project::make(bench, &format!("noop-{count}"), Steps::Noop(count))?;
         let command = Project::make(bench, &format!("true-{count}"), Steps::True(count))?;
         cases.push(Case::new(format!("`sh`, {count} × `true`"), script(bench, count)?));
+        cases.push(Case::new(format!("{} lines appended, each synced", 2 * count), synced(bench, 2 * count)?));
         cases.push(Case::fresh(format!("{count} steps that do nothing"), &noop));
         cases.push(Case::fresh(format!("{count} × `command` running `true`"), &command));
     }
@@ -209,9 +218,11 @@ fn many_steps(bench: &Bench, empty: &Path, title: &str, rounds: usize) -> Result
             Ok((of(&cases, &name(many))?.wall() - of(&cases, &name(few))?.wall()) / (many - few) as f64)
         };
         let shell = each(&|count| format!("`sh`, {count} × `true`"))?;
+        let disk = each(&|count| format!("{} lines appended, each synced", 2 * count))?;
         let noop = each(&|count| format!("{count} steps that do nothing"))?;
         let command = each(&|count| format!("{count} × `command` running `true`"))?;
         text += &judged(&format!("each further step that does nothing, {few} to {many}"), noop, "ms", 0.5);
+        text += &format!("- of which its two lines in the journal take {disk:.2} ms when nothing else is done\n");
         text += &judged(
             &format!("each further `command`, {few} to {many}, beyond the shell's {shell:.2} ms for the same program"),
             command - shell,

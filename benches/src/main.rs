@@ -6,6 +6,7 @@
 //! Nothing here fails because something was slow: it measures, people judge.
 
 mod cases;
+mod journal;
 mod machine;
 mod measure;
 mod project;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let result = match arguments.split_first() {
         Some((word, rest)) if word == measure::WORD => measure::main(rest),
+        Some((word, rest)) if word == journal::WORD => journal::main(rest),
         _ => bench(&arguments),
     };
     let (text, code) = match result {

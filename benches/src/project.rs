@@ -74,7 +74,7 @@ fn config(steps: Steps) -> String {
             let with =
                 "{ run = [\"cat\", \"big\"], effect = \"reads\", secrets = { TOKEN = { secret = \"BENCH_TOKEN\" } } }";
             step(1, "command", with);
-            text.push_str("output-limit = \"2GiB\"\n");
+            text.push_str("output_limit = \"2GiB\"\n");
         }
     }
     text
