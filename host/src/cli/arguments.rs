@@ -94,12 +94,6 @@ pub(super) enum Command {
     Explain(Explain),
     /// Print the completions for a shell.
     Completions(Completions),
-    /// Break as a bug would, to see what is said then.
-    #[command(name = "__panic", hide = true)]
-    Panic,
-    /// Compile plugins for the next run.
-    #[command(name = "__fill-cache", hide = true)]
-    FillCache(FillCache),
 }
 
 #[derive(Debug, Args)]
@@ -179,10 +173,4 @@ pub(super) struct Explain {
 pub(super) struct Completions {
     /// The shell.
     pub(super) shell: clap_complete::Shell,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct FillCache {
-    /// Built-in plugins or files.
-    pub(super) names: Vec<String>,
 }

@@ -36,6 +36,9 @@ impl From<Vec<Problem>> for Failed {
 #[must_use]
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(broken));
+    if let Some(exit) = hidden() {
+        return code(exit);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -54,6 +57,21 @@ pub fn main() -> ExitCode {
             say(&problems(&list, Style::of_stderr()));
             code(list.iter().map(|problem| problem.code.exit()).max().unwrap_or(Exit::Bug))
         }
+    }
+}
+
+/// What Windlass asks of itself. No command, so that neither help nor completions show it.
+fn hidden() -> Option<Exit> {
+    let mut words = std::env::args_os().skip(1).map_while(|word| word.into_string().ok());
+    match words.next()?.as_str() {
+        // Compiles plugins, built-in ones or files, for the next run.
+        "__fill-cache" => {
+            let filled = crate::plugin::fill(&words.collect::<Vec<_>>());
+            Some(if filled.is_ok() { Exit::Succeeded } else { Exit::Bug })
+        }
+        #[expect(clippy::panic, reason = "to see what is said when there is a bug")]
+        "__panic" => panic!("a bug was asked for"),
+        _ => None,
     }
 }
 
@@ -87,9 +105,6 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Schema(schema) => in_runtime(inform::schema(schema)),
         Command::Explain(explain) => inform::explain(explain),
         Command::Completions(completions) => inform::completions(completions),
-        #[expect(clippy::panic, reason = "to see what a bug looks like")]
-        Command::Panic => panic!("a bug was asked for"),
-        Command::FillCache(fill) => crate::plugin::fill(&fill.names).map_err(|_| Failed::Said(Exit::Bug)),
     }
 }
 

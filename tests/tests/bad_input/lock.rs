@@ -2,6 +2,8 @@
 
 use super::{config, refused};
 use e2e::Project;
+use e2e::probe::Probe;
+use serde_json::json;
 
 fn locked() -> Project {
     Project::with(&config("")).locked()
@@ -111,6 +113,14 @@ fn a_value_that_would_make_a_pattern_of_a_literal() {
         .replace("\"touched\"", "\"touched\", \"${env.WHAT}\"");
     for value in ["*", "**"] {
         let project = Project::with(&text).variable("WHAT", value).locked();
-        refused(&project, "run", 2, &[]);
+        refused(&project, "run", 2, &["a grant would take for any argument"]);
+    }
+    // Where the plugin does not mind, the host does.
+    let asked = json!({ "kind": "exec", "program": "ls", "arguments": ["${env.WHAT}"], "phases": ["apply"] });
+    let probe = Probe::new().asks(asked).step("a");
+    let text = config(&probe).replace("app = \"shop\"", "app = \"shop\"\nenv = [\"WHAT\"]");
+    for value in ["*", "**"] {
+        let project = Project::with(&text).guest("probe").variable("WHAT", value).locked();
+        refused(&project, "run", 22, &["step `a` asks for what `deploy.lock` does not accept", "run `ls "]);
     }
 }

@@ -2,6 +2,8 @@
 
 use super::{Mistake, all_refused, config, refused};
 use e2e::Project;
+use e2e::probe::Probe;
+use serde_json::json;
 
 #[test]
 fn by_schema_by_plugin_and_by_what_may_be_asked_for() {
@@ -116,6 +118,21 @@ fn an_overlay_that_does_not_fit_is_found_in_its_environment() {
     refused(&project, "run -e production", 2, &["`with.run` of step `mark`", "deploy.toml:12:7"]);
     refused(&project, "lock", 2, &["`with.run` of step `mark`", "deploy.toml:12:7"]);
     assert!(!project.has("deploy.lock"));
+}
+
+#[test]
+fn directories_that_overlap() {
+    let tree = |path: &str| json!({ "kind": "directory", "path": path, "phases": ["apply"] });
+    for (one, other) in [("db", "db/migrations"), ("db/./migrations", "db"), ("db", "db"), (".", "db")] {
+        let probe = Probe::new()
+            .asks(tree(one))
+            .asks(json!({ "kind": "directory", "path": other, "write": true, "phases": ["apply"] }));
+        let project = Project::with(&config(&probe.step("a"))).guest("probe");
+        refused(&project, "check", 2, &["overlap", "deploy.toml:1"]);
+    }
+    let apart = Probe::new().asks(tree("db")).asks(tree("db2"));
+    let project = Project::with(&config(&apart.step("a"))).guest("probe").locked();
+    let _ = project.windlass("check").exits(0);
 }
 
 #[test]
