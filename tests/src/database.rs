@@ -17,6 +17,33 @@ enum Place {
     Server { server: String, name: String },
 }
 
+/// An open transaction.
+#[derive(Debug)]
+pub enum Held {
+    /// In a file.
+    #[non_exhaustive]
+    Sqlite {
+        /// Closed when this is dropped.
+        _connection: rusqlite::Connection,
+    },
+    /// On a server.
+    #[non_exhaustive]
+    Postgresql {
+        /// Closed when this is dropped.
+        _connection: sqlx::PgConnection,
+        /// What it runs on.
+        _runtime: tokio::runtime::Runtime,
+    },
+    /// On a server.
+    #[non_exhaustive]
+    Mariadb {
+        /// Closed when this is dropped.
+        _connection: sqlx::MySqlConnection,
+        /// What it runs on.
+        _runtime: tokio::runtime::Runtime,
+    },
+}
+
 macro_rules! on_server {
     ($self:expr, $url:expr, $connection:ident => $work:expr) => {
         $self.runtime.block_on(async {
@@ -96,6 +123,40 @@ impl Database {
                 on_server!(self, &url, connection => {
                     connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.map(|_| ()).expect(sql);
                 });
+            }
+        }
+    }
+
+    /// Runs statements in a transaction that stays open until what is returned is dropped, and is then taken back.
+    #[must_use]
+    pub fn hold(&self, statements: &[&str]) -> Held {
+        let sql = format!("BEGIN; {}", statements.join("; "));
+        match &self.place {
+            Place::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path).expect("a database");
+                connection.execute_batch(&sql).expect(&sql);
+                Held::Sqlite { _connection: connection }
+            }
+            Place::Server { .. } => {
+                let url = self.url();
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                if url.starts_with("postgres") {
+                    let mut connection =
+                        runtime.block_on(sqlx::PgConnection::connect(&url)).expect("PostgreSQL answers");
+                    runtime
+                        .block_on(connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))))
+                        .map(|_| ())
+                        .expect("a transaction");
+                    Held::Postgresql { _connection: connection, _runtime: runtime }
+                } else {
+                    let mut connection =
+                        runtime.block_on(sqlx::MySqlConnection::connect(&url)).expect("MariaDB answers");
+                    runtime
+                        .block_on(connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))))
+                        .map(|_| ())
+                        .expect("a transaction");
+                    Held::Mariadb { _connection: connection, _runtime: runtime }
+                }
             }
         }
     }

@@ -5,6 +5,9 @@ use crate::files::Migration;
 use windlass_plugin::Failure;
 use windlass_plugin::database::{Engine, Rows, Value};
 
+/// The code of a failure that says that a migration broke off halfway.
+pub const DIRTY: &str = "migration-dirty";
+
 /// How far a migration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -214,7 +217,7 @@ pub fn delete(database: &impl Database, place: &Place, version: i64) -> Result<(
 pub fn dirty(row: &Row, place: &Place) -> Failure {
     let (part, table) = (if row.state == State::DirtyUp { "up" } else { "down" }, place.quoted());
     let version = row.version;
-    Failure::check_failed("migration-dirty", format!("migration `{}` broke off halfway", row.name))
+    Failure::check_failed(DIRTY, format!("migration `{}` broke off halfway", row.name))
         .because(format!(
             "its {part} part was begun by run `{}` outside a transaction, and its end was never recorded; state in the history: `{}`",
             row.run,

@@ -3,6 +3,8 @@
 use crate::config::Config;
 use crate::database::{Database, Place};
 use crate::files::Migration;
+use crate::history::DIRTY;
+use crate::lock::is_held;
 use crate::markers::Transaction;
 use crate::standing::look;
 use windlass_plugin::{Failure, FailureKind, Intent};
@@ -16,7 +18,14 @@ const DETAIL_LIMIT: usize = 8_000;
 /// Where the files or the history are not as they must be, or the database says something unexpected.
 pub fn plan(database: &impl Database, config: &Config, files: &[Migration]) -> Result<Vec<Intent>, Failure> {
     let place = Place::find(database, &config.table)?;
-    let standing = look(database, &place, config, files)?;
+    let standing = match look(database, &place, config, files) {
+        // It looks broken off, and is under way: where definitions commit at once, others see a migration half done.
+        Err(failure) if failure.code == DIRTY && is_held(database, &place)? => {
+            let summary = "another run migrates the database at this moment, so what is pending is not known";
+            return Ok(vec![Intent::unknown("database", summary)]);
+        }
+        standing => standing?,
+    };
     let mut intents = vec![];
     if let Some(adoption) = &standing.adoption {
         let count = adoption.migrations.len();
