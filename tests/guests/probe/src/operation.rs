@@ -36,6 +36,15 @@ pub(crate) enum Operation {
         headers: Vec<(String, String)>,
         body: Option<String>,
     },
+    /// A request of which only the answer's length is told.
+    HttpLength {
+        url: String,
+    },
+    /// A request with these parts exactly as they are, for what the SDK would not send.
+    RawRequest {
+        authority: String,
+        path: String,
+    },
     /// A request whose URL is a secret.
     SecretUrl {
         secret: String,
@@ -238,6 +247,29 @@ impl Operation {
                 }
                 send(request)?
             }
+            Self::HttpLength { url } => {
+                let response = Request::get(url).send()?;
+                format!("{} {} truncated={}", response.status, response.body.len(), response.truncated)
+            }
+            Self::RawRequest { authority, path } => {
+                use wasip2::http::outgoing_handler::handle;
+                use wasip2::http::types::{Fields, OutgoingBody, OutgoingRequest, Scheme};
+                let invalid = |part: &str| Failure::misconfigured("not-a-request", part);
+                let request = OutgoingRequest::new(Fields::new());
+                request.set_scheme(Some(&Scheme::Http)).map_err(|()| invalid("scheme"))?;
+                request.set_authority(Some(authority)).map_err(|()| invalid("authority"))?;
+                request.set_path_with_query(Some(path)).map_err(|()| invalid("path"))?;
+                let body = request.body().map_err(|()| invalid("body"))?;
+                let failed = |code| Failure::unavailable("failed", format!("{code:?}"));
+                let answer = handle(request, None).map_err(failed)?;
+                OutgoingBody::finish(body, None).map_err(failed)?;
+                answer.subscribe().block();
+                match answer.get() {
+                    Some(Ok(Ok(response))) => response.status().to_string(),
+                    Some(Ok(Err(code))) => return Err(failed(code)),
+                    _ => return Err(invalid("answer")),
+                }
+            }
             Self::SecretUrl { secret, suffix } => send(Request::post(placeholder(secret)? + suffix).body("hello"))?,
             Self::SecretHeader { secret, url, prefix, in_body } => {
                 let stand_in = format!("{prefix}{}", placeholder(secret)?);
@@ -353,7 +385,7 @@ impl Operation {
                     file: Some(words.clone()),
                     line: Some(3),
                 });
-                report::table(&words, &[words.clone()], &[vec![words.clone()]]);
+                report::table(&words, std::slice::from_ref(&words), &[vec![words.clone()]]);
                 report::metric(&words, 1.5, &words);
                 String::new()
             }
