@@ -285,7 +285,7 @@ pub enum Event {
     },
     /// The run turned round: what was done is taken back from here on.
     RunTurned {
-        /// The step that failed; none where the run was cancelled.
+        /// The step that failed; none where the run was cancelled, or its time was over between two steps.
         step: Option<String>,
     },
     /// A step's work is about to be taken back. Written and synced before it is.

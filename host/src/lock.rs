@@ -276,9 +276,7 @@ impl LockedStep {
 /// A locked capability with its holes filled; holes for outputs that are not there yet stay open on both sides.
 fn filled(capability: &Capability, holes: &Holes) -> Result<Capability, Unfilled> {
     let Ok(value) = serde_json::to_value(capability) else { return Ok(capability.clone()) };
-    if crate::config::holes_in(&value).is_empty() {
-        return Ok(capability.clone());
-    }
+    // Also where there are only escapes: they are taken away in what the plugin is asked with.
     let value = match fill(&value, holes) {
         Ok(value) => value,
         Err(unfilled) if unfilled.is_deferred() => fill_known(&value, holes),
@@ -366,6 +364,18 @@ capabilities = [
         let problem = step.accepts("staging", "release", &other, &[wanted]).expect_err("another version");
         assert_eq!(problem.code, Code::NotAccepted);
         assert!(problem.causes[0].contains("./bin/release 1.2.0"), "{problem:?}");
+    }
+
+    #[test]
+    fn an_escape_without_a_hole_is_taken_away_on_both_sides() {
+        let exec = |argument: &str| {
+            capability(&serde_json::json!({"kind": "exec", "program": "sh", "arguments": ["-c", argument], "phases": ["apply"]}).to_string())
+        };
+        let step =
+            LockedStep { plugin: "command@0.1.0".into(), sha256: None, capabilities: vec![exec("echo $${HOME} $$x")] };
+        let accepts = |argument: &str| step.accepts("staging", "release", &Holes::default(), &[exec(argument)]);
+        assert!(accepts("echo ${HOME} $$x").is_ok());
+        assert!(accepts("echo $${HOME} $$x").is_err());
     }
 
     #[test]

@@ -5,7 +5,9 @@ use crate::config::{Config, Environment, Holes, PluginLocator, Selection, Step, 
 use crate::event::{Level, Listener, ReportItem, Subject};
 use crate::lock::{Lock, LockedStep, LockedSteps, locked_name, not_accepted};
 use crate::plan::{Plan, PlannedStep, SCHEMA};
-use crate::plugin::{Answer, Call, Deployment, Function, Limits, LiveRelease, Plugin, Plugins, Services, Surroundings};
+use crate::plugin::{
+    Answer, Call, Deployment, Effect, Function, Intent, Limits, LiveRelease, Plugin, Plugins, Services, Surroundings,
+};
 use crate::policy::{Capability, Gate, Phase, SecretUse};
 use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
@@ -159,7 +161,8 @@ fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
                     format!("the directories `{}` and `{}` overlap", one.path, other.path),
                 )
                 .because("a step cannot be given two views of the same files")
-                .with_note("nothing was run"));
+                .with_note("nothing was run")
+                .with_hint("name one of the two, or two trees that lie apart"));
             }
         }
     }
@@ -420,12 +423,14 @@ impl PreparedStep {
         Ok(())
     }
 
-    /// The secrets it may use that are databases or variables, which must be set; a header's or a URL's absence is the
-    /// plugin's to handle.
-    pub fn needed_secrets(&self) -> impl Iterator<Item = &str> {
-        self.capabilities.iter().filter_map(|capability| match capability {
+    /// A secret that it needs in one of these phases and that is not set: a database's or a variable's. A header's or a
+    /// URL's absence is the plugin's to handle.
+    fn missing_secret(&self, secrets: &Secrets, phases: &[Phase]) -> Option<&str> {
+        self.capabilities.iter().find_map(|capability| match capability {
             Capability::Secret(secret)
-                if matches!(secret.usage, SecretUse::Database | SecretUse::ChildVariable { .. }) =>
+                if matches!(secret.usage, SecretUse::Database | SecretUse::ChildVariable { .. })
+                    && phases.iter().any(|phase| secret.phases.contains(phase))
+                    && secrets.get(&secret.name).is_none() =>
             {
                 Some(secret.name.as_str())
             }
@@ -437,12 +442,6 @@ impl PreparedStep {
 impl Prepared {
     async fn plan_step(&self, step: &PreparedStep, listener: &Arc<dyn Listener>) -> Result<PlannedStep, Problem> {
         let id = step.step.id.as_str();
-        if let Some(missing) = step.needed_secrets().find(|name| self.services.secrets.get(name).is_none()) {
-            return Err(Problem::new(Code::SecretMissing, format!("step `{id}` needs the secret `{missing}`"))
-                .because(format!("the environment variable `{missing}` is not set"))
-                .with_note("nothing was run")
-                .with_hint(format!("set `{missing}` in the environment; in CI, pass the secret to the job")));
-        }
         let with = step
             .config
             .as_deref()
@@ -460,12 +459,43 @@ impl Prepared {
         if let Some(config) = &step.config
             && !step.step.is_finally
         {
+            if let Some(missing) = step.missing_secret(&self.services.secrets, &[Phase::Plan]) {
+                // As in a pull request from a fork: a plan, but not a whole one.
+                planned.intents.push(Intent {
+                    id: format!("secret-missing:{missing}"),
+                    summary: format!("the secret `{missing}` is not set here, so what is to be done is not known"),
+                    detail: None,
+                    effect: Effect::Unknown,
+                });
+                return Ok(planned);
+            }
             planned.intents = self.intents(step, config, listener).await.map_err(|mut problem| {
                 problem.note.get_or_insert("nothing was run".into());
                 Problem { code: Code::PlanFailed, ..problem }.at_step(id)
             })?;
         }
         Ok(planned)
+    }
+
+    /// Checks that every secret is there that a run cannot do without.
+    ///
+    /// # Errors
+    /// [`Code::SecretMissing`] for each step that lacks one.
+    pub fn has_secrets(&self) -> Result<(), Vec<Problem>> {
+        let phases = [Phase::Plan, Phase::Apply, Phase::Revert];
+        let problems: Vec<Problem> = self
+            .steps
+            .iter()
+            .chain(&self.finally)
+            .filter_map(|step| Some((step.step.id.as_str(), step.missing_secret(&self.services.secrets, &phases)?)))
+            .map(|(id, missing)| {
+                Problem::new(Code::SecretMissing, format!("step `{id}` needs the secret `{missing}`"))
+                    .because(format!("the environment variable `{missing}` is not set"))
+                    .with_note("nothing was run")
+                    .with_hint(format!("set `{missing}` in the environment; in CI, pass the secret to the job"))
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Ask a step what it would do.
@@ -477,7 +507,7 @@ impl Prepared {
         step: &PreparedStep,
         config: &str,
         listener: &Arc<dyn Listener>,
-    ) -> Result<Vec<crate::plugin::Intent>, Problem> {
+    ) -> Result<Vec<Intent>, Problem> {
         let surroundings = Planning {
             step: step.step.id.as_str().to_owned(),
             deployment: self.deployment(),
@@ -502,7 +532,7 @@ impl Prepared {
         }
     }
 
-    fn clean(&self, mut intent: crate::plugin::Intent) -> crate::plugin::Intent {
+    fn clean(&self, mut intent: Intent) -> Intent {
         let redactor = &self.services.redactor;
         intent.id = redactor.redact(&intent.id).into_owned();
         intent.summary = redactor.redact(&intent.summary).into_owned();

@@ -174,7 +174,7 @@ codes! {
     LeaseHeld = "lease-held", Blocked, "Another run is deploying this app, environment and component at this moment. Nothing was run. `windlass status` says which.";
     ApprovalMissing = "approval-missing", Blocked, "The environment demands an approval, and there is none. Nothing was run.";
     StepFailed = "step-failed", Failed, "A step failed. What it and the steps before it had changed was reverted unless `on_failure` says otherwise. The run's report says what each step did.";
-    StepTimedOut = "step-timed-out", Failed, "A step took longer than its `timeout` and was stopped. What it had recorded was reverted unless `on_failure` says otherwise.";
+    StepTimedOut = "step-timed-out", Failed, "A step, or the run as a whole, took longer than its `timeout` and was stopped. What it had recorded was reverted unless `on_failure` says otherwise.";
     StepTrapped = "step-trapped", Failed, "A plugin crashed. This is a bug in the plugin: report it to its author with the backtrace. What it had recorded was reverted unless `on_failure` says otherwise.";
     StepDenied = "step-denied", Failed, "A plugin reached for something that `deploy.lock` does not accept, and was stopped by it. Either the plugin's request in `deploy.lock` is too narrow, or the plugin does more than it says.";
     RevertFailed = "revert-failed", PersonNeeded, "A step failed, and taking back what had been changed failed too. The environment is in between. The run's report says what was taken back and what was not; a person has to finish it.";

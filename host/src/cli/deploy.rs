@@ -297,6 +297,7 @@ async fn deploy(
     let approved = arguments.plan.as_deref().map(read_plan).transpose()?;
     let mark = history::mark(&project.directory);
     let mut prepared = asking.prepare(&listener).await?;
+    prepared.has_secrets()?;
     if let Some(approved) = &approved {
         prepared.plan.must_be(approved)?;
     }
@@ -334,6 +335,7 @@ async fn deploy(
         // Somebody deployed between our plan and our lease: what was planned may be done already, or no longer do.
         say("\nanother run came first, so this one is planned again\n");
         prepared = asking.prepare(&listener).await?;
+        prepared.has_secrets()?;
         if let Some(approved) = &approved {
             prepared.plan.must_be(approved)?;
         }

@@ -144,13 +144,18 @@ fn milliseconds(duration: Duration) -> u64 {
 
 impl Machine<'_> {
     async fn run(&mut self) -> Result<RunResult, Problem> {
-        let mut trouble: Option<(usize, Problem)> = None;
+        // The last step that may have done something, the one that failed, and why.
+        let mut trouble: Option<(usize, Option<usize>, Problem)> = None;
         let mut stopped = false;
         let mut tolerated: Option<Problem> = None;
         let mut cancelled = None;
         for index in 0..self.prepared.steps.len() {
             if self.is_cancelled() {
                 cancelled = Some(index);
+                break;
+            }
+            if self.is_late() {
+                trouble = Some((index, None, self.lateness()));
                 break;
             }
             match self.step(index).await? {
@@ -160,16 +165,21 @@ impl Machine<'_> {
                     break;
                 }
                 Ended::Badly(problem) => match self.prepared.steps[index].step.on_failure {
+                    // There is nothing to go on with once the run's own time is over.
+                    OnFailure::Continue if self.is_late() => {
+                        trouble = Some((index, Some(index), problem));
+                        break;
+                    }
                     OnFailure::Continue => {
                         tolerated.get_or_insert(problem);
                     }
                     OnFailure::Stop => {
                         stopped = true;
-                        trouble = Some((index, problem));
+                        trouble = Some((index, Some(index), problem));
                         break;
                     }
                     OnFailure::Rollback => {
-                        trouble = Some((index, problem));
+                        trouble = Some((index, Some(index), problem));
                         break;
                     }
                 },
@@ -179,8 +189,8 @@ impl Machine<'_> {
             let outcome = self.cancel(last).await?;
             let code = if self.is_left(last) { Code::CancelledUnfinished } else { Code::Cancelled };
             (outcome, Some(Problem::new(code, "the run was cancelled")))
-        } else if let Some((index, problem)) = trouble {
-            let outcome = if stopped { RunOutcome::Failed } else { self.turn(index, Some(index)).await? };
+        } else if let Some((last, failed, problem)) = trouble {
+            let outcome = if stopped { RunOutcome::Failed } else { self.turn(last, failed).await? };
             (outcome, Some(problem))
         } else {
             (RunOutcome::Succeeded, tolerated)
@@ -244,6 +254,18 @@ impl Machine<'_> {
 
     fn is_cancelled(&self) -> bool {
         *self.cancellation.borrow() > 0
+    }
+
+    /// Whether the run's own time is over.
+    fn is_late(&self) -> bool {
+        self.left() == Some(Duration::ZERO)
+    }
+
+    fn lateness(&self) -> Problem {
+        let limit = crate::journal::span(self.options.timeout.unwrap_or_default());
+        Problem::new(Code::StepTimedOut, format!("the run did not end within its `timeout` of {limit}"))
+            .because("the steps before took that long")
+            .with_hint("give the run a longer `timeout`, at the top of `deploy.toml`, if it needs one")
     }
 
     fn left(&self) -> Option<Duration> {
@@ -362,9 +384,12 @@ impl Machine<'_> {
             Err(failure) => failure,
         };
         self.changed |= changes;
-        let again = attempt < step.step.retry.attempts && failure.may_pass() && self.left() != Some(Duration::ZERO);
-        let problem =
+        let again = attempt < step.step.retry.attempts && failure.may_pass() && !self.is_late();
+        let hint =
+            (matches!(failure, CallFailure::TimedOut(_)) && self.is_late()).then(|| self.lateness().hint).flatten();
+        let mut problem =
             self.prepared.clean_problem(failure.into_problem(&step.plugin.locked_name(), Function::Apply.name()));
+        problem.hint = hint.or(problem.hint);
         self.fail(step, attempt, &problem, usages, took, again)?;
         Ok(if again { Attempt::Again } else { Attempt::Failed(problem) })
     }

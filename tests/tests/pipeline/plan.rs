@@ -156,3 +156,23 @@ fn a_program_gets_a_result_also_where_nothing_was_begun() {
     let output = project.windlass("run --format json").exits(2);
     assert_eq!(output.result()["reason"], "config-invalid");
 }
+
+#[test]
+fn a_plan_without_its_secrets_is_one_but_not_a_whole_one() {
+    let text = "schema = 1\napp = \"shop\"\n[environments.staging]\n[[step]]\nid = \"schema\"\nplugin = \"migrate\"\n\
+                with = { directory = \"migrations\", database = { secret = \"DATABASE_URL\" } }\n";
+    let project = Project::with(text).locked();
+    let plan = project.windlass("plan --format json").exits(0).result();
+    assert_eq!(plan["incomplete"], true);
+    let intent = &plan["plan"]["steps"][0]["intents"][0];
+    assert_eq!((&intent["id"], &intent["effect"]), (&json!("secret-missing:DATABASE_URL"), &json!("unknown")));
+    let refused = project.windlass("run --format json").exits(2);
+    assert_eq!(refused.result()["reason"], "secret-missing");
+}
+
+#[test]
+fn a_dollar_for_the_shell_is_the_same_in_the_lock_and_in_the_run() {
+    let project = project(&[Step::marks("a").run("x=1; echo $${x} >> order")]);
+    let _ = project.windlass("run").exits(0);
+    assert_eq!(order(&project), "1");
+}

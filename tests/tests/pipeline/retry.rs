@@ -2,6 +2,7 @@
 
 use super::{Step, order, outcomes, project, until};
 use e2e::probe::Probe;
+use e2e::server::Closed;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -78,6 +79,28 @@ fn what_is_misconfigured_or_broken_is_not_tried_again() {
 }
 
 #[test]
+fn what_does_not_answer_is_tried_again() {
+    let closed = Closed::new();
+    let asked = json!({ "kind": "http", "host": "127.0.0.1", "port": closed.port(), "methods": ["GET"], "path": "/",
+        "addresses": ["loopback"], "phases": ["apply"] });
+    let ask = json!({ "do": "http", "url": format!("http://127.0.0.1:{}/", closed.port()) });
+    let retry = "retry = { attempts = 3, backoff = \"1ms\" }";
+    let project = Probe::new().asks(asked).applies(ask).strict().setting(retry).project().locked();
+    let output = project.windlass("run --format json").exits(13);
+    assert_eq!(output.result()["steps"][0]["attempts"], 3, "{}", output.all());
+}
+
+#[test]
+fn what_was_not_accepted_is_not_tried_again() {
+    let ask = json!({ "do": "exec", "program": "true" });
+    let retry = "retry = { attempts = 3, backoff = \"1ms\" }";
+    let project = Probe::new().applies(ask).strict().setting(retry).project().locked();
+    let output = project.windlass("run --format json").exits(13);
+    assert_eq!(output.result()["steps"][0]["attempts"], 1, "{}", output.all());
+    assert_eq!(output.result()["reason"], "step-denied");
+}
+
+#[test]
 fn a_step_that_takes_too_long_is_stopped_with_what_it_started() {
     let step = Step::marks("a").run("sleep 600 & echo $! > child; wait").key("timeout = \"300ms\"");
     let project = project(&[step]);
@@ -105,4 +128,15 @@ fn the_run_as_a_whole_has_a_deadline_which_taking_back_has_not() {
     assert_eq!(output.result()["reason"], "step-timed-out");
     assert_eq!(outcomes(&output), "a reverted, b reverted, c not-run");
     assert_eq!(order(&project), "-b -a".replace("-b", "a -b"));
+}
+
+#[test]
+fn nothing_goes_on_once_the_time_of_the_run_is_over() {
+    let goes_on = "on_failure = \"continue\"";
+    let steps = [Step::marks("a").run("sleep 600").key(goes_on), Step::marks("b").key(goes_on)];
+    let project = e2e::Project::with(&super::text("timeout = \"500ms\"", &steps)).locked();
+    let output = project.windlass("run --format json").exits(10);
+    assert_eq!(output.result()["reason"], "step-timed-out");
+    assert_eq!(outcomes(&output), "a reverted, b not-run");
+    assert!(output.stderr.contains("give the run a longer `timeout`"), "{}", output.stderr);
 }

@@ -210,3 +210,18 @@ fn schemas_of_strangers_are_kept_small() {
     let steps = config.steps_for(&config.environments[0], None).unwrap();
     assert_eq!(schema.check(&config, &steps.steps[0]).len(), 1);
 }
+
+#[test]
+fn a_schema_that_goes_round_in_circles_ends() {
+    let config = good(SMALL);
+    for schema in [
+        json!({ "$ref": "#" }),
+        json!({ "allOf": [{ "$ref": "#" }] }),
+        json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } } }),
+    ] {
+        // Refused or taken, as long as it comes to an end.
+        if let Ok(schema) = WithSchema::new("circles", schema) {
+            let _ = schema.check(&config, &config.steps[0]);
+        }
+    }
+}
