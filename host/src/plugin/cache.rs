@@ -8,13 +8,15 @@
 use super::engine::Runtime;
 use super::{builtin, engine::Runtimes, inspect};
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use wasmtime::component::Component;
 
 /// The directory that overrides the usual one.
 pub(super) const VARIABLE: &str = "WINDLASS_CACHE_DIR";
 const MAC: usize = blake3::OUT_LEN;
+/// So much is read and hashed at once, in bytes.
+const PIECE: usize = 64 << 10;
 
 /// A cache directory that only this user can write.
 #[derive(Debug, Clone)]
@@ -39,33 +41,49 @@ impl Cache {
         self.directory.join(format!("{digest}-{:016x}.compiled", runtime.compatibility()))
     }
 
-    fn mac(&self, path: &Path, code: &[u8]) -> [u8; MAC] {
+    /// The keyed hash over a file's name and the code in it, as far as it is begun: the code is still to come.
+    fn mac(&self, path: &Path) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
         hasher.update(&[0]);
-        hasher.update(code);
-        *hasher.finalize().as_bytes()
+        hasher
+    }
+
+    /// Whether a file ends in the hash of what is before, made with our key. Read in pieces: the code itself is mapped
+    /// into memory later, page by page as it is used, and most of it never is.
+    fn is_ours(&self, path: &Path, file: &mut fs::File) -> std::io::Result<bool> {
+        let Some(mut left) = file.metadata()?.len().checked_sub(MAC as u64) else { return Ok(false) };
+        let mut hasher = self.mac(path);
+        let mut buffer = [0; PIECE];
+        while left > 0 {
+            let piece = &mut buffer[..usize::try_from(left).unwrap_or(PIECE).min(PIECE)];
+            file.read_exact(piece)?;
+            hasher.update(piece);
+            left -= piece.len() as u64;
+        }
+        let mut mac = [0; MAC];
+        file.read_exact(&mut mac)?;
+        // A comparison that takes as long whatever differs.
+        Ok(hasher.finalize() == blake3::Hash::from_bytes(mac))
     }
 
     /// The compiled component, if it is there and ours.
     pub(super) fn get(&self, digest: &str, runtime: &Runtime) -> Option<Component> {
         let path = self.path(digest, runtime);
-        let file = fs::read(&path).ok()?;
-        let (mac, code) = file.split_at_checked(MAC)?;
-        let ours = blake3::Hash::from_bytes(self.mac(&path, code)) == blake3::Hash::from_bytes(mac.try_into().ok()?);
-        if !ours {
-            return None;
-        }
-        deserialize(runtime, code)
+        let mut file = fs::File::open(&path).ok()?;
+        self.is_ours(&path, &mut file).ok().filter(|ours| *ours)?;
+        deserialize(runtime, &path)
     }
 
     fn put(&self, digest: &str, runtime: &Runtime, code: &[u8]) -> std::io::Result<()> {
         let path = self.path(digest, runtime);
         let temporary = path.with_extension(format!("{:016x}", getrandom::u64().unwrap_or_default()));
         let mut file = fs::File::create_new(&temporary)?;
+        let mac = self.mac(&path).update(code).finalize();
+        // The hash comes last, so that the code begins where a page does.
         let written = file
-            .write_all(&self.mac(&path, code))
-            .and_then(|()| file.write_all(code))
+            .write_all(code)
+            .and_then(|()| file.write_all(mac.as_bytes()))
             .and_then(|()| fs::rename(&temporary, &path));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -75,10 +93,12 @@ impl Cache {
 }
 
 #[expect(unsafe_code, reason = "wasmtime loads compiled code by an unsafe call only; see the safety comment")]
-fn deserialize(runtime: &Runtime, code: &[u8]) -> Option<Component> {
+fn deserialize(runtime: &Runtime, path: &Path) -> Option<Component> {
     // SAFETY: the bytes were made by `Engine::precompile_component` of this very user: `get` has checked a hash that only
-    // who holds the key in the private cache directory can make. wasmtime itself checks version and settings.
-    unsafe { Component::deserialize(&runtime.engine, code) }.ok()
+    // who holds the key in the private cache directory can make. wasmtime itself checks version and settings. The file is
+    // still that file, and stays as it is while it is mapped: only this user can write the directory, and Windlass puts
+    // files there whole, by their name, and never changes them.
+    unsafe { Component::deserialize_file(&runtime.engine, path) }.ok()
 }
 
 /// Compile components with the optimising compiler and keep them. The work of the process that a run with a cold cache
