@@ -37,8 +37,9 @@ impl Console {
 
     fn line(&self, line: &str) {
         let mut middle = self.middle_of_line.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut error = std::io::stderr().lock();
-        let _ = if *middle { writeln!(error, "\n{line}") } else { writeln!(error, "{line}") };
+        // In one piece: standard error has no buffer, and each part would be a call of its own to the system.
+        let text = format!("{}{line}\n", if *middle { "\n" } else { "" });
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
         *middle = false;
     }
 
