@@ -61,6 +61,7 @@ struct Session {
 
 impl Session {
     fn open(common: &Common) -> Result<Self, Failed> {
+        crate::config::WithSchema::prepare();
         let project = Project::load(common)?;
         let lock = Lock::load(&project.directory)?;
         Ok(Self { project, plugins: Plugins::default(), lock })

@@ -19,6 +19,13 @@ pub struct WithSchema {
 }
 
 impl WithSchema {
+    /// Makes the schema of schemas ready, on a thread of its own, for whoever calls [`Self::new`] soon: that takes longer
+    /// than all else that is done with a schema. Whoever comes too early waits for the rest of it.
+    pub fn prepare() {
+        let schema = serde_json::json!({ "$schema": "https://json-schema.org/draft/2020-12/schema" });
+        std::thread::spawn(move || jsonschema::meta::options().is_valid(&schema));
+    }
+
     /// Makes a schema ready.
     ///
     /// # Errors
