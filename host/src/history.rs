@@ -151,6 +151,25 @@ pub fn same_place(one: &Subject, app: &str, environment: &str, component: Option
     one.app == app && one.environment == environment && one.component.as_deref() == component
 }
 
+/// The newest run there, if it did not end. Asked by whoever holds the lease, it is one that was cut off.
+///
+/// # Errors
+/// [`Code::JournalInvalid`].
+pub fn unfinished(
+    project: &Path,
+    app: &str,
+    environment: &str,
+    component: Option<&str>,
+) -> Result<Option<PastRun>, Problem> {
+    for run in runs(project)? {
+        let run = run?;
+        if same_place(&run.subject, app, environment, component) {
+            return Ok(Some(run).filter(|run| run.outcome.is_none()));
+        }
+    }
+    Ok(None)
+}
+
 /// The release that is live: of the newest run that succeeded there. A journal that cannot be read is no proof of
 /// anything, and stops the question.
 ///
@@ -229,6 +248,9 @@ mod tests {
         begin(project.path(), "5").append(&Event::NoteAdded { text: "x".into() }).expect("an event");
         let newest = runs(project.path()).expect("runs").next().expect("one").expect("a run");
         assert_eq!((newest.run.as_str(), newest.outcome), ("5", None));
+        let unfinished = |environment| unfinished(project.path(), "shop", environment, None).expect("no trouble");
+        assert_eq!(unfinished("staging").map(|run| run.run).as_deref(), Some("5"));
+        assert_eq!(unfinished("production"), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::arguments::{
 use super::project::Project;
 use super::{Failed, print, say};
 use crate::config::{DeploymentOwner, Environment, OnCancel, Selection};
-use crate::event::{Event, Level, Listener, RunOutcome, StepEntry, Subject};
+use crate::event::{Event, Level, Listener, RunOutcome, StepEntry, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, State};
 use crate::journal::Journal;
 use crate::lock::{self, Lock};
@@ -17,7 +17,7 @@ use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, Console, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
 use crate::run::{Options, Recorder, RunResult};
 use crate::secret::Secrets;
-use crate::{ci, gate, history};
+use crate::{ci, config, gate, history};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -344,10 +344,21 @@ async fn deploy(
         say(&report::plan(&prepared.plan, false, style));
     }
     say(&format!("\n{}", report::announce(&asking.subject, &run, style)));
+    let subject = &asking.subject;
+    let cut_off = history::unfinished(&project.directory, &subject.app, &subject.environment, component)?;
     let journal = Journal::create(&history::runs_directory(&project.directory).join(&run))?;
     let recorder = Arc::new(Recorder::new(journal, listener, prepared.services.redactor.clone()));
     let plan = prepared.plan.digest();
     recorder.record(&run_started(&run, &asking.subject, &plan, forge.name(), &prepared))?;
+    if let Some(past) = cut_off {
+        let unknown = past.steps.iter().filter(|(_, _, outcome)| *outcome == StepOutcome::Unknown);
+        let unknown: Vec<&str> = unknown.map(|(id, ..)| id.as_str()).collect();
+        let steps = match unknown.as_slice() {
+            [] => String::new(),
+            ids => format!(", and nobody knows what became of {}", config::listing(ids, "and")),
+        };
+        recorder.note(&format!("run `{}` before this one was cut off{steps}", past.run))?;
+    }
     let announcement = Announcement {
         subject: asking.subject.clone(),
         run: run.clone(),
