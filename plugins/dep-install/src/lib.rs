@@ -2,6 +2,7 @@
 //!
 //! This file reaches files and programs; what is recognised, run, said and concluded is decided in the other modules.
 
+mod berry;
 mod commands;
 mod config;
 mod lockfile;

@@ -9,7 +9,7 @@ use crate::naming;
 use crate::recognise::{Project, go_requirements};
 use crate::trouble::{Trouble, classify};
 use crate::world::{Output, World};
-use crate::{npm, witness};
+use crate::{berry, npm, witness};
 use windlass_plugin::{Failure, FailureKind};
 
 /// How what is installed stands to what is locked.
@@ -37,7 +37,7 @@ pub(crate) fn standing(world: &impl World, project: &Project, config: &Config) -
         Manager::Npm => npm(world, project, config),
         Manager::Pnpm => pnpm(world, project, config),
         Manager::Yarn => yarn(world, project, config),
-        Manager::YarnBerry => Ok(witness::standing(world, project, config)),
+        Manager::YarnBerry => Ok(berry::standing(world, &project.lockfile)),
         Manager::Bun => bun(world),
         Manager::Pip => pip(world, project, config),
         Manager::Uv => uv(world, config),

@@ -13,8 +13,6 @@ use serde::{Deserialize, Serialize};
 
 /// Where pnpm writes what it installed.
 pub(crate) const PNPM_NOTE: &str = "node_modules/.pnpm/lock.yaml";
-/// Where yarn from its second generation on does, unless it is set to install nothing into `node_modules`.
-const YARN_NOTE: &str = "node_modules/.yarn-state.yml";
 
 /// What is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,15 +64,6 @@ fn evidence(world: &impl World, project: &Project) -> Option<String> {
     let mut text = String::new();
     match project.manager {
         Manager::Pnpm => files.push(PNPM_NOTE.into()),
-        Manager::YarnBerry => {
-            files.push(YARN_NOTE.into());
-            let lock = world.read(&project.lockfile)?;
-            files.extend(workspaces(&lock).map(|folder| match folder {
-                "." => "package.json".into(),
-                folder => format!("{folder}/package.json"),
-            }));
-            text.push_str(&world.read(".yarnrc.yml").unwrap_or_default());
-        }
         Manager::Poetry => {
             files.push("pyproject.toml".into());
             let environment = world.run(&commands::poetry_environment()).ok()?;
@@ -91,17 +80,9 @@ fn evidence(world: &impl World, project: &Project) -> Option<String> {
     Some(digest(text.as_bytes()))
 }
 
-/// The folders of a yarn project's workspaces.
-fn workspaces(lock: &str) -> impl Iterator<Item = &str> {
-    lock.lines()
-        .filter_map(|line| line.strip_prefix("  resolution: \""))
-        .filter_map(|rest| rest.trim_end_matches('"').split_once("@workspace:"))
-        .map(|(_, folder)| folder)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{PNPM_NOTE, YARN_NOTE, make, other_options, standing};
+    use super::{PNPM_NOTE, make, other_options, standing};
     use crate::config::Config;
     use crate::manager::Manager;
     use crate::recognise::Project;
@@ -115,10 +96,8 @@ mod tests {
 
     #[test]
     fn the_evidence_is_on_the_disk_and_not_in_the_memory_alone() {
-        let project = Project { manager: Manager::YarnBerry, lockfile: "yarn.lock".into() };
-        let lock = "\"f@workspace:.\":\n  resolution: \"f@workspace:.\"\n\"g@workspace:packages/g\":\n  resolution: \"g@workspace:packages/g\"\n";
-        let files =
-            [("yarn.lock", lock), ("package.json", "{}"), ("packages/g/package.json", "{}"), (YARN_NOTE, "note")];
+        let project = Project { manager: Manager::Pnpm, lockfile: "pnpm-lock.yaml".into() };
+        let files = [("pnpm-lock.yaml", "lock"), (PNPM_NOTE, "note")];
         let config = Config::default();
         let mut world = Fake::with(&files);
         assert!(matches!(standing(&world, &project, &config), Standing::Missing(_)));
