@@ -17,6 +17,8 @@ mod order;
 mod plan;
 #[path = "pipeline/retry.rs"]
 mod retry;
+#[path = "pipeline/told.rs"]
+mod told;
 #[path = "pipeline/values.rs"]
 mod values;
 

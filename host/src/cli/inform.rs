@@ -160,6 +160,11 @@ pub(super) fn status(common: &Common) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Whether a cancelled run says that there is nothing to clean up.
+fn left_nothing(run: &PastRun) -> bool {
+    run.reason.as_deref() == Some(Code::Cancelled.word())
+}
+
 /// What a person should do now.
 fn advice(environment: &str, newest: Option<&PastRun>, held: bool) -> String {
     match newest.map(|run| run.outcome) {
@@ -171,6 +176,9 @@ fn advice(environment: &str, newest: Option<&PastRun>, held: bool) -> String {
         }
         Some(Some(RunOutcome::Failed)) => format!("mend what failed and `windlass run -e {environment}`"),
         Some(Some(RunOutcome::RollbackFailed)) => "a person has to look: not everything could be taken back".into(),
+        Some(Some(RunOutcome::Cancelled)) if newest.is_some_and(left_nothing) => {
+            format!("`windlass run -e {environment}` when you are ready; the cancelled run left nothing behind")
+        }
         Some(Some(RunOutcome::Cancelled)) => {
             format!("look at what the cancelled run left, and `windlass run -e {environment}`")
         }

@@ -358,6 +358,15 @@ fn leaves_project(path: &str) -> bool {
     absolute || climbs
 }
 
+/// An argument as a shell would want it, so that it is clear where each begins and ends.
+fn word(argument: &str) -> Cow<'_, str> {
+    let plain = |character: char| character.is_alphanumeric() || "-_./:=@%+,${}*~^#".contains(character);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        return Cow::Borrowed(argument);
+    }
+    Cow::Owned(format!("'{}'", argument.replace('\'', "'\\''")))
+}
+
 /// One line, as `plan` and denials show it. Phases are left to the caller.
 impl std::fmt::Display for Capability {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -394,7 +403,7 @@ impl Capability {
             Self::Exec(exec) => {
                 write!(formatter, "run `{}", exec.program)?;
                 for argument in &exec.arguments {
-                    write!(formatter, " {}", if argument.is_empty() { "''" } else { argument })?;
+                    write!(formatter, " {}", word(argument))?;
                 }
                 formatter.write_str("`")?;
                 if !is_project(&exec.directory) {
@@ -498,7 +507,19 @@ mod tests {
     #[test]
     fn what_a_reviewer_reads_has_no_hidden_characters() {
         let line = exec("a", &["one\n  - nothing\u{1b}[2K", "\u{202e}txt", "plain ä"]).to_string();
-        assert_eq!(line, "run `a one\\n  - nothing\\u{1b}[2K \\u{202e}txt plain ä`");
+        assert_eq!(line, "run `a 'one\\n  - nothing\\u{1b}[2K' '\\u{202e}txt' 'plain ä'`");
+    }
+
+    #[test]
+    fn arguments_are_told_apart_on_one_line() {
+        for (arguments, expected) in [
+            (&["-c", "echo a >> b"][..], "run `sh -c 'echo a >> b'`"),
+            (&["-c", "echo", "a >> b"], "run `sh -c echo 'a >> b'`"),
+            (&["", "it's", "*", "--to=${deployment.version}"], "run `sh '' 'it'\\''s' * --to=${deployment.version}`"),
+            (&["a\n  + more"], "run `sh 'a\\n  + more'`"),
+        ] {
+            assert_eq!(exec("sh", arguments).to_string(), expected);
+        }
     }
 
     #[test]

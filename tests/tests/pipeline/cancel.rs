@@ -55,6 +55,7 @@ fn in_ci_a_cancelled_run_stops_and_says_what_is_left() {
         assert_eq!(story.last().map(String::as_str), Some("run-finished"));
         let status = project.windlass("status").exits(0).stdout;
         assert!(status.contains("step `b`: cancelled"), "{status}");
+        assert!(status.contains("look at what the cancelled run left"), "{status}");
     }
 }
 
@@ -70,6 +71,8 @@ fn on_a_laptop_a_cancelled_run_is_taken_back() {
     assert_eq!(outcomes(&output), "a reverted, b reverted");
     assert_eq!(output.result()["outcome"], "cancelled");
     assert_eq!(output.result()["reason"], "cancelled", "nothing is left");
+    let status = project.windlass("status").exits(0).stdout;
+    assert!(status.contains("the cancelled run left nothing behind"), "{status}");
 }
 
 #[test]
