@@ -50,6 +50,8 @@ fn a_program_runs_with_the_accepted_arguments_only() {
         denied(result, "plugin `probe@1.2.3` was not allowed to run", "accepts only: run `echo hello *`");
     }
     assert_eq!(project.denied().len(), 6, "{:?}", project.denied());
+    let usages = project.event("step-succeeded")["usages"].clone();
+    assert_eq!(usages[0], json!({ "asked": "run `echo hello you`", "allowed": true, "times": 1 }));
 }
 
 #[test]
