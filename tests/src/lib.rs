@@ -357,10 +357,11 @@ fn scrub(text: &str) -> String {
 fn replacement(word: &str) -> String {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let hexadecimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if let Some(rest) = word.strip_prefix("sha256:") {
-        if rest.len() == 64 && hexadecimal(rest) {
-            return "sha256:[digest]".into();
-        }
+    if let Some(rest) = word.strip_prefix("sha256:")
+        && rest.len() == 64
+        && hexadecimal(rest)
+    {
+        return "sha256:[digest]".into();
     }
     if word.len() == 64 && hexadecimal(word) {
         return "[digest]".into();
