@@ -266,6 +266,9 @@ pub enum Event {
         /// What it used and was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
+        /// What it put into the report before it failed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        report: Vec<ReportItem>,
         /// In milliseconds.
         duration_ms: u64,
         /// Whether it is tried again.

@@ -219,17 +219,23 @@ impl LockedStep {
                 format!("`{FILE}` accepts `{}`", self.plugin),
             ));
         }
-        let digest = (!plugin.is_built_in()).then(|| plugin.digest().to_owned());
-        if self.sha256 != digest {
+        if plugin.is_built_in() && self.sha256.is_none() {
+            return Ok(());
+        }
+        self.accepts_file(environment, step, locator, plugin.digest())
+    }
+
+    /// Checks that the lock accepts a plugin's file with this SHA-256.
+    ///
+    /// # Errors
+    /// [`Code::NotAccepted`].
+    pub fn accepts_file(&self, environment: &str, step: &str, locator: &str, digest: &str) -> Result<(), Problem> {
+        if self.sha256.as_deref() != Some(digest) {
             return Err(not_accepted(
                 environment,
                 step,
-                format!("plugin `{name}` is not the file that was accepted"),
-                format!(
-                    "`{FILE}` has sha256 {}, the file has {}",
-                    self.sha256.as_deref().unwrap_or("of none"),
-                    digest.as_deref().unwrap_or("none, because it is built in")
-                ),
+                format!("plugin `{locator}` is not the file that was accepted"),
+                format!("`{FILE}` has sha256 {}, the file has {digest}", self.sha256.as_deref().unwrap_or("of none")),
             ));
         }
         Ok(())

@@ -177,9 +177,13 @@ impl<'a> Asking<'a> {
 
     async fn prepare(&mut self, listener: &Arc<dyn Listener>) -> Result<Prepared, Failed> {
         let project = &self.session.project;
-        // A mistake in the config is the config's, whatever the lock says.
+        // A mistake in the config is the config's, whatever the lock says; but no file is looked into that the lock refuses.
+        let name = self.environment.name.as_str();
+        let accepted = self.session.lock.as_ref().and_then(|lock| lock.environments.get(name));
+        let accepted = accepted.map(|steps| (self.environment, steps));
         let resolved =
-            prepare::resolve(&project.config, &project.directory, &self.session.plugins, &self.selection).await;
+            prepare::resolve(&project.config, &project.directory, &self.session.plugins, &self.selection, accepted)
+                .await;
         fill_cache(&self.session.plugins);
         let resolved = resolved?;
         let locked = prepare::locked_steps(self.session.lock.as_ref(), self.environment)?;
@@ -446,7 +450,14 @@ fn read_plan(path: &Path) -> Result<Plan, Problem> {
             .with_note("nothing was run")
             .with_hint("make one with `windlass plan -o FILE`")
     })?;
-    Plan::from_file(&name, &text)
+    let plan = Plan::from_file(&name, &text)?;
+    if plan.is_incomplete() {
+        return Err(Problem::new(Code::PlanInvalid, format!("the plan in `{name}` is incomplete"))
+            .because("something in it could not be found out, so nobody can have agreed to it")
+            .with_note("nothing was run")
+            .with_hint("plan again where everything can be reached, for example with the database's secret"));
+    }
+    Ok(plan)
 }
 
 /// Whether the forge could be told. That it could not be is said, and changes nothing else.

@@ -213,7 +213,7 @@ pub(super) async fn schema(arguments: &Schema) -> Result<(), Failed> {
             let plugin = if built_in_names().contains(&name.as_str()) || !name.contains(['/', '.']) {
                 plugins.load_built_in(name).await?
             } else {
-                plugins.load_file(name, std::path::Path::new("")).await?
+                plugins.load_file(name, std::path::Path::new(""), |_| Ok(())).await?
             };
             plugin.schema().clone()
         }

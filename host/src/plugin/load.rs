@@ -100,11 +100,16 @@ impl Plugins {
         self.load(name, name, bytes, digest.to_owned(), true).await
     }
 
-    /// A plugin in a file, named relative to the project.
+    /// A plugin in a file, named relative to the project. `accept` is asked with its SHA-256 before anything is made of it.
     ///
     /// # Errors
-    /// [`Code::PluginNotFound`], [`Code::PluginInvalid`].
-    pub async fn load_file(&self, path: &str, project: &Path) -> Result<Plugin, Problem> {
+    /// [`Code::PluginNotFound`], [`Code::PluginInvalid`], and what `accept` says.
+    pub async fn load_file(
+        &self,
+        path: &str,
+        project: &Path,
+        accept: impl FnOnce(&str) -> Result<(), Problem>,
+    ) -> Result<Plugin, Problem> {
         if let Some(plugin) = self.remembered(path) {
             return Ok(plugin);
         }
@@ -124,6 +129,7 @@ impl Plugins {
         }
         let bytes = std::fs::read(&file).map_err(unreadable)?;
         let digest = digest(&bytes);
+        accept(&digest)?;
         self.load(path, &file.to_string_lossy(), &bytes, digest, false).await
     }
 

@@ -197,6 +197,10 @@ pub fn verdict(
     };
     let took = style.dim(&format!("in {}", span(took)));
     let mut text = format!("\n{line} {took}\n");
+    for step in &result.kept {
+        let note = style.yellow("note:");
+        text.push_str(&format!("{note} what `{step}` did stays: its plan said that it cannot be taken back\n"));
+    }
     if exit != Exit::Succeeded {
         // What could not be told has another word than what the run came to.
         let reason = if exit == Exit::Unreported { Some(Code::ForgeUnreported) } else { result.reason };

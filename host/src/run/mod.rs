@@ -6,12 +6,13 @@
 //! changes nothing.
 
 mod recorder;
+mod revert;
 mod surroundings;
 
 pub use recorder::Recorder;
 
 use crate::config::{OnCancel, OnFailure};
-use crate::event::{Event, Finding, RunOutcome, StepOutcome, Trouble};
+use crate::event::{Event, Finding, ReportItem, RunOutcome, StepOutcome, Trouble};
 use crate::plan::PlannedStep;
 use crate::plugin::{Answer, Call, CallFailure, Effect, Function, Outcome, StepState};
 use crate::policy::{Phase, Usage};
@@ -60,6 +61,8 @@ pub struct RunResult {
     pub problem: Option<Problem>,
     /// Whether anything was changed.
     pub changed: bool,
+    /// The steps whose work stays after a failure, because it cannot be taken back.
+    pub kept: Vec<String>,
     /// The steps in order, finally steps last.
     pub steps: Vec<StepResult>,
 }
@@ -78,6 +81,7 @@ struct Machine<'a> {
     effects: bool,
     changed: bool,
     lasting: BTreeSet<String>,
+    kept: Vec<String>,
 }
 
 /// How a step ended.
@@ -120,6 +124,7 @@ pub async fn run(
         effects: false,
         changed: false,
         lasting: BTreeSet::new(),
+        kept: Vec::new(),
         prepared,
     };
     let result = match machine.run().await {
@@ -203,14 +208,16 @@ impl Machine<'_> {
             RunOutcome::RollbackFailed => Some(Code::RevertFailed),
             _ => problem.as_ref().map(|problem| problem.code),
         };
-        Ok(RunResult { outcome, reason, problem, changed: self.changed, steps: self.results() })
+        let kept = std::mem::take(&mut self.kept);
+        Ok(RunResult { outcome, reason, problem, changed: self.changed, kept, steps: self.results() })
     }
 
     /// What is known where the run cannot go on, because nothing can be written down any more.
     fn stopped(&self, problem: Problem) -> RunResult {
         let reason = Some(problem.code);
         let steps = self.results();
-        RunResult { outcome: RunOutcome::Failed, reason, problem: Some(problem), changed: self.changed, steps }
+        let kept = self.kept.clone();
+        RunResult { outcome: RunOutcome::Failed, reason, problem: Some(problem), changed: self.changed, kept, steps }
     }
 
     fn results(&self) -> Vec<StepResult> {
@@ -283,7 +290,7 @@ impl Machine<'_> {
                 () = told_to_stop(&mut cancellation, 1) => return Ok(Ended::Cancelled),
             };
             if let Err(problem) = result {
-                self.fail(&step, 1, &problem, Vec::new(), Duration::ZERO, false)?;
+                self.fail(&step, 1, &problem, (Vec::new(), Vec::new()), Duration::ZERO, false)?;
                 return Ok(Ended::Badly(problem));
             }
             self.prepared.steps[index] = step.clone();
@@ -390,7 +397,7 @@ impl Machine<'_> {
         let mut problem =
             self.prepared.clean_problem(failure.into_problem(&step.plugin.locked_name(), Function::Apply.name()));
         problem.hint = hint.or(problem.hint);
-        self.fail(step, attempt, &problem, usages, took, again)?;
+        self.fail(step, attempt, &problem, (usages, surroundings.take_report()), took, again)?;
         Ok(if again { Attempt::Again } else { Attempt::Failed(problem) })
     }
 
@@ -451,7 +458,7 @@ impl Machine<'_> {
         step: &PreparedStep,
         attempt: u32,
         problem: &Problem,
-        usages: Vec<Usage>,
+        (usages, report): (Vec<Usage>, Vec<ReportItem>),
         took: Duration,
         again: bool,
     ) -> Result<(), Problem> {
@@ -460,126 +467,12 @@ impl Machine<'_> {
             attempt,
             trouble: Trouble::from(problem),
             usages,
+            report,
             duration_ms: milliseconds(took),
             again,
         })?;
         self.conclude(step, StepOutcome::Failed, attempt, took);
         Ok(())
-    }
-
-    /// A cancellation: take back what was done if the config says so.
-    async fn cancel(&mut self, last: usize) -> Result<RunOutcome, Problem> {
-        if self.options.on_cancel == OnCancel::Rollback {
-            match self.turn(last, None).await? {
-                RunOutcome::RollbackFailed => return Ok(RunOutcome::RollbackFailed),
-                _ => return Ok(RunOutcome::Cancelled),
-            }
-        }
-        Ok(RunOutcome::Cancelled)
-    }
-
-    /// Take back what the steps up to `last` have recorded, newest first.
-    async fn turn(&mut self, last: usize, failed: Option<usize>) -> Result<RunOutcome, Problem> {
-        let failed_id = failed.map(|index| self.prepared.steps[index].step.id.as_str().to_owned());
-        let to_revert: Vec<usize> = (0..=last)
-            .rev()
-            .filter(|&index| self.shared.has_records(self.prepared.steps[index].step.id.as_str()))
-            .collect();
-        if to_revert.is_empty() {
-            return Ok(RunOutcome::Failed);
-        }
-        self.recorder.record(&Event::RunTurned { step: failed_id })?;
-        let mut ended = BTreeSet::new();
-        for index in to_revert {
-            let step = self.prepared.steps[index].clone();
-            ended.insert(self.revert(&step).await?);
-            if *self.cancellation.borrow() > 1 {
-                self.recorder.note("a second signal cut the reverts short")?;
-                return Ok(RunOutcome::RollbackFailed);
-            }
-        }
-        Ok(if ended.contains(&Reverted::Not) {
-            RunOutcome::RollbackFailed
-        } else if ended.contains(&Reverted::Wholly) {
-            RunOutcome::RolledBack
-        } else {
-            RunOutcome::Failed
-        })
-    }
-
-    async fn revert(&mut self, step: &PreparedStep) -> Result<Reverted, Problem> {
-        let id = step.step.id.as_str().to_owned();
-        self.recorder.record(&Event::RevertStarted { step: id.clone() })?;
-        let before = self.result_of(step).outcome;
-        self.begin(step, 0);
-        let started = Instant::now();
-        let records = self.shared.records(&id);
-        let surroundings = Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone()));
-        // The deadline of the run is no deadline for taking it back.
-        let call = step.plugin.call(Call {
-            function: Function::Revert,
-            config: step.config.as_deref().unwrap_or("{}"),
-            records: &records,
-            gate: step.gate(Phase::Revert),
-            limits: step.limits(None),
-            surroundings,
-            services: self.prepared.services.clone(),
-        });
-        let mut cancellation = self.cancellation.clone();
-        let (answer, usages) = tokio::select! {
-            answer = call => answer,
-            () = told_to_stop(&mut cancellation, 2) => {
-                let problem = Problem::new(Code::Cancelled, format!("taking back step `{id}` was cut short by a second signal"));
-                return self.revert_failed(step, &problem, Vec::new(), started.elapsed());
-            }
-        };
-        let took = started.elapsed();
-        match answer {
-            Ok(Answer::Outcome(outcome)) => {
-                let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
-                // The plan said that it cannot be taken back, so nobody may say that it was.
-                if self.lasting.contains(&id) {
-                    self.recorder.record(&Event::StepKept { step: id, summary })?;
-                    self.conclude(step, before, 0, took);
-                    return Ok(Reverted::Kept);
-                }
-                self.recorder.record(&Event::StepReverted {
-                    step: id,
-                    summary,
-                    usages,
-                    duration_ms: milliseconds(took),
-                })?;
-                self.conclude(step, StepOutcome::Reverted, 0, took);
-                Ok(Reverted::Wholly)
-            }
-            Ok(_) => {
-                let problem = Problem::new(Code::Bug, "`revert` was answered with something else");
-                self.revert_failed(step, &problem, usages, took)
-            }
-            Err(CallFailure::Refused(problem)) if problem.code == Code::JournalUnwritable => Err(problem),
-            Err(failure) => {
-                let problem = failure.into_problem(&step.plugin.locked_name(), Function::Revert.name());
-                let problem = self.prepared.clean_problem(problem);
-                self.revert_failed(step, &problem, usages, took)
-            }
-        }
-    }
-
-    fn revert_failed(
-        &mut self,
-        step: &PreparedStep,
-        problem: &Problem,
-        usages: Vec<Usage>,
-        took: Duration,
-    ) -> Result<Reverted, Problem> {
-        self.recorder.record(&Event::RevertFailed {
-            step: step.step.id.as_str().to_owned(),
-            trouble: Trouble::from(problem),
-            usages,
-            duration_ms: milliseconds(took),
-        })?;
-        self.conclude(step, StepOutcome::RevertFailed, 0, took);
-        Ok(Reverted::Not)
     }
 
     /// The finally steps: whatever happened, and whatever comes of them is only noted.
@@ -617,15 +510,6 @@ impl Machine<'_> {
         }
         Ok(())
     }
-}
-
-/// What came of taking a step back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reverted {
-    Wholly,
-    /// It stays, as the plan said.
-    Kept,
-    Not,
 }
 
 enum Attempt {

@@ -1,29 +1,24 @@
 //! From facts to a plan: plugins are loaded, their configurations checked, their requests held against the lock, and each
 //! is asked what it would do. Nothing is changed here.
 
-use crate::config::{Config, Environment, Holes, PluginLocator, Selection, Step, WithSchema, fill, fill_known};
+mod resolve;
+
+pub use resolve::{Resolved, resolve, wanted};
+
+use crate::config::{Config, Environment, Holes, Selection, Step, fill, fill_known};
 use crate::event::{Level, Listener, ReportItem, Subject};
-use crate::lock::{Lock, LockedStep, LockedSteps, locked_name, not_accepted};
+use crate::lock::{Lock, LockedStep, LockedSteps, not_accepted};
 use crate::plan::{Plan, PlannedStep, SCHEMA};
 use crate::plugin::{
-    Answer, Call, Deployment, Effect, Function, Intent, Limits, LiveRelease, Plugin, Plugins, Services, Surroundings,
+    Answer, Call, Deployment, Effect, Function, Intent, Limits, LiveRelease, Plugin, Services, Surroundings,
 };
 use crate::policy::{Capability, Gate, Phase, SecretUse};
 use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
+use resolve::{no_overlaps, requires};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A step with its plugin, checked against the plugin's schema.
-#[derive(Debug, Clone)]
-pub struct Resolved {
-    /// The step.
-    pub step: Step,
-    /// Its plugin.
-    pub plugin: Plugin,
-}
 
 /// A step that is ready to be run.
 #[derive(Debug, Clone)]
@@ -68,134 +63,6 @@ pub struct Prepared {
     pub facts: Facts,
     /// What every call has in common.
     pub services: Arc<Services>,
-}
-
-/// Load the plugins of some steps and check each step's `with` against its plugin's schema.
-///
-/// # Errors
-/// Everything that is wrong, in the order of the file.
-pub async fn resolve(
-    config: &Config,
-    project: &Path,
-    plugins: &Plugins,
-    selection: &Selection,
-) -> Result<Vec<Resolved>, Vec<Problem>> {
-    let mut resolved = Vec::new();
-    let mut problems = Vec::new();
-    let mut schemas: BTreeMap<String, WithSchema> = BTreeMap::new();
-    for step in selection.iter() {
-        let plugin = match load(config, project, plugins, step).await {
-            Ok(plugin) => plugin,
-            Err(problem) => {
-                problems.push(problem);
-                continue;
-            }
-        };
-        let locator = step.plugin.as_str().to_owned();
-        if !schemas.contains_key(&locator) {
-            match WithSchema::new(plugin.name(), plugin.schema().clone()) {
-                Ok(schema) => drop(schemas.insert(locator.clone(), schema)),
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
-            }
-        }
-        if let Some(schema) = schemas.get(&locator) {
-            problems.extend(schema.check(config, step));
-        }
-        resolved.push(Resolved { step: step.clone(), plugin });
-    }
-    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
-}
-
-async fn load(config: &Config, project: &Path, plugins: &Plugins, step: &Step) -> Result<Plugin, Problem> {
-    let loaded = match &step.plugin {
-        PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
-        PluginLocator::Path(path) => plugins.load_file(path, project).await,
-        PluginLocator::Https(_) | PluginLocator::Oci(_) => {
-            Err(Problem::new(Code::NotAvailable, format!("plugin `{}` cannot be fetched", step.plugin.as_str()))
-                .because("this version of Windlass has no plugins from elsewhere")
-                .with_note("nothing was run")
-                .with_hint("put the component into the repository and name its path"))
-        }
-    };
-    loaded.map_err(
-        |problem| if problem.place.is_none() { problem.at(config.place_of_step(step, "plugin")) } else { problem },
-    )
-}
-
-/// What a configuration needs, checked for what no lock may accept.
-async fn requires(config: &Config, resolved: &Resolved, with: &Value) -> Result<Vec<Capability>, Problem> {
-    let place = || config.place_of_step(&resolved.step, "with");
-    let capabilities = resolved.plugin.requires(&with.to_string()).await.map_err(|failure| {
-        let mut problem = failure.into_problem(&resolved.plugin.locked_name(), "requires").at(place());
-        problem.note.get_or_insert("nothing was run".into());
-        Problem { code: Code::StepConfigInvalid, ..problem }
-    })?;
-    for capability in &capabilities {
-        capability.check().map_err(|problem| problem.at(place()))?;
-    }
-    no_overlaps(&capabilities).map_err(|problem| problem.at(place()))?;
-    Ok(capabilities)
-}
-
-/// Granted directory trees never overlap: with two views of one file, a read-only one means nothing.
-fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
-    let parts = |path: &str| -> Vec<String> {
-        path.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect()
-    };
-    let trees: Vec<(&crate::policy::Directory, Vec<String>)> = capabilities
-        .iter()
-        .filter_map(|capability| match capability {
-            Capability::Directory(directory) => Some((directory, parts(&directory.path))),
-            _ => None,
-        })
-        .collect();
-    for (index, (one, one_parts)) in trees.iter().enumerate() {
-        for (other, other_parts) in &trees[index + 1..] {
-            let together = one.phases.intersection(&other.phases).next().is_some();
-            if together && (one_parts.starts_with(other_parts) || other_parts.starts_with(one_parts)) {
-                return Err(Problem::new(
-                    Code::StepConfigInvalid,
-                    format!("the directories `{}` and `{}` overlap", one.path, other.path),
-                )
-                .because("a step cannot be given two views of the same files")
-                .with_note("nothing was run")
-                .with_hint("name one of the two, or two trees that lie apart"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The locked steps that a config asks for in one environment, with run-time holes left open.
-///
-/// # Errors
-/// Everything that is wrong.
-pub async fn wanted(
-    config: &Config,
-    project: &Path,
-    plugins: &Plugins,
-    environment: &Environment,
-) -> Result<LockedSteps, Vec<Problem>> {
-    let mut steps = LockedSteps::new();
-    let mut problems = Vec::new();
-    for resolved in resolve(config, project, plugins, &config.all_steps_for(environment)).await? {
-        match requires(config, &resolved, &resolved.step.with).await {
-            Ok(capabilities) => {
-                let locator = resolved.step.plugin.as_str();
-                let locked = LockedStep {
-                    plugin: locked_name(locator, &resolved.plugin),
-                    sha256: (!resolved.plugin.is_built_in()).then(|| resolved.plugin.digest().to_owned()),
-                    capabilities,
-                };
-                steps.insert(resolved.step.id.as_str().to_owned(), locked);
-            }
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if problems.is_empty() { Ok(steps) } else { Err(problems) }
 }
 
 /// What the lock accepts for one environment.
@@ -373,6 +240,10 @@ async fn fill_step(
                 .at(config.place_of_step(&resolved.step, "with")));
         }
     };
+    // What stands in a hole was excused when the holes were open; what it is filled with is not.
+    if !deferred && let Some(problem) = resolved.schema.check_filled(config, &resolved.step, &with).into_iter().next() {
+        return Err(problem);
+    }
     let capabilities = requires(config, resolved, &with).await?;
     locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities)?;
     Ok((capabilities, (!deferred).then(|| with.to_string())))
