@@ -1,4 +1,4 @@
-//! What a run left: what a plugin said of its failure, and whether a secret is anywhere where it must not be.
+//! What a run left: what a plugin said of its failure, processes, and secrets where none must be.
 
 use crate::{Output, Project};
 use std::path::Path;
@@ -37,6 +37,24 @@ impl Project {
         let lock = std::fs::read_to_string(self.path().join("deploy.lock")).unwrap_or_default();
         assert!(!lock.contains(secret), "{lock}");
     }
+}
+
+/// Whether a process is there and has not ended.
+///
+/// # Panics
+/// Where that cannot be found out.
+#[must_use]
+pub fn runs(process: &str) -> bool {
+    let state = if Path::new("/proc/self/stat").exists() {
+        // The state follows the name, which is in parentheses and may have some of its own.
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned()).unwrap_or_default()
+    } else {
+        let output = std::process::Command::new("ps").args(["-o", "stat=", "-p", process]).output().expect("ps");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    // What has ended and nobody has asked about is still listed.
+    !state.is_empty() && !state.starts_with('Z')
 }
 
 fn search(directory: &Path, secret: &str) {

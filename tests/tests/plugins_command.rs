@@ -1,6 +1,7 @@
 //! The plugin `command` in the real host.
 
 use e2e::Project;
+use e2e::traces::runs;
 use std::io::{BufRead, BufReader};
 use std::process::Command;
 
@@ -16,13 +17,6 @@ fn config(steps: &[(&str, &str)]) -> String {
     let steps =
         steps.iter().map(|(id, with)| format!("[[step]]\nid = \"{id}\"\nplugin = \"command\"\n[step.with]\n{with}\n"));
     HEAD.to_owned() + &steps.collect::<String>()
-}
-
-/// Whether a process is there and has not ended.
-fn runs(process: &str) -> bool {
-    let output = Command::new("ps").args(["-o", "stat=", "-p", process]).output().expect("ps");
-    let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    !state.is_empty() && !state.starts_with('Z')
 }
 
 #[test]
@@ -156,7 +150,7 @@ fn what_a_program_leaves_running_is_ended_unless_that_was_accepted() {
     let _ = project.windlass("run").exits(0);
     let process = project.read("pid").trim().to_owned();
     let alive = runs(&process);
-    let killed = Command::new("kill").arg(&process).status().expect("kill");
+    let killed = Command::new("sh").args(["-c", "kill \"$0\"", &process]).status().expect("a shell");
     assert!(alive && killed.success(), "what was accepted to stay is gone");
 }
 

@@ -2,6 +2,7 @@
 
 use e2e::database::Database;
 use e2e::server::{Closed, get};
+use e2e::traces::runs;
 use e2e::{Output, Project, workspace};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -58,8 +59,10 @@ impl Shop {
         self.project.read(&format!("var/{environment}/shop.pid")).trim().to_owned()
     }
 
-    fn stop(&self) -> bool {
-        Command::new("./stop").current_dir(self.project.path()).status().is_ok_and(|status| status.success())
+    /// Stops everything; what the script says.
+    fn stop(&self) -> String {
+        let output = Command::new("./stop").current_dir(self.project.path()).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
     }
 }
 
@@ -79,13 +82,6 @@ fn tracked() -> Vec<PathBuf> {
         .collect();
     assert!(files.iter().any(|file| file.ends_with("deploy.lock")), "{files:?}");
     files
-}
-
-/// Whether a process is there and has not ended.
-fn runs(process: &str) -> bool {
-    let output = Command::new("ps").args(["-o", "stat=", "-p", process]).output().expect("ps");
-    let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    !state.is_empty() && !state.starts_with('Z')
 }
 
 /// Each step that was not skipped, with what came of it.
@@ -200,7 +196,7 @@ fn the_shop_goes_live_comes_back_from_a_broken_version_and_goes_on_to_a_good_one
     // And nothing is left behind.
     let processes = [shop.process("staging"), shop.process("production")];
     assert!(processes.iter().all(|process| runs(process)));
-    assert!(shop.stop());
+    assert_eq!(shop.stop(), "production: stopped\nstaging: stopped\n");
     assert!(!processes.iter().any(|process| runs(process)));
     assert_eq!((get(shop.staging, "/health"), get(shop.production, "/health")), (None, None));
 }

@@ -51,6 +51,7 @@ pub fn rows(checks: &[Prepared], findings: &[Finding]) -> Vec<Vec<String>> {
 pub fn summary(findings: &[Finding]) -> String {
     match findings.len() {
         1 => "the check holds".into(),
+        2 => "both checks hold".into(),
         more => format!("all {more} checks hold"),
     }
 }
