@@ -222,19 +222,19 @@ impl LockedStep {
         if plugin.is_built_in() && self.sha256.is_none() {
             return Ok(());
         }
-        self.accepts_file(environment, step, locator, plugin.digest())
+        self.accepts_file(environment, step, plugin.digest())
     }
 
     /// Checks that the lock accepts a plugin's file with this SHA-256.
     ///
     /// # Errors
     /// [`Code::NotAccepted`].
-    pub fn accepts_file(&self, environment: &str, step: &str, locator: &str, digest: &str) -> Result<(), Problem> {
+    pub fn accepts_file(&self, environment: &str, step: &str, digest: &str) -> Result<(), Problem> {
         if self.sha256.as_deref() != Some(digest) {
             return Err(not_accepted(
                 environment,
                 step,
-                format!("plugin `{locator}` is not the file that was accepted"),
+                format!("plugin `{}` is not the file that was accepted", self.plugin),
                 format!("`{FILE}` has sha256 {}, the file has {digest}", self.sha256.as_deref().unwrap_or("of none")),
             ));
         }
