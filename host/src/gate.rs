@@ -72,20 +72,14 @@ pub fn order(
             Some(run) if run.subject.commit != commit => {
                 return blocked(format!(
                     "its newest successful deployment is of commit `{}`, and this is `{}`",
-                    short(&run.subject.commit),
-                    short(commit)
+                    crate::words::short(&run.subject.commit),
+                    crate::words::short(commit)
                 ));
             }
             Some(_) => {}
         }
     }
     Ok(())
-}
-
-/// The first characters of a commit, as people write it.
-#[must_use]
-pub fn short(commit: &str) -> &str {
-    commit.get(..10).unwrap_or(commit)
 }
 
 /// Take the lease, waiting as long as the environment says.

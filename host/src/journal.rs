@@ -116,25 +116,6 @@ pub fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
-/// A span of time as a person writes it: `40ms`, `1.5s`, `2m 5s`.
-#[must_use]
-pub fn span(span: std::time::Duration) -> String {
-    let milliseconds = span.as_millis();
-    match milliseconds {
-        0..1_000 => format!("{milliseconds}ms"),
-        1_000..60_000 if milliseconds.is_multiple_of(1_000) => format!("{}s", milliseconds / 1_000),
-        1_000..60_000 => format!("{:.1}s", span.as_secs_f64()),
-        _ => {
-            let seconds = span.as_secs();
-            if seconds.is_multiple_of(60) {
-                format!("{}m", seconds / 60)
-            } else {
-                format!("{}m {}s", seconds / 60, seconds % 60)
-            }
-        }
-    }
-}
-
 fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
     Problem::new(Code::JournalUnwritable, format!("the journal `{}` cannot be written", path.display()))
         .because(error)

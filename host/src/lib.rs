@@ -1,8 +1,16 @@
 //! Windlass: deploy from CI through sandboxed plugins.
 //!
 //! Data flows one way: facts ([`config`], [`lock`], [`ci`], [`plugin`]) become a [`plan`], which passes the [`gate`] and
-//! is [`run`]; the run appends [`event`]s to the [`journal`], and [`report`] reads them. Each room imports only rooms above
-//! it in this list.
+//! is [`run`]; the run appends [`event`]s to the [`journal`], and [`report`] reads them. From the ground up, each layer
+//! importing only those before it:
+//!
+//! 1. values: [`words`], [`problem`], [`secret`], [`policy`], [`event`]
+//! 2. what the outside says and does: [`ci`], [`config`], [`journal`], [`release`], [`database`], [`network`], [`process`]
+//! 3. [`plugin`]
+//! 4. [`lock`], [`plan`], [`history`], [`forge`]
+//! 5. [`gate`], [`prepare`]
+//! 6. [`run`]
+//! 7. [`report`], [`cli`]: the only ones that print
 
 pub mod ci;
 pub mod cli;
@@ -25,3 +33,4 @@ pub mod release;
 pub mod report;
 pub mod run;
 pub mod secret;
+pub mod words;

@@ -81,7 +81,7 @@ pub fn from_tag(project: &Path, tag: Option<&str>, commit: &str) -> Result<Strin
                 _ => {
                     return Err(unknown(
                         "the version cannot be read from a tag".into(),
-                        format!("there is no tag on commit `{}`", crate::gate::short(commit)),
+                        format!("there is no tag on commit `{}`", crate::words::short(commit)),
                     ));
                 }
             }

@@ -62,7 +62,7 @@ pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed
     }
     let mut text = String::new();
     for run in &runs {
-        let took = run.duration_ms.map(|took| crate::journal::span(Duration::from_millis(took))).unwrap_or_default();
+        let took = run.duration_ms.map(|took| crate::words::span(Duration::from_millis(took))).unwrap_or_default();
         let place = match &run.subject.component {
             Some(component) => format!("{} ({component})", run.subject.environment),
             None => run.subject.environment.clone(),
@@ -75,7 +75,7 @@ pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed
             run.run,
             place,
             run.subject.version,
-            gate::short(&run.subject.commit),
+            crate::words::short(&run.subject.commit),
             word(run.outcome)
         );
     }
@@ -129,7 +129,7 @@ pub(super) fn status(common: &Common) -> Result<(), Failed> {
                     text,
                     "  live    {} ({}) since {}{}",
                     run.subject.version,
-                    gate::short(&run.subject.commit),
+                    crate::words::short(&run.subject.commit),
                     run.last,
                     environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default()
                 ),

@@ -61,7 +61,7 @@ impl Project {
                 .map_err(|problem| problem.at(self.config.place_of("release")))?,
             (None, Release::Tag) => release::from_tag(&self.directory, tag.as_deref(), &commit)
                 .map_err(|problem| problem.at(self.config.place_of("release")))?,
-            (None, Release::ShortCommit) => crate::gate::short(&commit).to_owned(),
+            (None, Release::ShortCommit) => crate::words::short(&commit).to_owned(),
         };
         if version.is_empty() || version.len() > 200 || version.chars().any(char::is_control) {
             return Err(Problem::new(Code::Usage, format!("`{}` is not a version", crate::policy::visible(&version)))

@@ -174,7 +174,7 @@ impl CallFailure {
             Self::Failed(failure) => failure.into_problem(),
             Self::TimedOut(limit) => Problem::new(
                 Code::StepTimedOut,
-                format!("`{function}` of plugin `{plugin}` did not end within {}", crate::journal::span(limit)),
+                format!("`{function}` of plugin `{plugin}` did not end within {}", crate::words::span(limit)),
             )
             .because("it was stopped, and what it had started with it")
             .with_hint("give the step a longer `timeout` if it needs one"),

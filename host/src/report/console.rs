@@ -2,9 +2,9 @@
 
 use super::{Style, harmless};
 use crate::event::{Event, Level, Listener, RunOutcome, Severity, Subject, Trouble};
-use crate::journal::span;
 use crate::problem::{Code, Exit};
 use crate::run::RunResult;
+use crate::words::span;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -180,7 +180,7 @@ pub fn verdict(
 ) -> String {
     let app = &subject.app;
     let (version, environment) = (&subject.version, &subject.environment);
-    let commit = crate::gate::short(&subject.commit);
+    let commit = crate::words::short(&subject.commit);
     let at = url.map(|url| format!(" at {url}")).unwrap_or_default();
     let line = match result.outcome {
         RunOutcome::Succeeded if !result.changed => {

@@ -44,7 +44,7 @@ pub fn plan(plan: &Plan, capabilities: bool, style: Style) -> String {
         style.bold("plan:"),
         plan.app,
         style.bold(&plan.version),
-        crate::gate::short(&plan.commit),
+        crate::words::short(&plan.commit),
         style.bold(&plan.environment)
     );
     let width = plan.steps.iter().chain(&plan.finally).map(|step| step.id.chars().count()).max().unwrap_or_default();

@@ -269,7 +269,7 @@ impl Machine<'_> {
     }
 
     fn lateness(&self) -> Problem {
-        let limit = crate::journal::span(self.options.timeout.unwrap_or_default());
+        let limit = crate::words::span(self.options.timeout.unwrap_or_default());
         Problem::new(Code::StepTimedOut, format!("the run did not end within its `timeout` of {limit}"))
             .because("the steps before took that long")
             .with_hint("give the run a longer `timeout`, at the top of `deploy.toml`, if it needs one")

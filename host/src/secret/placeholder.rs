@@ -158,6 +158,25 @@ impl Placeholders {
         Ok(replaced)
     }
 
+    /// The names of the secrets whose stand-ins are in a header's value, also in `Basic` credentials.
+    #[must_use]
+    pub fn names_in(&self, value: &str) -> Vec<String> {
+        let decoded = value
+            .strip_prefix("Basic ")
+            .and_then(|credentials| STANDARD.decode(credentials.trim()).ok())
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let found = |text: &str| {
+            self.entries
+                .iter()
+                .filter(|(word, _)| text.contains(*word))
+                .map(|(_, entry)| entry.name.clone())
+                .collect::<Vec<_>>()
+        };
+        let mut names = found(value);
+        names.extend(decoded.as_deref().map(found).unwrap_or_default());
+        names
+    }
+
     /// The secret's name and the URL that a stand-in URL stands for; none where `url` is no stand-in. Only for the request
     /// itself: what comes back is secret.
     ///

@@ -150,6 +150,9 @@ impl Egress {
             url::Url::parse(&request.uri().to_string()).map_err(|error| self.refuse(&error.to_string()))?;
         for value in request.headers_mut().values_mut() {
             let Ok(text) = value.to_str() else { continue };
+            for name in placeholders.names_in(text) {
+                ask(&Question::SecretHeader { name: &name, origin: &destination.origin().ascii_serialization() })?;
+            }
             let replaced = placeholders
                 .substitute_header(text, &destination)
                 .map_err(|misuse| self.refuse(&misuse.to_string()))?;
