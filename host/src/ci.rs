@@ -171,13 +171,31 @@ pub fn git(directory: &Path) -> Result<(String, Option<String>), Problem> {
         .map_err(|error| unknown(format!("git cannot be run: {error}")))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
-        return Err(unknown(words.lines().last().unwrap_or("git has no answer").to_owned()));
+        if words.contains("ambiguous argument 'HEAD'") {
+            return Err(unknown("the repository has no commit yet".to_owned()));
+        }
+        let said = words.lines().find(|line| line.starts_with("fatal:")).or_else(|| words.lines().last());
+        return Err(unknown(said.unwrap_or("git has no answer").to_owned()));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines();
     let commit = lines.next().unwrap_or_default().to_owned();
     let branch = lines.next().filter(|branch| *branch != "HEAD").map(str::to_owned);
     if commit.len() < 40 { Err(unknown(format!("git says `{commit}`"))) } else { Ok((commit, branch)) }
+}
+
+/// The tracked files of a directory's repository, below that directory, that are not as the commit has them. Outside CI
+/// what is deployed is the working tree, and a person should know where it is not the commit that it is called by.
+#[must_use]
+pub fn changed_files(directory: &Path) -> Vec<String> {
+    let output = std::process::Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(["status", "--porcelain", "--untracked-files=no", "--", "."])
+        .stdin(std::process::Stdio::null())
+        .output();
+    let Ok(output) = output else { return Vec::new() };
+    String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| Some(line.get(3..)?.to_owned())).collect()
 }
 
 #[cfg(test)]

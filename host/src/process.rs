@@ -76,6 +76,8 @@ pub struct Completion {
     pub signal: Option<i32>,
     /// Whether it was ended because its timeout had passed.
     pub timed_out: bool,
+    /// Whether it left something running, which was ended. Known on Unix only.
+    pub left: bool,
     /// Whether it was ended because the caller said so.
     pub stopped: bool,
     /// What it wrote to standard output, where captured.
@@ -184,7 +186,7 @@ pub async fn run_until(
     if spawn.background && !running.kept.timed_out && !running.kept.stopped {
         group.leave();
     } else {
-        group.end_rest().await;
+        running.kept.left = group.end_rest().await;
     }
     running.drain().await;
     let mut completion = running.kept;

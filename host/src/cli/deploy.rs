@@ -98,7 +98,10 @@ pub(super) async fn check(common: &Common) -> Result<(), Failed> {
         return Ok(());
     }
     print(&lock::render(&changes));
-    Err(differs().into())
+    match session.lock {
+        Some(_) => Err(differs().into()),
+        None => Err(prepare::lock_missing().into()),
+    }
 }
 
 fn differs() -> Problem {
@@ -165,6 +168,17 @@ struct Asking<'a> {
     secrets: Secrets,
 }
 
+/// Outside CI the working tree is deployed, under the name of the commit that it began as.
+fn say_what_changed(project: &Path, commit: &str) {
+    let changed = ci::changed_files(project);
+    let Some(first) = changed.first() else { return };
+    let more = if changed.len() > 1 { format!(" and {} more", changed.len() - 1) } else { String::new() };
+    say(&format!(
+        "warning: what is deployed is not commit {}: `{first}`{more} changed since\n",
+        crate::words::short(commit)
+    ));
+}
+
 impl<'a> Asking<'a> {
     fn new(session: &'a Session, common: &Common, asked: &Asked) -> Result<Self, Failed> {
         let project = &session.project;
@@ -172,6 +186,9 @@ impl<'a> Asking<'a> {
         let component = common.component.as_deref();
         let selection = project.config.steps_for(environment, component)?;
         let subject = project.subject(asked, environment, component)?;
+        if asked.commit.is_none() && project.facts.commit.is_none() {
+            say_what_changed(&project.directory, &subject.commit);
+        }
         Ok(Self { session, environment, selection, subject, secrets: Secrets::default() })
     }
 

@@ -172,7 +172,7 @@ fn advice(environment: &str, newest: Option<&PastRun>, held: bool) -> String {
         None => format!("`windlass run -e {environment}` deploys for the first time"),
         Some(Some(RunOutcome::Succeeded)) => "nothing".into(),
         Some(Some(RunOutcome::RolledBack | RunOutcome::Blocked)) => {
-            format!("mend what failed and `windlass run -e {environment}`; what was live before is live")
+            format!("mend what failed and `windlass run -e {environment}`; it is as it was before")
         }
         Some(Some(RunOutcome::Failed)) => format!("mend what failed and `windlass run -e {environment}`"),
         Some(Some(RunOutcome::RollbackFailed)) => "a person has to look: not everything could be taken back".into(),
@@ -193,14 +193,19 @@ pub(super) fn init(common: &Common, arguments: &Init) -> Result<(), Failed> {
     let name = directory.file_name().map(|name| name.to_string_lossy().into_owned());
     let app = arguments.app.clone().or(name).unwrap_or_else(|| "app".into());
     let refused = |error: std::io::Error| {
+        let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let cause = if exists { "there is one already, and it stays as it is".to_owned() } else { error.to_string() };
         Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
-            .because(error)
+            .because(cause)
             .with_note("nothing was changed")
             .with_hint("name another file with `--config FILE`")
     };
     let mut file = std::fs::File::create_new(path).map_err(refused)?;
     std::io::Write::write_all(&mut file, config::template(&app).as_bytes()).map_err(refused)?;
-    say(&format!("wrote {}\nnext: edit it, then `windlass lock`, and `windlass plan`\n", path.display()));
+    say(&format!(
+        "wrote {}\nnext: edit it, then `windlass lock`, and `windlass plan`; keep `.windlass/` out of version control\n",
+        path.display()
+    ));
     Ok(())
 }
 

@@ -65,17 +65,21 @@ pub struct Prepared {
     pub services: Arc<Services>,
 }
 
+/// That there is no lock.
+#[must_use]
+pub fn lock_missing() -> Problem {
+    Problem::new(Code::LockMissing, "there is no `deploy.lock`")
+        .because("nothing that a plugin asks for is accepted until it is")
+        .with_note("nothing was run")
+        .with_hint("run `windlass lock`, commit the file and have it reviewed")
+}
+
 /// What the lock accepts for one environment.
 ///
 /// # Errors
 /// [`Code::LockMissing`], [`Code::NotAccepted`].
 pub fn locked_steps<'a>(lock: Option<&'a Lock>, environment: &Environment) -> Result<&'a LockedSteps, Problem> {
-    let lock = lock.ok_or_else(|| {
-        Problem::new(Code::LockMissing, "there is no `deploy.lock`")
-            .because("nothing that a plugin asks for is accepted until it is")
-            .with_note("nothing was run")
-            .with_hint("run `windlass lock`, commit the file and have it reviewed")
-    })?;
+    let lock = lock.ok_or_else(lock_missing)?;
     lock.environments.get(environment.name.as_str()).ok_or_else(|| {
         Problem::new(Code::NotAccepted, format!("`deploy.lock` accepts nothing in environment `{}`", environment.name))
             .with_note("nothing was run")
@@ -361,7 +365,7 @@ impl Prepared {
             .filter_map(|step| Some((step.step.id.as_str(), step.missing_secret(&self.services.secrets, &phases)?)))
             .map(|(id, missing)| {
                 Problem::new(Code::SecretMissing, format!("step `{id}` needs the secret `{missing}`"))
-                    .because(format!("the environment variable `{missing}` is not set"))
+                    .because(format!("the environment variable `{missing}` is not set, or empty"))
                     .with_note("nothing was run")
                     .with_hint(format!("set `{missing}` in the environment; in CI, pass the secret to the job"))
             })

@@ -87,9 +87,9 @@ impl Group {
         true
     }
 
-    /// Ends what the child left in its group. Immediate where it left nothing. The child itself has been waited for, so
-    /// its id names nothing but the group.
-    pub(super) async fn end_rest(&mut self) {
+    /// Ends what the child left in its group, and says whether it left anything. Immediate where it left nothing. The child
+    /// itself has been waited for, so its id names nothing but the group.
+    pub(super) async fn end_rest(&mut self) -> bool {
         use crate::process::GRACE;
         use nix::sys::signal::{Signal, killpg};
         use std::time::Duration;
@@ -97,6 +97,7 @@ impl Group {
         let asked = killpg(self.id, Signal::SIGTERM);
         // A stopped process hears nothing before it goes on.
         let mut alive = asked.is_ok() && killpg(self.id, Signal::SIGCONT).is_ok();
+        let left = alive;
         let mut pause = Duration::from_millis(1);
         let mut waited = Duration::ZERO;
         while alive && waited < GRACE {
@@ -112,6 +113,7 @@ impl Group {
             self.reap();
         }
         self.over = true;
+        left
     }
 
     /// Whether all that is left of the group has ended, and only waits for a first process that is slow to notice, as in
@@ -150,10 +152,11 @@ impl Group {
         false
     }
 
-    /// Ends what the child left in its job.
-    pub(super) async fn end_rest(&mut self) {
+    /// Ends what the child left in its job. Whether it left anything is not known here.
+    pub(super) async fn end_rest(&mut self) -> bool {
         let _ = self.child.start_kill();
         self.over = true;
+        false
     }
 }
 

@@ -106,8 +106,12 @@ impl Listener for Console {
                     format!("{} {step}: {} {}", style.green("↩"), harmless(summary), style.dim(&took(*duration_ms)));
                 self.line(&line);
             }
-            Event::StepKept { step, .. } => {
-                self.line(&format!("{} {step}: stays as it is, because it cannot be taken back", style.yellow("!")));
+            Event::StepKept { step, summary } => {
+                self.line(&format!(
+                    "{} {step}: not taken back, as its plan said: {}",
+                    style.yellow("!"),
+                    harmless(summary)
+                ));
             }
             Event::RevertFailed { step, trouble, .. } => {
                 self.line(&format!("{} {} could not be taken back", style.red("✗"), style.bold(step)));
@@ -199,7 +203,7 @@ pub fn verdict(
     let mut text = format!("\n{line} {took}\n");
     for step in &result.kept {
         let note = style.yellow("note:");
-        text.push_str(&format!("{note} what `{step}` did stays: its plan said that it cannot be taken back\n"));
+        text.push_str(&format!("{note} `{step}` was not taken back: its plan said that it cannot be\n"));
     }
     if exit != Exit::Succeeded {
         // What could not be told has another word than what the run came to.
@@ -207,7 +211,7 @@ pub fn verdict(
         let word = reason.map_or_else(|| (exit as u8).to_string(), |code| code.word().to_owned());
         text.push_str(&format!(
             "{}\n",
-            style.dim(&format!("exit {}: `windlass explain {word}` says more", exit as u8))
+            style.dim(&format!("exit {0}: `windlass explain {word}` and `windlass explain {0}` say more", exit as u8))
         ));
     }
     text

@@ -169,7 +169,7 @@ fn a_secret_that_is_not_set() {
     let project = Project::with(&text).locked();
     insta::assert_snapshot!(refused(&project, "run", 2, &[]), @"
     error: step `a` needs the secret `TOKEN`
-      Caused by: the environment variable `TOKEN` is not set
+      Caused by: the environment variable `TOKEN` is not set, or empty
     note: nothing was run
     hint: set `TOKEN` in the environment; in CI, pass the secret to the job
     ");

@@ -156,7 +156,7 @@ fn a_run_that_is_taken_back() {
     ↩ a: ran `sh -c 'echo -a >> order'` [duration]
 
     shop 0123456789 was not deployed to staging, and not all of it could be taken back: a person is needed in [duration]
-    exit 11: `windlass explain revert-failed` says more
+    exit 11: `windlass explain revert-failed` and `windlass explain 11` say more
     ");
     insta::assert_snapshot!(project.windlass("status").all(), @"
     exit: Some(0)

@@ -1,6 +1,7 @@
 //! Running granted programs.
 
 use super::{State, broken_promise, locked};
+use crate::event::Level;
 use crate::plugin::bindings::windlass::plugin::process as interface;
 use crate::plugin::bindings::windlass::plugin::types as wit;
 use crate::policy::{Capability, Question};
@@ -144,6 +145,11 @@ impl interface::Host for State {
         })
         .await;
         let tail = locked(&output).take_tail();
+        if result.as_ref().is_ok_and(|done| done.left && !done.timed_out) {
+            let words =
+                format!("what `{}` left running was ended; `background = true` would let it stay", command.program);
+            locked(&self.output).message(Level::Warn, &words);
+        }
         Ok(match result {
             Ok(done) => Ok(interface::Completion {
                 code: done.code,
