@@ -86,8 +86,10 @@ fn a_secret_header_reaches_its_origin_and_no_other() {
             "denied: denied: plugin `probe@1.2.3` was not allowed to get a stand-in for the secret `OTHER`"
         )
     );
-    let reason = format!("secret `TOKEN` is granted for headers to `{}`, not to `{}`", server.url(""), other.url(""));
-    assert!(output.stderr.contains(&reason), "{}", output.stderr);
+    let asked = format!("send the secret `TOKEN` in a header to `{}`", other.url(""));
+    let accepted = format!("`deploy.lock` accepts only: use the secret `TOKEN` in a header to `{}`", server.url(""));
+    assert!(output.stderr.contains(&format!("not allowed to {asked}: {accepted}")), "{}", output.stderr);
+    assert!(project.denied().contains(&asked), "{:?}", project.denied());
     unseen(&project, &output);
 }
 

@@ -35,7 +35,11 @@ fn what_was_done_is_taken_back_in_reverse_order_from_the_failing_step_on() {
             "run-finished",
         ]
     );
-    assert!(output.stderr.contains("exit 10: `windlass explain step-failed` and `windlass explain 10` say more"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("exit 10: `windlass explain step-failed` and `windlass explain 10` say more"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
