@@ -1,7 +1,7 @@
 //! What happened, in the past tense: the events that a journal consists of. Owned, plain, versioned by [`SCHEMA`].
 
 use crate::policy::Usage;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,6 +68,41 @@ pub struct Subject {
     pub actor: Option<String>,
 }
 
+/// Where something is deployed to: what a release, a lease and a history belong to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The part of the app that is deployed by itself; none for an app without parts.
+    pub component: Option<String>,
+}
+
+impl Place {
+    /// The options that name this place on the command line, fit to be pasted into a shell.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let environment = &self.environment;
+        let quote = if environment.contains(' ') { "'" } else { "" };
+        let component = self.component.as_ref().map(|component| format!(" --component {component}"));
+        format!("-e {quote}{environment}{quote}{}", component.unwrap_or_default())
+    }
+}
+
+impl Subject {
+    /// Where it is deployed to.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place {
+            app: self.app.clone(),
+            environment: self.environment.clone(),
+            component: self.component.clone(),
+        }
+    }
+}
+
 /// A step as it stands in the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -114,6 +149,50 @@ impl From<&Problem> for Trouble {
             hint: problem.hint.clone(),
         }
     }
+}
+
+impl Trouble {
+    /// The problem as it was, but for its place in a file. A code that this version does not know is that of a step that
+    /// failed.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let code = Code::ALL.iter().find(|code| code.word() == self.code).copied().unwrap_or(Code::StepFailed);
+        Problem {
+            code,
+            detail: self.detail.clone(),
+            what: self.what.clone(),
+            causes: self.causes.clone(),
+            note: self.note.clone(),
+            hint: self.hint.clone(),
+            place: None,
+        }
+    }
+}
+
+/// What became of a step that was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It was done, wholly.
+    Done,
+    /// It was not, not even in part.
+    NotDone,
+    /// Some of it was done, and an apply does the rest and nothing twice.
+    Partly,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// Who says what became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Witness {
+    /// Its plugin, which looked.
+    Plugin,
+    /// The person who goes on with the run.
+    Person,
+    /// `idempotent` in `deploy.toml`, which says that it may be applied again.
+    Config,
 }
 
 /// How much a finding matters.
@@ -177,7 +256,7 @@ pub enum ReportItem {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Event {
     /// A run began. Always the first event.
     RunStarted {
@@ -198,12 +277,74 @@ pub enum Event {
         /// The process, on the machine that runs it.
         process: u32,
     },
+    /// What is going to be done. Always the second event: `resume` and `rollback` go by it.
+    RunPlanned {
+        /// The plan, as `windlass plan --format json` prints it.
+        plan: serde_json::Value,
+        /// The variables that `env` in `deploy.toml` names, as they were: another job has others.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        variables: BTreeMap<String, String>,
+    },
+    /// The run holds the lease of its place.
+    LeaseTaken {
+        /// Its fencing number: whoever takes it later has a larger one.
+        number: u64,
+        /// The run whose owner was dead, where it was taken from one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
+    /// Another process goes on with the run after its end, or after it was cut off.
+    RunResumed {
+        /// The version of Windlass.
+        windlass: String,
+        /// Who asked for it.
+        actor: Option<String>,
+        /// The process, on the machine that runs it.
+        process: u32,
+    },
+    /// Somebody asked that the run's work be taken back.
+    RollbackStarted {
+        /// The version of Windlass.
+        windlass: String,
+        /// Who asked for it.
+        actor: Option<String>,
+        /// The process, on the machine that runs it.
+        process: u32,
+        /// The run whose release is to be live again; none where there is no earlier one.
+        to: Option<String>,
+        /// The steps whose work is to stay.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keep: Vec<String>,
+    },
+    /// The run was told to stop.
+    RunCancelled {
+        /// How often by now. The second time cuts taking back short.
+        times: u32,
+    },
     /// The forge knows of the deployment.
     DeploymentCreated {
         /// Its id there.
         id: String,
         /// Where a person sees it.
         url: Option<String>,
+    },
+    /// A step was planned while the run was under way: because it uses outputs of earlier steps, or for a `resume`.
+    StepPlanned {
+        /// Its id.
+        step: String,
+        /// The step, as it would stand in the plan.
+        planned: serde_json::Value,
+    },
+    /// Somebody said what became of a step that was cut off.
+    StepProbed {
+        /// Its id.
+        step: String,
+        /// The attempt that was cut off, from 1.
+        attempt: u32,
+        /// What became of it.
+        verdict: Verdict,
+        /// Who says so.
+        by: Witness,
     },
     /// A step is about to take effect. Written and synced before it does.
     StepStarted {
@@ -312,6 +453,8 @@ pub enum Event {
     StepKept {
         /// Its id.
         step: String,
+        /// What came of it, and stays.
+        outcome: StepOutcome,
         /// One line.
         summary: String,
     },
@@ -327,12 +470,49 @@ pub enum Event {
         /// In milliseconds.
         duration_ms: u64,
     },
+    /// After taking back, a check of the release that is live again is about to be made.
+    CheckStarted {
+        /// The step's id.
+        step: String,
+    },
+    /// The release that is live again is as it must be.
+    CheckPassed {
+        /// The step's id.
+        step: String,
+        /// One line.
+        summary: String,
+        /// What it used and was denied.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        usages: Vec<Usage>,
+        /// In milliseconds.
+        duration_ms: u64,
+    },
+    /// The release that is live again is not as it must be.
+    CheckFailed {
+        /// The step's id.
+        step: String,
+        /// Why.
+        trouble: Trouble,
+        /// What it used and was denied.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        usages: Vec<Usage>,
+        /// In milliseconds.
+        duration_ms: u64,
+    },
+    /// Somebody found that the run's process is gone, and closed what it had left open.
+    RunReaped {
+        /// Who did.
+        actor: Option<String>,
+        /// The run that came after it and did, where it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+    },
     /// Something a person should know that changes no outcome.
     NoteAdded {
         /// In one line.
         text: String,
     },
-    /// The run ended. Always the last event.
+    /// The run ended. The last event, unless somebody goes on with it or takes it back later.
     RunFinished {
         /// What came of it.
         outcome: RunOutcome,
@@ -343,6 +523,40 @@ pub enum Event {
         /// In milliseconds.
         duration_ms: u64,
     },
+}
+
+impl Event {
+    /// Whether an effect follows on it, so that nobody may write it who has lost the right to have effects.
+    #[must_use]
+    pub const fn precedes_effect(&self) -> bool {
+        matches!(
+            self,
+            Self::StepStarted { .. } | Self::RecordAppended { .. } | Self::RevertStarted { .. } | Self::CheckStarted { .. }
+        )
+    }
+
+    /// The event as it stands in the journal: one object whose first key is `event`, its kind.
+    ///
+    /// # Errors
+    /// Where a number or a key in it cannot be JSON.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        // serde's own form is `{"KIND":{…}}`, which it reads three times as fast as one that has the kind inside.
+        let text = serde_json::to_string(self)?;
+        let inside = text.strip_prefix("{\"").and_then(|text| text.strip_suffix('}')).and_then(|text| text.split_once("\":{"));
+        Ok(inside.map_or_else(|| text.clone(), |(kind, rest)| format!("{{\"event\":\"{kind}\",{rest}")))
+    }
+
+    /// An event from the journal.
+    ///
+    /// # Errors
+    /// Where it is none that this version knows.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        let inside = text.strip_prefix("{\"event\":\"").and_then(|text| text.split_once("\","));
+        let Some((kind, rest)) = inside else {
+            return Err(serde::de::Error::custom("it does not begin with its kind"));
+        };
+        serde_json::from_str(&format!("{{\"{kind}\":{{{rest}}}"))
+    }
 }
 
 /// Who is told what happens while it happens. A listener never changes what comes of a run.

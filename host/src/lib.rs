@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 pub mod database;
 pub mod event;
+mod fault;
 pub mod forge;
 pub mod gate;
 pub mod history;

@@ -155,6 +155,28 @@ impl Plan {
             .with_hint("make a new plan with `windlass plan -o FILE`, and have that approved"))
     }
 
+    /// Checks that this is still the plan by which a run was begun. What its steps mean to do is not compared: some of it is
+    /// done by now.
+    ///
+    /// # Errors
+    /// [`Code::PlanDrifted`] with each difference.
+    pub fn must_continue(&self, begun: &Self, run: &str) -> Result<(), Problem> {
+        let without = |plan: &Self| {
+            let mut plan = plan.clone();
+            plan.steps.iter_mut().chain(&mut plan.finally).for_each(|step| step.intents.clear());
+            plan
+        };
+        without(self).must_be(&without(begun)).map_err(|problem| Problem {
+            what: format!("what is here now is not what run `{run}` was begun with"),
+            note: Some("nothing was changed".into()),
+            hint: Some(format!(
+                "check out commit `{}` and resume there, or take the run back with `windlass rollback`",
+                begun.commit
+            )),
+            ..problem
+        })
+    }
+
     fn differences(&self, approved: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         let component = |plan: &Self| plan.component.clone().unwrap_or_else(|| "none".into());

@@ -183,10 +183,23 @@ codes! {
     StepUnknown = "step-unknown", PersonNeeded, "A step was cut off, and nobody can tell whether it did its work. A person has to look.";
     JournalUnwritable = "journal-unwritable", Journal, "The journal cannot be written: the disk is full, or the directory is read-only. The run stopped before its next effect, because an effect that is not recorded cannot be taken back.";
     JournalInvalid = "journal-invalid", PersonNeeded, "A journal was damaged or changed after it was written. The error names the line. Nothing was run.";
+    RunAlive = "run-alive", Blocked, "The run's process still lives, so nobody else may go on with the run or take it back. Wait for it to end, or end the process. Nothing was changed.";
+    NotResumable = "not-resumable", Usage, "The run cannot be gone on with or taken back: it ended well, all of it was taken back, it did nothing, or a later run came after it. Nothing was changed. `windlass status` says what to do instead.";
+    CutOff = "cut-off", Failed, "The run's process ended without a word: it was killed, or its machine was lost. `windlass status` says what is known of its steps; `windlass resume` goes on with it, `windlass rollback` takes it back.";
+    RollbackRefused = "rollback-refused", PersonNeeded, "A step's work cannot be taken back: its plan said so when it was done, or the step is no longer there. Nothing was changed. The hint says how to go on.";
+    RollbackUnproven = "rollback-unproven", PersonNeeded, "What had been done was taken back, but a check of the release that is live again failed. A person has to look whether it works.";
     RunNotFound = "run-not-found", Usage, "There is no run of this name in `.windlass/runs`. `windlass history` lists the runs.";
     ForgeUnreported = "forge-unreported", Unreported, "The deployment succeeded, but its state could not be told to the forge. What runs is the new release; only its status there is missing.";
     ForgeRefused = "forge-refused", Blocked, "The forge did not let the deployment be created. Nothing was run.";
     Bug = "bug", Bug, "Windlass did something it never should. Please report it with the output.";
+}
+
+impl Code {
+    /// Whether a run ends with it wherever it is, because it may have no further effect.
+    #[must_use]
+    pub const fn ends_run(self) -> bool {
+        matches!(self, Self::JournalUnwritable | Self::LeaseLost)
+    }
 }
 
 #[cfg(test)]

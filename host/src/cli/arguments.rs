@@ -11,6 +11,8 @@ Examples:
   windlass plan -e staging         see everything that would happen
   windlass run -e staging          do it
   windlass status                  what is live, and what to do next
+  windlass resume RUN              go on with a run that was cut off
+  windlass rollback -e staging     go back to the release before
 
 Exit codes: 0 succeeded · 2 usage or configuration · 10 rolled back · 11 a person is needed · 12 cancelled ·
 13 failed · 14 deployed but unreported · 15 journal unwritable · 20 plan drifted · 21 blocked · 22 not accepted · 70 bug";
@@ -84,6 +86,15 @@ pub(super) enum Command {
     Plan(Plan),
     /// Deploy: plan, check, do, and take back what was done if it fails.
     Run(Run),
+    /// Go on with a run that was cut off, cancelled or stopped, after its last proven step.
+    Resume(Resume),
+    /// Take back what runs have done, newest first, so that the release before is live again.
+    Rollback(Rollback),
+    /// Close what dead runs left open: their journals, leases, children, and what the forge shows. Safe to run at any time.
+    Reap,
+    /// Look at the leases, one for each app, environment and component, and break one.
+    #[command(subcommand)]
+    Lease(Lease),
     /// Show what is live in each environment, what is under way, and what to do next.
     Status,
     /// Show the runs, newest first.
@@ -146,6 +157,49 @@ pub(super) struct Run {
     /// Plan and check, and stop before anything is changed.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Resume {
+    /// The run. `windlass status` names it.
+    #[arg(value_name = "RUN")]
+    pub(super) run: String,
+    /// You looked: this step, which was cut off, has done its work. Can be given more than once.
+    #[arg(long, value_name = "STEP")]
+    pub(super) done: Vec<String>,
+    /// You looked: this step, which was cut off, has done nothing, and is to be done again. Can be given more than once.
+    #[arg(long, value_name = "STEP")]
+    pub(super) not_done: Vec<String>,
+    #[command(flatten)]
+    pub(super) subject: Subject,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    /// The run whose release is to be live again; otherwise the one before the newest that changed anything.
+    #[arg(long, value_name = "RUN")]
+    pub(super) to: Option<String>,
+    /// Leave this step's work as it is, and take back the rest. Can be given more than once.
+    #[arg(long, value_name = "STEP")]
+    pub(super) keep: Vec<String>,
+    /// Show what would be taken back, and change nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Lease {
+    /// Show who holds which lease, since when, and whether that process lives.
+    Status,
+    /// Give back the lease of an environment for an owner that is dead; with `--force`, for any.
+    Release(Release),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Release {
+    /// Also where the owner lives: it stops before its next effect. Who did this is written down.
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, Args)]

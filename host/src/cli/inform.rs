@@ -3,11 +3,11 @@
 use super::arguments::{Arguments, Common, Completions, Explain, Format, History, Init, Schema};
 use super::project::{self, Project};
 use super::{Failed, print, say};
-use crate::event::{RunOutcome, StepOutcome};
+use crate::event::{Place, RunOutcome, StepOutcome};
 use crate::history::{self, PastRun};
 use crate::plugin::{Plugins, built_in_names};
 use crate::problem::{Code, Problem};
-use crate::{config, gate};
+use crate::{config, lease};
 use clap::CommandFactory;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -26,13 +26,16 @@ fn word(outcome: Option<RunOutcome>) -> &'static str {
 }
 
 fn as_json(run: &PastRun) -> serde_json::Value {
-    let steps: Vec<_> =
-        run.steps.iter().map(|(id, plugin, outcome)| json!({"id": id, "plugin": plugin, "outcome": outcome})).collect();
+    let steps: Vec<_> = run
+        .steps
+        .iter()
+        .map(|step| json!({"id": step.id, "plugin": step.plugin, "outcome": step.outcome, "attempts": step.attempts}))
+        .collect();
     json!({
         "run": run.run, "app": run.subject.app, "environment": run.subject.environment, "component": run.subject.component,
         "commit": run.subject.commit, "version": run.subject.version, "actor": run.subject.actor, "plan": run.plan,
         "started": run.started, "last": run.last, "outcome": run.outcome, "reason": run.reason, "changed": run.changed,
-        "duration_ms": run.duration_ms, "problem": run.problem, "steps": steps,
+        "duration_ms": run.duration_ms, "problem": run.problem.as_ref().map(|problem| &problem.what), "steps": steps,
     })
 }
 
@@ -44,7 +47,7 @@ pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed
             && common.component.as_deref().is_none_or(|name| run.subject.component.as_deref() == Some(name))
     };
     let mut runs = Vec::new();
-    for run in history::runs(&project.directory)? {
+    for run in history::runs(&project.journals)? {
         let run = run?;
         if wanted(&run) {
             runs.push(run);
@@ -84,14 +87,14 @@ pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed
 }
 
 /// `windlass status`
-pub(super) fn status(common: &Common) -> Result<(), Failed> {
+pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     let project = Project::load(common)?;
     let config = &project.config;
     if let Some(name) = &common.environment {
         config.environment(Some(name))?;
     }
     let mut runs = Vec::new();
-    for run in history::runs(&project.directory)? {
+    for run in history::runs(&project.journals)? {
         runs.push(run?);
     }
     let mut components: Vec<Option<String>> = vec![None];
@@ -107,20 +110,28 @@ pub(super) fn status(common: &Common) -> Result<(), Failed> {
             if common.component.is_some() && component != &common.component {
                 continue;
             }
-            let here: Vec<&PastRun> = runs
-                .iter()
-                .filter(|run| history::same_place(&run.subject, config.app.as_str(), name, component.as_deref()))
-                .collect();
+            let place = Place {
+                app: config.app.as_str().to_owned(),
+                environment: name.to_owned(),
+                component: component.clone(),
+            };
+            let here: Vec<&PastRun> = runs.iter().filter(|run| run.subject.place() == place).collect();
             // A component that was never deployed here is no news; neither is the whole where only components are.
             if here.is_empty() && (component.is_some() || components.len() > 1) {
                 continue;
             }
             let live = here.iter().find(|run| run.outcome == Some(RunOutcome::Succeeded));
-            let held = gate::is_held(&project.directory, config.app.as_str(), name, component.as_deref());
-            let next = advice(name, here.first().copied(), held);
+            let standing = lease::standing(&*project.leases, &place).await?;
+            let holder = match &standing {
+                lease::Standing::Held { holder, alive, .. } if *alive != Some(false) => Some(holder),
+                _ => None,
+            };
+            let newest = here.first().copied();
+            let next = advice(&place, newest, holder.is_some());
             places.push(json!({
                 "environment": name, "component": component, "url": environment.url,
-                "live": live.map(|run| as_json(run)), "newest": here.first().map(|run| as_json(run)), "running": held, "next": next,
+                "live": live.map(|run| as_json(run)), "newest": newest.map(as_json),
+                "running": holder.is_some(), "holder": holder, "next": next,
             }));
             let title = component.as_ref().map_or_else(|| name.to_owned(), |component| format!("{name} ({component})"));
             let _ = writeln!(text, "{title}");
@@ -135,20 +146,17 @@ pub(super) fn status(common: &Common) -> Result<(), Failed> {
                 ),
                 None => writeln!(text, "  live    nothing that is known of"),
             };
-            if let Some(run) = here.first()
-                && (run.outcome != Some(RunOutcome::Succeeded) || held)
+            if let Some(run) = newest
+                && (run.outcome != Some(RunOutcome::Succeeded) || holder.is_some())
             {
-                let state = if held && run.outcome.is_none() { "running" } else { word(run.outcome) };
-                let _ = writeln!(text, "  newest  {} {state}, {} since {}", run.run, run.subject.version, run.started);
-                if let Some(problem) = &run.problem {
-                    let _ = writeln!(text, "          {problem}");
-                }
-                for (id, _, outcome) in &run.steps {
-                    if matches!(outcome, StepOutcome::Unknown | StepOutcome::RevertFailed | StepOutcome::Cancelled) {
-                        let _ =
-                            writeln!(text, "          step `{id}`: {}", json!(outcome).as_str().unwrap_or_default());
-                    }
-                }
+                write_newest(&mut text, run, holder.is_some_and(|holder| holder.run == run.run));
+            }
+            if let Some(holder) = holder {
+                let _ = writeln!(
+                    text,
+                    "  lease   held by run {} since {}, for {}, process {} on {}",
+                    holder.run, holder.taken, holder.actor, holder.process, holder.machine
+                );
             }
             let _ = writeln!(text, "  next    {next}");
         }
@@ -160,29 +168,75 @@ pub(super) fn status(common: &Common) -> Result<(), Failed> {
     Ok(())
 }
 
+/// The newest run, and those of its steps that somebody has to know of.
+fn write_newest(text: &mut String, run: &PastRun, under_way: bool) {
+    let state = match run.outcome {
+        None if under_way && run.turned.is_some() => "is being taken back",
+        None if under_way => "is under way",
+        None => "was cut off",
+        outcome => word(outcome),
+    };
+    let _ = writeln!(text, "  newest  {} {state}, {} since {}", run.run, run.subject.version, run.started);
+    if run.outcome.is_none() {
+        let _ = writeln!(text, "          it was heard of last at {}", run.last);
+    }
+    if let Some(problem) = &run.problem {
+        let _ = writeln!(text, "          {}", problem.what);
+    }
+    for step in &run.steps {
+        let state = match step.outcome {
+            StepOutcome::Unknown if under_way && step.reverting => "is being taken back",
+            StepOutcome::Unknown if under_way => "is at work",
+            StepOutcome::Unknown if step.reverting => "taking it back was cut off",
+            StepOutcome::Unknown => "it was cut off, and nobody knows how far it came",
+            StepOutcome::RevertFailed => "revert-failed",
+            StepOutcome::Cancelled => "cancelled",
+            _ => continue,
+        };
+        let _ = writeln!(text, "          step `{}`: {state}", step.id);
+    }
+}
+
 /// Whether a cancelled run says that there is nothing to clean up.
 fn left_nothing(run: &PastRun) -> bool {
     run.reason.as_deref() == Some(Code::Cancelled.word())
 }
 
 /// What a person should do now.
-fn advice(environment: &str, newest: Option<&PastRun>, held: bool) -> String {
-    match newest.map(|run| run.outcome) {
-        _ if held => "wait for the run to end".into(),
-        None => format!("`windlass run -e {environment}` deploys for the first time"),
-        Some(Some(RunOutcome::Succeeded)) => "nothing".into(),
-        Some(Some(RunOutcome::RolledBack | RunOutcome::Blocked)) => {
-            format!("mend what failed and `windlass run -e {environment}`; it is as it was before")
+fn advice(place: &Place, newest: Option<&PastRun>, held: bool) -> String {
+    let options = place.options();
+    let Some(run) = newest else {
+        return if held {
+            "wait for the run to end".into()
+        } else {
+            format!("`windlass run {options}` deploys for the first time")
+        };
+    };
+    if held {
+        return "wait for the run to end".into();
+    }
+    let again = format!("`windlass run {options}`");
+    let (resume, rollback) = (format!("`windlass resume {}`", run.run), format!("`windlass rollback {options}`"));
+    let left = run.left().next().is_some();
+    match run.outcome {
+        Some(RunOutcome::Succeeded) => "nothing".into(),
+        Some(RunOutcome::RolledBack | RunOutcome::Blocked) => {
+            format!("mend what failed and {again}; it is as it was before")
         }
-        Some(Some(RunOutcome::Failed)) => format!("mend what failed and `windlass run -e {environment}`"),
-        Some(Some(RunOutcome::RollbackFailed)) => "a person has to look: not everything could be taken back".into(),
-        Some(Some(RunOutcome::Cancelled)) if newest.is_some_and(left_nothing) => {
-            format!("`windlass run -e {environment}` when you are ready; the cancelled run left nothing behind")
+        Some(RunOutcome::Cancelled) if left_nothing(run) => {
+            format!("{again} when you are ready; the cancelled run left nothing behind")
         }
-        Some(Some(RunOutcome::Cancelled)) => {
-            format!("look at what the cancelled run left, and `windlass run -e {environment}`")
+        Some(RunOutcome::RollbackFailed) if left => {
+            format!("a person has to look: not everything could be taken back; {rollback} tries the rest again")
         }
-        Some(None) => "the run was cut off: look at the steps that are unknown before you deploy again".into(),
+        Some(RunOutcome::RollbackFailed) => "a person has to look: what is live again does not pass its checks".into(),
+        None if run.turned.is_some() => format!("{resume} goes on taking it back"),
+        _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
+        Some(RunOutcome::Failed) if !left && run.reason.as_deref() != Some(Code::CutOff.word()) => {
+            format!("mend what failed and {again}, or go on with {resume}")
+        }
+        _ if left => format!("{resume} goes on with it, {rollback} takes back what it did"),
+        _ => format!("{resume} goes on with it, {again} begins again"),
     }
 }
 

@@ -1,9 +1,14 @@
 //! The command line: parses, wires, prints, and says how it ended. Standard output is data, standard error is talk.
 
 mod arguments;
+mod conduct;
 mod deploy;
 mod inform;
+mod lease;
 mod project;
+mod recover;
+mod session;
+mod signals;
 
 use crate::problem::{Exit, Problem};
 use crate::report::{Style, problems};
@@ -99,7 +104,11 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Plan(plan) => in_runtime(deploy::plan(common, plan)),
         Command::Lock(lock) => in_runtime(deploy::lock(common, lock)),
         Command::Check => in_runtime(deploy::check(common)),
-        Command::Status => inform::status(common),
+        Command::Resume(resume) => in_runtime(recover::resume(common, resume)),
+        Command::Rollback(rollback) => in_runtime(recover::rollback(common, rollback)),
+        Command::Reap => in_runtime(recover::reap(common)),
+        Command::Lease(command) => in_runtime(lease::lease(common, command)),
+        Command::Status => in_runtime(inform::status(common)),
         Command::History(history) => inform::history(common, history),
         Command::Init(init) => inform::init(common, init),
         Command::Schema(schema) => in_runtime(inform::schema(schema)),

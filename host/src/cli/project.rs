@@ -4,9 +4,11 @@ use super::arguments::{Common, Subject as Asked};
 use crate::ci::{self, Variables};
 use crate::config::{self, Config, Environment, Release};
 use crate::event::Subject;
+use crate::journal::Directory;
 use crate::problem::{Code, Problem};
-use crate::release;
+use crate::{lease, release};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The directory that holds a config: what everything else is relative to.
 pub(super) fn directory(config: &Path) -> PathBuf {
@@ -20,6 +22,8 @@ pub(super) fn directory(config: &Path) -> PathBuf {
 pub(super) struct Project {
     pub(super) config: Config,
     pub(super) directory: PathBuf,
+    pub(super) journals: Directory,
+    pub(super) leases: Arc<dyn lease::Store>,
     pub(super) variables: Variables,
     pub(super) facts: ci::Facts,
 }
@@ -32,7 +36,14 @@ impl Project {
         let directory = directory(&common.config);
         // Children and guests are given paths that do not depend on where this was started.
         let directory = std::path::absolute(&directory).unwrap_or(directory);
-        Ok(Self { config, directory, variables, facts })
+        let journals = Directory::of(&directory);
+        let leases = Arc::new(lease::LocalStore::new(&directory));
+        Ok(Self { config, directory, journals, leases, variables, facts })
+    }
+
+    /// Who asks, for the records.
+    pub(super) fn actor(&self) -> Option<String> {
+        self.facts.actor.clone()
     }
 
     /// Who, where and what.

@@ -34,6 +34,9 @@ pub(super) struct Document {
     pub(super) on_cancel: Option<OnCancel>,
     /// How long the whole run may take.
     pub(super) timeout: Option<Duration>,
+    /// How many runs' journals are kept for each environment and component; `20` where nothing is said. The one that is
+    /// live, and what is not finished, is kept besides.
+    pub(super) keep_runs: Option<Count<100_000>>,
     /// Texts for `${vars.X}`, in every environment.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
@@ -277,10 +280,10 @@ pub(super) struct RetryTable {
     pub(super) backoff: Option<Duration>,
 }
 
-/// A whole number from 1 to 100.
+/// A whole number from 1 to `MOST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u32")]
-pub(super) struct Count(pub(super) u32);
+pub(super) struct Count<const MOST: u32 = 100>(pub(super) u32);
 
 impl Default for Count {
     fn default() -> Self {
@@ -288,25 +291,25 @@ impl Default for Count {
     }
 }
 
-impl TryFrom<u32> for Count {
-    type Error = &'static str;
+impl<const MOST: u32> TryFrom<u32> for Count<MOST> {
+    type Error = String;
 
     fn try_from(number: u32) -> Result<Self, Self::Error> {
-        if (1..=100).contains(&number) { Ok(Self(number)) } else { Err("not from 1 to 100") }
+        if (1..=MOST).contains(&number) { Ok(Self(number)) } else { Err(format!("not from 1 to {MOST}")) }
     }
 }
 
-impl JsonSchema for Count {
+impl<const MOST: u32> JsonSchema for Count<MOST> {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        "Count".into()
+        format!("CountTo{MOST}").into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 1, "maximum": 100 })
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": MOST })
     }
 }
 

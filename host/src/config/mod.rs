@@ -53,6 +53,8 @@ pub struct Config {
     pub on_cancel: Option<OnCancel>,
     /// How long the whole run may take.
     pub timeout: Option<Duration>,
+    /// How many runs are kept for each environment and component: 1 to 100,000; `20` where nothing is said.
+    pub keep_runs: u32,
     /// Texts for `${vars.X}`, in every environment.
     pub vars: BTreeMap<String, String>,
     /// In the order of the file. Never empty.

@@ -1,22 +1,25 @@
 //! From facts to a plan: plugins are loaded, their configurations checked, their requests held against the lock, and each
 //! is asked what it would do. Nothing is changed here.
 
+mod again;
+mod look;
 mod resolve;
 
+pub use again::{Probed, Resumed, Settled, plan_of, resume, taken_back};
 pub use resolve::{Resolved, resolve, wanted};
 
 use crate::config::{Config, Environment, Holes, Selection, Step, fill, fill_known};
-use crate::event::{Level, Listener, ReportItem, Subject};
+use crate::event::{Listener, StepOutcome, Subject};
+use crate::history::PastRun;
 use crate::lock::{Lock, LockedStep, LockedSteps, not_accepted};
 use crate::plan::{Plan, PlannedStep, SCHEMA};
 use crate::plugin::{
-    Answer, Call, Deployment, Effect, Function, Intent, Limits, LiveRelease, Plugin, Services, Surroundings,
+    Answer, Call, Deployment, Effect, Function, Intent, Limits, LiveRelease, Plugin, Services, StepState,
 };
 use crate::policy::{Capability, Gate, Phase, SecretUse};
 use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
 use resolve::{no_overlaps, requires};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -44,8 +47,10 @@ pub struct Facts {
     pub url: Option<String>,
     /// Where a person can watch.
     pub log_url: Option<String>,
-    /// What is live now.
-    pub live: Option<LiveRelease>,
+    /// The run whose release is live now.
+    pub live: Option<Arc<PastRun>>,
+    /// The run that is gone on with or taken back, as far as it has come; none for a new one.
+    pub begun: Option<Arc<PastRun>>,
     /// What the holes are filled with.
     pub holes: Holes,
 }
@@ -149,35 +154,9 @@ pub async fn prepare(
     services: Arc<Services>,
     listener: &Arc<dyn Listener>,
 ) -> Result<Prepared, Vec<Problem>> {
-    let mut prepared = Prepared {
-        plan: Plan {
-            schema: SCHEMA.into(),
-            app: facts.subject.app.clone(),
-            environment: facts.subject.environment.clone(),
-            component: facts.subject.component.clone(),
-            commit: facts.subject.commit.clone(),
-            version: facts.subject.version.clone(),
-            contract: format!("{}@sha256:{}", crate::plugin::CONTRACT, crate::plugin::CONTRACT_DIGEST),
-            steps: Vec::new(),
-            finally: Vec::new(),
-        },
-        steps: Vec::new(),
-        finally: Vec::new(),
-        facts,
-        services,
-    };
+    let mut prepared = Prepared::empty(facts, services);
+    let accepted = accept_all(config, resolved, locked, &prepared.facts).await?;
     let mut problems = Vec::new();
-    let mut accepted = Vec::new();
-    // First everything that can be refused without asking a plugin to look at the world.
-    for resolved in resolved {
-        match accept(config, &resolved, locked, &prepared.facts).await {
-            Ok(step) => accepted.push(step),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     for step in accepted {
         let planned = match prepared.plan_step(&step, listener).await {
             Ok(planned) => planned,
@@ -186,26 +165,32 @@ pub async fn prepare(
                 continue;
             }
         };
-        let (steps, plans) = if step.step.is_finally {
-            (&mut prepared.finally, &mut prepared.plan.finally)
-        } else {
-            (&mut prepared.steps, &mut prepared.plan.steps)
-        };
-        steps.push(step);
-        plans.push(planned);
+        prepared.push(step, planned);
     }
     if problems.is_empty() { Ok(prepared) } else { Err(problems) }
 }
 
-async fn accept(
+/// Everything that can be refused without asking a plugin to look at the world.
+async fn accept_all(
     config: &Config,
-    resolved: &Resolved,
+    resolved: Vec<Resolved>,
     locked: &LockedSteps,
     facts: &Facts,
-) -> Result<PreparedStep, Problem> {
-    let environment = &facts.subject.environment;
-    let step = &resolved.step;
-    let id = step.id.as_str();
+) -> Result<Vec<PreparedStep>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut accepted = Vec::new();
+    for resolved in resolved {
+        match accept(config, &resolved, locked, facts).await {
+            Ok(step) => accepted.push(step),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(accepted) } else { Err(problems) }
+}
+
+/// What the lock accepts for a step, if it accepts its plugin.
+fn accepted<'a>(locked: &'a LockedSteps, environment: &str, resolved: &Resolved) -> Result<&'a LockedStep, Problem> {
+    let id = resolved.step.id.as_str();
     let accepted = locked.get(id).ok_or_else(|| {
         not_accepted(
             environment,
@@ -214,10 +199,20 @@ async fn accept(
             format!("`deploy.lock` does not have it in environment `{environment}`"),
         )
     })?;
-    accepted.accepts_plugin(environment, id, step.plugin.as_str(), &resolved.plugin)?;
+    accepted.accepts_plugin(environment, id, resolved.step.plugin.as_str(), &resolved.plugin)?;
+    Ok(accepted)
+}
+
+async fn accept(
+    config: &Config,
+    resolved: &Resolved,
+    locked: &LockedSteps,
+    facts: &Facts,
+) -> Result<PreparedStep, Problem> {
+    let accepted = accepted(locked, &facts.subject.environment, resolved)?;
     let (capabilities, config_text) = fill_step(config, resolved, accepted, facts).await?;
     Ok(PreparedStep {
-        step: step.clone(),
+        step: resolved.step.clone(),
         plugin: resolved.plugin.clone(),
         locked: accepted.clone(),
         capabilities,
@@ -254,6 +249,25 @@ async fn fill_step(
 }
 
 impl PreparedStep {
+    /// As it stands in the plan before it was asked what it would do.
+    #[must_use]
+    pub fn without_intents(&self, holes: &Holes) -> PlannedStep {
+        let with = self
+            .config
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_else(|| fill_known(&self.step.with, holes));
+        PlannedStep {
+            id: self.step.id.as_str().to_owned(),
+            plugin: self.plugin.locked_name(),
+            digest: self.plugin.digest().to_owned(),
+            with,
+            capabilities: self.capabilities.clone(),
+            intents: Vec::new(),
+            deferred: self.config.is_none(),
+        }
+    }
+
     /// The gate for one call of it.
     #[must_use]
     pub fn gate(&self, phase: Phase) -> Gate {
@@ -315,22 +329,41 @@ impl PreparedStep {
 }
 
 impl Prepared {
+    /// Nothing yet.
+    fn empty(facts: Facts, services: Arc<Services>) -> Self {
+        Self {
+            plan: Plan {
+                schema: SCHEMA.into(),
+                app: facts.subject.app.clone(),
+                environment: facts.subject.environment.clone(),
+                component: facts.subject.component.clone(),
+                commit: facts.subject.commit.clone(),
+                version: facts.subject.version.clone(),
+                contract: format!("{}@sha256:{}", crate::plugin::CONTRACT, crate::plugin::CONTRACT_DIGEST),
+                steps: Vec::new(),
+                finally: Vec::new(),
+            },
+            steps: Vec::new(),
+            finally: Vec::new(),
+            facts,
+            services,
+        }
+    }
+
+    /// One more step, at its end.
+    fn push(&mut self, step: PreparedStep, planned: PlannedStep) {
+        let (steps, plans) = if step.step.is_finally {
+            (&mut self.finally, &mut self.plan.finally)
+        } else {
+            (&mut self.steps, &mut self.plan.steps)
+        };
+        steps.push(step);
+        plans.push(planned);
+    }
+
     async fn plan_step(&self, step: &PreparedStep, listener: &Arc<dyn Listener>) -> Result<PlannedStep, Problem> {
         let id = step.step.id.as_str();
-        let with = step
-            .config
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_else(|| fill_known(&step.step.with, &self.facts.holes));
-        let mut planned = PlannedStep {
-            id: id.to_owned(),
-            plugin: step.plugin.locked_name(),
-            digest: step.plugin.digest().to_owned(),
-            with,
-            capabilities: step.capabilities.clone(),
-            intents: Vec::new(),
-            deferred: step.config.is_none(),
-        };
+        let mut planned = step.without_intents(&self.facts.holes);
         if let Some(config) = &step.config
             && !step.step.is_finally
         {
@@ -383,11 +416,7 @@ impl Prepared {
         config: &str,
         listener: &Arc<dyn Listener>,
     ) -> Result<Vec<Intent>, Problem> {
-        let surroundings = Planning {
-            step: step.step.id.as_str().to_owned(),
-            deployment: self.deployment(),
-            listener: listener.clone(),
-        };
+        let surroundings = look::Looking::new(self, step, listener);
         let (answer, _) = step
             .plugin
             .call(Call {
@@ -428,19 +457,31 @@ impl Prepared {
         }
     }
 
-    /// The deployment before it begins.
+    /// The deployment before this process does anything to it.
     #[must_use]
     pub fn deployment(&self) -> Deployment {
+        let begun = self.facts.begun.as_deref();
+        let outcome = |id: &str| begun.and_then(|run| run.step(id)).map_or(StepOutcome::NotRun, |step| step.outcome);
+        let steps = self.steps.iter().map(|step| StepState {
+            id: step.step.id.as_str().to_owned(),
+            plugin: step.plugin.name().to_owned(),
+            outcome: outcome(step.step.id.as_str()),
+        });
         Deployment {
             subject: self.facts.subject.clone(),
             url: self.facts.url.clone(),
-            run: String::new(),
+            run: begun.map(|run| run.run.clone()).unwrap_or_default(),
             attempt: 1,
             log_url: self.facts.log_url.clone(),
-            live: self.facts.live.clone(),
+            live: self.facts.live.as_deref().map(|run| LiveRelease {
+                run: run.run.clone(),
+                commit: run.subject.commit.clone(),
+                version: run.subject.version.clone(),
+                at: run.last.clone(),
+            }),
             outcome: None,
             problem: None,
-            steps: Vec::new(),
+            steps: if begun.is_some() { steps.collect() } else { Vec::new() },
         }
     }
 }
@@ -453,47 +494,4 @@ impl Problem {
         }
         self
     }
-}
-
-/// What a step sees while it is planned: the deployment, and nothing to write to.
-#[derive(Debug)]
-struct Planning {
-    step: String,
-    deployment: Deployment,
-    listener: Arc<dyn Listener>,
-}
-
-impl Surroundings for Planning {
-    fn deployment(&self) -> Deployment {
-        self.deployment.clone()
-    }
-
-    fn output(&self, _: &str, _: &str) -> Option<String> {
-        None
-    }
-
-    fn append_record(&self, _: Value) -> Result<(), Problem> {
-        Err(Problem::new(Code::Bug, "a record was appended while planning"))
-    }
-
-    fn state(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn set_state(&self, _: &str, _: &str) -> Result<(), Problem> {
-        Err(Problem::new(Code::Bug, "state was set while planning"))
-    }
-
-    fn log(&self, level: Level, message: &str) {
-        // What a step says while it is planned, it says again while it runs; here only what needs a look.
-        if level >= Level::Warn {
-            self.listener.log(&self.step, level, message);
-        }
-    }
-
-    fn write(&self, _: &[u8]) {}
-
-    fn progress(&self, _: &str, _: Option<u64>, _: Option<u64>) {}
-
-    fn report(&self, _: ReportItem) {}
 }

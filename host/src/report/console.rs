@@ -106,7 +106,7 @@ impl Listener for Console {
                     format!("{} {step}: {} {}", style.green("↩"), harmless(summary), style.dim(&took(*duration_ms)));
                 self.line(&line);
             }
-            Event::StepKept { step, summary } => {
+            Event::StepKept { step, summary, .. } => {
                 self.line(&format!(
                     "{} {step}: not taken back, as its plan said: {}",
                     style.yellow("!"),
@@ -115,6 +115,23 @@ impl Listener for Console {
             }
             Event::RevertFailed { step, trouble, .. } => {
                 self.line(&format!("{} {} could not be taken back", style.red("✗"), style.bold(step)));
+                self.trouble(trouble);
+            }
+            Event::RunCancelled { times: 1 } => {
+                let line = "told to stop: what is at work is ended; a second signal cuts short what is taken back";
+                self.line(&style.yellow(line));
+            }
+            Event::RunCancelled { .. } => self.line(&style.yellow("told to stop again")),
+            Event::CheckStarted { step } => {
+                self.line(&format!("{} {} (what is live again)", style.dim("▸"), style.bold(step)));
+            }
+            Event::CheckPassed { step, summary, duration_ms, .. } => {
+                let line =
+                    format!("{} {step}: {} {}", style.green("✓"), harmless(summary), style.dim(&took(*duration_ms)));
+                self.line(&line);
+            }
+            Event::CheckFailed { step, trouble, .. } => {
+                self.line(&format!("{} {}: what is live again is not as it must be", style.red("✗"), style.bold(step)));
                 self.trouble(trouble);
             }
             Event::NoteAdded { text } => self.line(&format!("{} {}", style.yellow("note:"), harmless(text))),
@@ -172,6 +189,20 @@ pub fn announce(subject: &Subject, run: &str, style: Style) -> String {
     )
 }
 
+/// What is about to be taken back, in one line.
+#[must_use]
+pub fn announce_rollback(subject: &Subject, run: &str, style: Style) -> String {
+    let component = subject.component.as_ref().map(|component| format!(" ({component})")).unwrap_or_default();
+    format!(
+        "{} {}{component} {} from {}  {}\n",
+        style.bold("taking back"),
+        subject.app,
+        style.bold(&subject.version),
+        style.bold(&subject.environment),
+        style.dim(run)
+    )
+}
+
 /// What came of a run, for a person.
 #[must_use]
 pub fn verdict(
@@ -192,7 +223,13 @@ pub fn verdict(
         }
         RunOutcome::Succeeded => style.green(&format!("{app} {version} ({commit}) is live in {environment}{at}")),
         RunOutcome::Failed => style.red(&format!("{app} {version} was not deployed to {environment}; nothing was taken back")),
+        RunOutcome::RolledBack if exit == Exit::Succeeded => {
+            style.green(&format!("what {app} {version} did in {environment} is taken back"))
+        }
         RunOutcome::RolledBack => style.red(&format!("{app} {version} was not deployed to {environment}; what was done is taken back")),
+        RunOutcome::RollbackFailed if result.reason == Some(Code::RollbackUnproven) => {
+            style.red(&format!("what {app} {version} did in {environment} is taken back, but what is live again does not pass its checks: a person is needed"))
+        }
         RunOutcome::RollbackFailed => {
             style.red(&format!("{app} {version} was not deployed to {environment}, and not all of it could be taken back: a person is needed"))
         }
@@ -203,7 +240,7 @@ pub fn verdict(
     let mut text = format!("\n{line} {took}\n");
     for step in &result.kept {
         let note = style.yellow("note:");
-        text.push_str(&format!("{note} `{step}` was not taken back: its plan said that it cannot be\n"));
+        text.push_str(&format!("{note} `{step}` was not taken back: its plan said that it cannot be, or it was to be kept\n"));
     }
     if exit != Exit::Succeeded {
         // What could not be told has another word than what the run came to.

@@ -4,11 +4,13 @@
 mod console;
 mod plan;
 mod problem;
+mod recovery;
 mod result;
 
-pub use console::{Console, Silent, announce, verdict};
-pub use plan::{plan, plan_summary};
+pub use console::{Console, Silent, announce, announce_rollback, verdict};
+pub use plan::{plan, plan_steps, plan_summary};
 pub use problem::{problem, problems};
+pub use recovery::{reaped, resuming, taking_back};
 pub use result::{DeploymentResult, RESULT_SCHEMA, RunReport, StepReport};
 
 use std::io::IsTerminal;

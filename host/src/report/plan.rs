@@ -63,6 +63,18 @@ pub fn plan(plan: &Plan, capabilities: bool, style: Style) -> String {
     text
 }
 
+/// The steps of a plan, and what they come to.
+#[must_use]
+pub fn plan_steps(plan: &Plan, style: Style) -> String {
+    let mut text = String::new();
+    let width = plan.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
+    for step in &plan.steps {
+        write_step(&mut text, step, width, false, style);
+    }
+    let _ = writeln!(text, "\n{}", plan_summary(plan));
+    text
+}
+
 fn write_step(text: &mut String, step: &PlannedStep, width: usize, capabilities: bool, style: Style) {
     let id = &step.id;
     if step.deferred {

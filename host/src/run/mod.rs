@@ -2,17 +2,21 @@
 //!
 //! Before each effect an event goes into the journal and is synced; after it, another. A failure, a cancellation or the
 //! deadline turns the machine round; then what was done is taken back from the records, newest first, beginning with the
-//! failing step's own. The finally steps come last, once effects have begun. Whoever listens is told of every event and
-//! changes nothing.
+//! failing step's own, and the checks of the release that is live again are made. The finally steps come last, once effects
+//! have begun. Whoever listens is told of every event and changes nothing.
+//!
+//! A run that was cut off goes on by the same machine: its journal says how far it has come.
 
+mod check;
 mod recorder;
 mod revert;
 mod surroundings;
 
-pub use recorder::Recorder;
+pub use recorder::{Guard, Recorder};
 
 use crate::config::{OnCancel, OnFailure};
 use crate::event::{Event, Finding, ReportItem, RunOutcome, StepOutcome, Trouble};
+use crate::history::{PastRun, PastStep, Turned};
 use crate::plan::PlannedStep;
 use crate::plugin::{Answer, Call, CallFailure, Effect, Function, Outcome, StepState};
 use crate::policy::{Phase, Usage};
@@ -31,8 +35,10 @@ pub struct Options {
     pub force: bool,
     /// What a cancellation does.
     pub on_cancel: OnCancel,
-    /// How long the whole run may take.
+    /// How long the whole run may take, counted from when this process goes on with it.
     pub timeout: Option<Duration>,
+    /// Whether the checks of what is live again, and the finally steps, are left to the run that is taken back after this one.
+    pub others_follow: bool,
 }
 
 /// What came of a step.
@@ -82,6 +88,31 @@ struct Machine<'a> {
     changed: bool,
     lasting: BTreeSet<String>,
     kept: Vec<String>,
+    begun: Option<Arc<PastRun>>,
+    /// Why the first step that could not be taken back could not.
+    unreverted: Option<Problem>,
+    /// Why the release that is live again is not as it must be.
+    unproven: Option<Problem>,
+}
+
+/// Where a run is going once its steps are no longer taken one after the other.
+enum Course {
+    /// All were done, or failed and do not matter.
+    Through(Option<Problem>),
+    /// Something went wrong.
+    Failed {
+        /// The last step that may have done something.
+        last: usize,
+        /// The one that failed.
+        failed: Option<usize>,
+        problem: Problem,
+        /// Whether what was done is to stay.
+        stay: bool,
+    },
+    /// Somebody told it to stop, at or before this step.
+    Cancelled(usize),
+    /// Somebody wants it taken back.
+    Back,
 }
 
 /// How a step ended.
@@ -92,9 +123,10 @@ enum Ended {
     Cancelled,
 }
 
-/// Run a prepared plan to its end.
+/// Run a prepared plan to its end: from its beginning, or from where `prepared.facts.begun` has come.
 ///
-/// A journal that cannot be written ends it before its next effect, wherever it is: [`Code::JournalUnwritable`] is its reason.
+/// A journal that cannot be written and a lease that is lost end it before its next effect, wherever it is:
+/// [`Code::JournalUnwritable`] or [`Code::LeaseLost`] is its reason.
 pub async fn run(
     prepared: Prepared,
     options: &Options,
@@ -102,45 +134,61 @@ pub async fn run(
     recorder: Arc<Recorder>,
     cancellation: Cancellation,
 ) -> RunResult {
+    let begun = prepared.facts.begun.clone();
     let mut deployment = prepared.deployment();
     deployment.run = run.to_owned();
-    deployment.steps = prepared
-        .steps
-        .iter()
-        .map(|step| StepState {
-            id: step.step.id.as_str().to_owned(),
-            plugin: step.plugin.name().to_owned(),
-            outcome: StepOutcome::NotRun,
-        })
-        .collect();
+    if deployment.steps.is_empty() {
+        deployment.steps = prepared
+            .steps
+            .iter()
+            .map(|step| StepState {
+                id: step.step.id.as_str().to_owned(),
+                plugin: step.plugin.name().to_owned(),
+                outcome: StepOutcome::NotRun,
+            })
+            .collect();
+    }
     let started = Instant::now();
     let mut machine = Machine {
-        shared: Arc::new(Shared::new(deployment)),
+        shared: Arc::new(Shared::new(deployment, begun.as_deref())),
         options,
-        recorder,
-        cancellation,
+        recorder: recorder.clone(),
+        cancellation: cancellation.clone(),
         deadline: options.timeout.map(|timeout| started + timeout),
         results: BTreeMap::new(),
         effects: false,
         changed: false,
         lasting: BTreeSet::new(),
         kept: Vec::new(),
+        unreverted: None,
+        unproven: None,
+        begun,
         prepared,
     };
-    let result = match machine.run().await {
-        Ok(result) => result,
-        Err(problem) => return machine.stopped(problem),
+    machine.remember();
+    let result = tokio::select! {
+        result = machine.run() => result,
+        problem = write_down_signals(cancellation, &recorder) => Err(problem),
     };
-    let finished = machine.recorder.record(&Event::RunFinished {
-        outcome: result.outcome,
-        reason: result.reason.map(|code| code.word().to_owned()),
-        changed: result.changed,
-        duration_ms: milliseconds(started.elapsed()),
-    });
-    match finished {
+    let result = match result {
+        Ok(result) => result,
+        Err(problem) => return machine.stopped(problem, started),
+    };
+    match machine.finish(&result, started) {
         Ok(()) => result,
-        Err(problem) => machine.stopped(problem),
+        Err(problem) => machine.stopped(problem, started),
     }
+}
+
+/// The journal has a cancellation as soon as there is one, whatever is being waited for. Ends only where it cannot be written.
+async fn write_down_signals(mut cancellation: Cancellation, recorder: &Recorder) -> Problem {
+    for times in 1.. {
+        told_to_stop(&mut cancellation, times).await;
+        if let Err(problem) = recorder.record(&Event::RunCancelled { times }) {
+            return problem;
+        }
+    }
+    std::future::pending().await
 }
 
 fn milliseconds(duration: Duration) -> u64 {
@@ -148,63 +196,76 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 impl Machine<'_> {
-    async fn run(&mut self) -> Result<RunResult, Problem> {
-        // The last step that may have done something, the one that failed, and why.
-        let mut trouble: Option<(usize, Option<usize>, Problem)> = None;
-        let mut stopped = false;
-        let mut tolerated: Option<Problem> = None;
-        let mut cancelled = None;
-        for index in 0..self.prepared.steps.len() {
-            if self.is_cancelled() {
-                cancelled = Some(index);
-                break;
+    /// Take over what the journal says of a run that was begun before.
+    fn remember(&mut self) {
+        let Some(begun) = self.begun.clone() else { return };
+        self.changed = begun.changed;
+        for (step, planned) in self.prepared.steps.clone().iter().zip(self.prepared.plan.steps.clone()) {
+            let id = step.step.id.as_str();
+            let Some(past) = begun.step(id) else { continue };
+            if past.attempts > 0 {
+                self.note_effects(id, &planned);
             }
-            if self.is_late() {
-                trouble = Some((index, None, self.lateness()));
-                break;
-            }
-            match self.step(index).await? {
-                Ended::Well => {}
-                Ended::Cancelled => {
-                    cancelled = Some(index);
-                    break;
-                }
-                Ended::Badly(problem) => match self.prepared.steps[index].step.on_failure {
-                    // There is nothing to go on with once the run's own time is over.
-                    OnFailure::Continue if self.is_late() => {
-                        trouble = Some((index, Some(index), problem));
-                        break;
-                    }
-                    OnFailure::Continue => {
-                        tolerated.get_or_insert(problem);
-                    }
-                    OnFailure::Stop => {
-                        stopped = true;
-                        trouble = Some((index, Some(index), problem));
-                        break;
-                    }
-                    OnFailure::Rollback => {
-                        trouble = Some((index, Some(index), problem));
-                        break;
-                    }
-                },
+            self.recall(step, past);
+        }
+        for step in self.prepared.finally.clone() {
+            if let Some(past) = begun.step(step.step.id.as_str()) {
+                self.recall(&step, past);
             }
         }
-        let (outcome, problem) = if let Some(last) = cancelled {
-            let outcome = self.cancel(last).await?;
-            let code = if self.is_left(last) { Code::CancelledUnfinished } else { Code::Cancelled };
-            (outcome, Some(Problem::new(code, "the run was cancelled")))
-        } else if let Some((last, failed, problem)) = trouble {
-            let outcome = if stopped { RunOutcome::Failed } else { self.turn(last, failed).await? };
-            (outcome, Some(problem))
-        } else {
-            (RunOutcome::Succeeded, tolerated)
+    }
+
+    fn recall(&mut self, step: &PreparedStep, past: &PastStep) {
+        let result = StepResult {
+            outcome: past.outcome,
+            attempts: past.attempts,
+            duration: Duration::from_millis(past.duration_ms),
+            ..self.result_of(step)
         };
+        if past.kept {
+            self.kept.push(result.id.clone());
+        }
+        self.results.insert(result.id.clone(), result);
+    }
+
+    /// Remember what the plan of a step says of its effects, now that it has some. Whether it changes anything.
+    fn note_effects(&mut self, id: &str, planned: &PlannedStep) -> bool {
+        let changes = planned.intents.iter().any(|intent| !intent.effect.looks_only()) || planned.intents.is_empty();
+        self.effects |= changes;
+        // A step that is forced said nothing of what it does, so nothing of whether that stays.
+        if !planned.intents.is_empty()
+            && !planned.intents.iter().any(|intent| matches!(intent.effect, Effect::Changes | Effect::Unknown))
+        {
+            self.lasting.insert(id.to_owned());
+        }
+        changes
+    }
+
+    async fn run(&mut self) -> Result<RunResult, Problem> {
+        let course = self.course().await?;
+        let (outcome, problem) = match course {
+            Course::Through(tolerated) => (RunOutcome::Succeeded, tolerated),
+            Course::Cancelled(last) => {
+                let outcome = self.cancel(last).await?;
+                let code = if self.is_left(last) { Code::CancelledUnfinished } else { Code::Cancelled };
+                (outcome, Some(Problem::new(code, "the run was cancelled")))
+            }
+            Course::Failed { problem, stay: true, .. } => (RunOutcome::Failed, Some(problem)),
+            Course::Failed { last, failed, problem, stay: false } => (self.turn(last, failed).await?, Some(problem)),
+            Course::Back => {
+                let outcome = self.take_back().await?;
+                (outcome, self.unreverted.clone())
+            }
+        };
+        let outcome = self.check_again(outcome).await?;
+        let problem = problem.or_else(|| self.unproven.clone());
         self.shared.finish(outcome, problem.as_ref().map(|problem| problem.what.clone()));
-        if self.effects {
+        if self.effects && !self.options.others_follow {
             self.finally().await?;
         }
         let reason = match outcome {
+            RunOutcome::RollbackFailed if self.unreverted.is_some() => Some(Code::RevertFailed),
+            RunOutcome::RollbackFailed if self.unproven.is_some() => Some(Code::RollbackUnproven),
             RunOutcome::RollbackFailed => Some(Code::RevertFailed),
             _ => problem.as_ref().map(|problem| problem.code),
         };
@@ -212,12 +273,89 @@ impl Machine<'_> {
         Ok(RunResult { outcome, reason, problem, changed: self.changed, kept, steps: self.results() })
     }
 
-    /// What is known where the run cannot go on, because nothing can be written down any more.
-    fn stopped(&self, problem: Problem) -> RunResult {
-        let reason = Some(problem.code);
-        let steps = self.results();
-        let kept = self.kept.clone();
-        RunResult { outcome: RunOutcome::Failed, reason, problem: Some(problem), changed: self.changed, kept, steps }
+    /// Take the steps one after the other, from where the run has come, until all are done or it has to turn.
+    async fn course(&mut self) -> Result<Course, Problem> {
+        if let Some(course) = self.turned_before() {
+            return Ok(course);
+        }
+        let mut tolerated: Option<Problem> = None;
+        for index in 0..self.prepared.steps.len() {
+            let past = self.begun.as_deref().and_then(|run| run.step(self.prepared.steps[index].step.id.as_str()));
+            let on_failure = self.prepared.steps[index].step.on_failure;
+            match past.map(|step| (step.outcome, step.again, step.trouble.as_ref())) {
+                Some((StepOutcome::Succeeded | StepOutcome::Skipped, ..)) => continue,
+                // It was cut off after the failure and before what follows on it.
+                Some((StepOutcome::Failed, false, Some(trouble))) if on_failure != OnFailure::Stop => {
+                    let problem = trouble.problem();
+                    if on_failure == OnFailure::Rollback {
+                        return Ok(Course::Failed { last: index, failed: Some(index), problem, stay: false });
+                    }
+                    tolerated.get_or_insert(problem);
+                    continue;
+                }
+                _ => {}
+            }
+            if self.is_cancelled() {
+                return Ok(Course::Cancelled(index));
+            }
+            if self.is_late() {
+                return Ok(Course::Failed { last: index, failed: None, problem: self.lateness(), stay: false });
+            }
+            match self.step(index).await? {
+                Ended::Well => {}
+                Ended::Cancelled => return Ok(Course::Cancelled(index)),
+                Ended::Badly(problem) => {
+                    // There is nothing to go on with once the run's own time is over.
+                    if on_failure == OnFailure::Continue && !self.is_late() {
+                        tolerated.get_or_insert(problem);
+                        continue;
+                    }
+                    let stay = on_failure == OnFailure::Stop;
+                    return Ok(Course::Failed { last: index, failed: Some(index), problem, stay });
+                }
+            }
+        }
+        Ok(Course::Through(tolerated))
+    }
+
+    /// The way of a run that had turned round before this process goes on with it.
+    fn turned_before(&self) -> Option<Course> {
+        let begun = self.begun.as_deref()?;
+        let last = self.prepared.steps.len().saturating_sub(1);
+        match begun.turned.as_ref()? {
+            Turned::Asked { .. } => Some(Course::Back),
+            Turned::Cancellation => Some(Course::Cancelled(last)),
+            Turned::Failure(step) => {
+                let index = |id: &String| self.prepared.steps.iter().position(|step| step.step.id.as_str() == id);
+                let problem = begun.problem.as_ref().map_or_else(|| self.lateness(), Trouble::problem);
+                Some(Course::Failed { last, failed: step.as_ref().and_then(index), problem, stay: false })
+            }
+        }
+    }
+
+    /// Take down how the run ended.
+    fn finish(&self, result: &RunResult, started: Instant) -> Result<(), Problem> {
+        self.recorder.record(&Event::RunFinished {
+            outcome: result.outcome,
+            reason: result.reason.map(|code| code.word().to_owned()),
+            changed: result.changed,
+            duration_ms: milliseconds(started.elapsed()),
+        })
+    }
+
+    /// What is known where the run cannot go on: nothing can be written down any more, or another one may be at work.
+    fn stopped(&self, problem: Problem, started: Instant) -> RunResult {
+        let result = RunResult {
+            outcome: RunOutcome::Failed,
+            reason: Some(problem.code),
+            changed: self.changed,
+            kept: self.kept.clone(),
+            steps: self.results(),
+            problem: Some(problem),
+        };
+        // Where it can be written down, it is; where not, there is nothing more to be done about that.
+        let _ = self.finish(&result, started);
+        result
     }
 
     fn results(&self) -> Vec<StepResult> {
@@ -290,7 +428,8 @@ impl Machine<'_> {
                 () = told_to_stop(&mut cancellation, 1) => return Ok(Ended::Cancelled),
             };
             if let Err(problem) = result {
-                self.fail(&step, 1, &problem, (Vec::new(), Vec::new()), Duration::ZERO, false)?;
+                let attempt = self.result_of(&step).attempts + 1;
+                self.fail(&step, attempt, &problem, (Vec::new(), Vec::new()), Duration::ZERO, false)?;
                 return Ok(Ended::Badly(problem));
             }
             self.prepared.steps[index] = step.clone();
@@ -300,16 +439,10 @@ impl Machine<'_> {
             self.conclude(&step, StepOutcome::Skipped, 0, Duration::ZERO);
             return Ok(Ended::Well);
         }
-        let changes = planned.intents.iter().any(|intent| intent.effect != Effect::Reads) || planned.intents.is_empty();
-        self.effects |= changes;
-        // A step that is forced said nothing of what it does, so nothing of whether that stays.
-        if !planned.intents.is_empty()
-            && !planned.intents.iter().any(|intent| matches!(intent.effect, Effect::Changes | Effect::Unknown))
-        {
-            self.lasting.insert(step.step.id.as_str().to_owned());
-        }
+        let changes = self.note_effects(step.step.id.as_str(), &planned);
         let mut backoff = step.step.retry.backoff.get();
-        for attempt in 1.. {
+        // Each attempt has a number of its own, also where an earlier process made some: it is part of the effect's key.
+        for attempt in self.result_of(&step).attempts + 1.. {
             match self.attempt(&step, attempt, changes, 1).await? {
                 Attempt::Done => return Ok(Ended::Well),
                 Attempt::Cancelled => return Ok(Ended::Cancelled),
@@ -334,6 +467,9 @@ impl Machine<'_> {
         step.fill_deferred(&self.prepared.facts).await?;
         let config = step.config.clone().unwrap_or_default();
         planned.intents = self.prepared.intents(step, &config, self.recorder.listener()).await?;
+        *planned = PlannedStep { intents: planned.intents.clone(), ..step.without_intents(&self.prepared.facts.holes) };
+        // Whoever takes it back later has to know what it was done with.
+        self.recorder.record(&step_planned(planned))?;
         Ok(())
     }
 
@@ -387,11 +523,12 @@ impl Machine<'_> {
                 }
             }
             Ok(_) => CallFailure::Refused(Problem::new(Code::Bug, "`apply` was answered with something else")),
-            Err(CallFailure::Refused(problem)) if problem.code == Code::JournalUnwritable => return Err(problem),
+            Err(CallFailure::Refused(problem)) if problem.code.ends_run() => return Err(problem),
             Err(failure) => failure,
         };
         self.changed |= changes;
-        let again = attempt < step.step.retry.attempts && failure.may_pass() && !self.is_late();
+        let earlier = self.begun.as_deref().and_then(|run| run.step(&id_of(step))).map_or(0, |past| past.attempts);
+        let again = attempt - earlier < step.step.retry.attempts && failure.may_pass() && !self.is_late();
         let hint =
             (matches!(failure, CallFailure::TimedOut(_)) && self.is_late()).then(|| self.lateness().hint).flatten();
         let mut problem =
@@ -482,6 +619,15 @@ impl Machine<'_> {
         for index in 0..self.prepared.finally.len() {
             let mut step = self.prepared.finally[index].clone();
             let id = step.step.id.as_str().to_owned();
+            match self.begun.as_deref().and_then(|run| run.step(&id)) {
+                Some(past) if past.is_done() => continue,
+                Some(past) if past.is_cut_off() && !step.step.idempotent => {
+                    let what = "was cut off, and is not run again: nobody knows how far it came";
+                    self.recorder.note(&format!("finally step `{id}` {what}"))?;
+                    continue;
+                }
+                _ => {}
+            }
             if step.config.is_none() {
                 self.prepared.facts.holes.outputs = self.shared.outputs();
                 if let Err(problem) = step.fill_deferred(&self.prepared.facts).await {
@@ -492,7 +638,7 @@ impl Machine<'_> {
             // A finally step is no part of what can be rolled back, so its failure changes nothing.
             self.deadline = None;
             let mut backoff = step.step.retry.backoff.get();
-            for attempt in 1.. {
+            for attempt in self.result_of(&step).attempts + 1.. {
                 match self.attempt(&step, attempt, false, patience).await? {
                     Attempt::Again => {
                         if !self.wait(backoff, patience).await {
@@ -517,6 +663,17 @@ enum Attempt {
     Again,
     Failed(Problem),
     Cancelled,
+}
+
+fn id_of(step: &PreparedStep) -> String {
+    step.step.id.as_str().to_owned()
+}
+
+/// That a step was planned while the run is under way.
+#[must_use]
+pub fn step_planned(planned: &PlannedStep) -> Event {
+    let value = serde_json::to_value(planned).unwrap_or_default();
+    Event::StepPlanned { step: planned.id.clone(), planned: value }
 }
 
 /// Ends when the run has been told to stop so many times.

@@ -8,26 +8,38 @@ use crate::secret::Redactor;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Whether the run may still have effects: asked before each.
+pub type Guard = Box<dyn Fn() -> Result<(), Problem> + Send + Sync>;
+
 /// Writes events down and tells of them.
-#[derive(Debug)]
 pub struct Recorder {
     journal: Mutex<Journal>,
     listener: Arc<dyn Listener>,
     redactor: Redactor,
+    guard: Guard,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Recorder").field("journal", &self.journal).finish_non_exhaustive()
+    }
 }
 
 impl Recorder {
-    /// A recorder for one run.
+    /// A recorder for one run, which has effects for as long as `guard` lets it.
     #[must_use]
-    pub fn new(journal: Journal, listener: Arc<dyn Listener>, redactor: Redactor) -> Self {
-        Self { journal: Mutex::new(journal), listener, redactor }
+    pub fn new(journal: Journal, listener: Arc<dyn Listener>, redactor: Redactor, guard: Guard) -> Self {
+        Self { journal: Mutex::new(journal), listener, redactor, guard }
     }
 
     /// Write an event down, and then tell of it. On disk when it returns.
     ///
     /// # Errors
-    /// [`crate::problem::Code::JournalUnwritable`]: nothing may happen after that.
+    /// [`crate::problem::Code::JournalUnwritable`], and before an effect what the guard says: nothing may happen after that.
     pub fn record(&self, event: &Event) -> Result<(), Problem> {
+        if event.precedes_effect() {
+            (self.guard)()?;
+        }
         let clean = self.without_secrets(event);
         let event = clean.as_ref().unwrap_or(event);
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(event)?;
@@ -77,19 +89,40 @@ fn redact(value: &mut Value, redactor: &Redactor) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Memory;
+    use crate::problem::Code;
     use crate::report::Silent;
     use crate::secret::Secrets;
 
     #[test]
     fn a_secret_that_slipped_into_an_event_is_not_written_down() {
-        let directory = tempfile::tempdir().expect("a directory");
+        let store = Memory::default();
         let secrets = Secrets::from_environment(["TOKEN"], |_| Some("hunter2-hunter2".to_owned()));
-        let journal = Journal::create(directory.path()).expect("a journal");
-        let recorder = Recorder::new(journal, Arc::new(Silent), secrets.redactor());
+        let journal = Journal::create(&store, "run").expect("a journal");
+        let recorder = Recorder::new(journal, Arc::new(Silent), secrets.redactor(), Box::new(|| Ok(())));
         recorder.note("the token is hunter2-hunter2").expect("an event");
         recorder.note("nothing to hide").expect("an event");
-        let entries = crate::journal::read(directory.path()).expect("the journal").entries;
+        let entries = crate::journal::read(&store, "run").expect("the journal").entries;
         assert_eq!(entries[0].event, Event::NoteAdded { text: "the token is ***".into() });
         assert_eq!(entries[1].event, Event::NoteAdded { text: "nothing to hide".into() });
+    }
+
+    #[test]
+    fn who_has_lost_the_right_to_effects_writes_none_down() {
+        let store = Memory::default();
+        let journal = Journal::create(&store, "run").expect("a journal");
+        let lost = || Err(Problem::new(Code::LeaseLost, "the lease is lost"));
+        let recorder = Recorder::new(journal, Arc::new(Silent), Redactor::default(), Box::new(lost));
+        let step = || "a".to_owned();
+        for event in [
+            Event::StepStarted { step: step(), attempt: 1 },
+            Event::RecordAppended { step: step(), attempt: 1, record: Value::Null },
+            Event::RevertStarted { step: step() },
+            Event::CheckStarted { step: step() },
+        ] {
+            assert_eq!(recorder.record(&event).expect_err("lost").code, Code::LeaseLost);
+        }
+        recorder.note("what is no effect can be told").expect("an event");
+        assert_eq!(crate::journal::read(&store, "run").expect("the journal").entries.len(), 1);
     }
 }

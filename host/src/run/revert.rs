@@ -4,6 +4,7 @@ use super::surroundings::Running;
 use super::{Machine, milliseconds, told_to_stop};
 use crate::config::OnCancel;
 use crate::event::{Event, RunOutcome, StepOutcome, Trouble};
+use crate::history::Turned;
 use crate::plugin::{Answer, Call, CallFailure, Function};
 use crate::policy::{Phase, Usage};
 use crate::prepare::PreparedStep;
@@ -36,14 +37,54 @@ impl Machine<'_> {
     /// Take back what the steps up to `last` have recorded, newest first.
     pub(super) async fn turn(&mut self, last: usize, failed: Option<usize>) -> Result<RunOutcome, Problem> {
         let failed_id = failed.map(|index| self.prepared.steps[index].step.id.as_str().to_owned());
-        let to_revert: Vec<usize> = (0..=last)
-            .rev()
-            .filter(|&index| self.shared.has_records(self.prepared.steps[index].step.id.as_str()))
-            .collect();
-        if to_revert.is_empty() {
+        let to_revert = self.to_revert(last, &[]);
+        let turned = self.begun.as_deref().is_some_and(|run| run.turned.is_some());
+        if to_revert.is_empty() && !turned {
             return Ok(RunOutcome::Failed);
         }
-        self.recorder.record(&Event::RunTurned { step: failed_id })?;
+        if !turned {
+            self.recorder.record(&Event::RunTurned { step: failed_id })?;
+        }
+        let ended = self.revert_all(to_revert).await?;
+        Ok(if ended.contains(&Reverted::Not) {
+            RunOutcome::RollbackFailed
+        } else if ended.contains(&Reverted::Wholly) || self.has_reverted() {
+            RunOutcome::RolledBack
+        } else {
+            RunOutcome::Failed
+        })
+    }
+
+    /// Take back all that the run has recorded, because somebody asked for it.
+    pub(super) async fn take_back(&mut self) -> Result<RunOutcome, Problem> {
+        let keep = match self.begun.as_deref().and_then(|run| run.turned.as_ref()) {
+            Some(Turned::Asked { keep, .. }) => keep.clone(),
+            _ => Vec::new(),
+        };
+        let last = self.prepared.steps.len().saturating_sub(1);
+        let to_revert = self.to_revert(last, &keep);
+        self.kept.extend(keep);
+        let ended = self.revert_all(to_revert).await?;
+        Ok(if ended.contains(&Reverted::Not) { RunOutcome::RollbackFailed } else { RunOutcome::RolledBack })
+    }
+
+    /// The steps up to `last` with something to take back, newest first.
+    fn to_revert(&self, last: usize, keep: &[String]) -> Vec<usize> {
+        let left = |step: &PreparedStep| {
+            let id = step.step.id.as_str();
+            self.shared.has_records(id)
+                && self.result_of(step).outcome != StepOutcome::Reverted
+                && !self.kept.iter().chain(keep).any(|kept| kept == id)
+        };
+        self.prepared.steps.iter().enumerate().take(last + 1).rev().filter(|(_, step)| left(step)).map(|(index, _)| index).collect()
+    }
+
+    /// Whether any step was taken back.
+    pub(super) fn has_reverted(&self) -> bool {
+        self.results.values().any(|result| result.outcome == StepOutcome::Reverted)
+    }
+
+    async fn revert_all(&mut self, to_revert: Vec<usize>) -> Result<BTreeSet<Reverted>, Problem> {
         let mut ended = BTreeSet::new();
         for index in to_revert {
             let step = self.prepared.steps[index].clone();
@@ -54,16 +95,11 @@ impl Machine<'_> {
             ended.insert(reverted);
             if *self.cancellation.borrow() > 1 {
                 self.recorder.note("a second signal cut the reverts short")?;
-                return Ok(RunOutcome::RollbackFailed);
+                ended.insert(Reverted::Not);
+                break;
             }
         }
-        Ok(if ended.contains(&Reverted::Not) {
-            RunOutcome::RollbackFailed
-        } else if ended.contains(&Reverted::Wholly) {
-            RunOutcome::RolledBack
-        } else {
-            RunOutcome::Failed
-        })
+        Ok(ended)
     }
 
     async fn revert(&mut self, step: &PreparedStep) -> Result<Reverted, Problem> {
@@ -71,6 +107,16 @@ impl Machine<'_> {
         self.recorder.record(&Event::RevertStarted { step: id.clone() })?;
         let before = self.result_of(step).outcome;
         self.begin(step, 0);
+        if self.is_taken_back(step).await {
+            self.recorder.record(&Event::StepReverted {
+                step: id,
+                summary: "it was taken back already, before that could be written down".into(),
+                usages: Vec::new(),
+                duration_ms: 0,
+            })?;
+            self.conclude(step, StepOutcome::Reverted, 0, Duration::ZERO);
+            return Ok(Reverted::Wholly);
+        }
         let started = Instant::now();
         let records = self.shared.records(&id);
         let surroundings = Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone()));
@@ -98,7 +144,7 @@ impl Machine<'_> {
                 let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
                 // The plan said that it cannot be taken back, so nobody may say that it was.
                 if self.lasting.contains(&id) {
-                    self.recorder.record(&Event::StepKept { step: id, summary })?;
+                    self.recorder.record(&Event::StepKept { step: id, outcome: before, summary })?;
                     self.conclude(step, before, 0, took);
                     return Ok(Reverted::Kept);
                 }
@@ -115,7 +161,7 @@ impl Machine<'_> {
                 let problem = Problem::new(Code::Bug, "`revert` was answered with something else");
                 self.revert_failed(step, &problem, usages, took)
             }
-            Err(CallFailure::Refused(problem)) if problem.code == Code::JournalUnwritable => Err(problem),
+            Err(CallFailure::Refused(problem)) if problem.code.ends_run() => Err(problem),
             Err(failure) => {
                 let problem = failure.into_problem(&step.plugin.locked_name(), Function::Revert.name());
                 let problem = self.prepared.clean_problem(problem);
@@ -138,6 +184,16 @@ impl Machine<'_> {
             duration_ms: milliseconds(took),
         })?;
         self.conclude(step, StepOutcome::RevertFailed, 0, took);
+        self.unreverted.get_or_insert_with(|| problem.clone());
         Ok(Reverted::Not)
+    }
+
+    /// Whether a revert that an earlier process began came to its end, where the plugin can tell.
+    async fn is_taken_back(&self, step: &PreparedStep) -> bool {
+        let begun = self.begun.as_deref().and_then(|run| run.step(step.step.id.as_str()));
+        match begun.filter(|past| past.reverting) {
+            Some(past) => self.prepared.is_taken_back(step, past, self.recorder.listener()).await,
+            None => false,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::Recorder;
 use crate::config::StepId;
 use crate::event::{Event, Level, ReportItem, RunOutcome, StepOutcome};
+use crate::history::PastRun;
 use crate::plugin::{Deployment, Surroundings};
 use crate::prepare::PreparedStep;
 use crate::problem::Problem;
@@ -28,14 +29,20 @@ struct Kept {
 }
 
 impl Shared {
-    pub(super) fn new(deployment: Deployment) -> Self {
+    /// The run as it begins, or as far as it has come before.
+    pub(super) fn new(deployment: Deployment, begun: Option<&PastRun>) -> Self {
         let places = deployment.steps.iter().enumerate().map(|(index, step)| (step.id.clone(), index)).collect();
+        let steps = || begun.iter().flat_map(|run| &run.steps);
+        let outputs = steps().filter(|step| !step.outputs.is_empty());
+        let records = steps().filter(|step| !step.records.is_empty());
         Self(Mutex::new(Kept {
             deployment,
             places,
-            outputs: BTreeMap::new(),
-            records: BTreeMap::new(),
-            state: BTreeMap::new(),
+            outputs: outputs.map(|step| (step.id.clone(), step.outputs.clone())).collect(),
+            records: records
+                .map(|step| (step.id.clone(), step.records.iter().map(Value::to_string).collect()))
+                .collect(),
+            state: begun.map(|run| run.state.clone()).unwrap_or_default(),
         }))
     }
 

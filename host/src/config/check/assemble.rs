@@ -42,6 +42,7 @@ impl Check<'_> {
             release: document.release,
             on_cancel: document.on_cancel,
             timeout: document.timeout,
+            keep_runs: document.keep_runs.map_or(20, |keep| keep.0),
             vars: document.vars,
             environments,
             steps: self.steps(document.step, false),

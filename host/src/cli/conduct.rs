@@ -1,0 +1,360 @@
+//! One run under its lease: its journal, its forge, its machine, its result. What `run`, `resume` and `rollback` share.
+
+use super::arguments::{Common, Format};
+use super::project::Project;
+use super::{Failed, print, say};
+use crate::config::{self, Environment, OnCancel};
+use crate::event::{Event, Listener, Place, RunOutcome, StepOutcome, Subject};
+use crate::forge::{Announcement, Created, Forge, State};
+use crate::history::{self, PastRun};
+use crate::journal::Journal;
+use crate::lease::{self, Lease};
+use crate::prepare::Prepared;
+use crate::problem::{Code, Exit, Problem};
+use crate::report::{self, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
+use crate::run::{Guard, Options, Recorder, RunResult};
+use crate::secret::Redactor;
+use crate::{ci, process};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+use tokio::sync::watch;
+
+/// How long a claim holds where the environment says nothing.
+const LEASE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+/// What a run has around it.
+pub(super) struct Conduct<'a> {
+    pub(super) common: &'a Common,
+    pub(super) project: &'a Project,
+    pub(super) environment: &'a Environment,
+    pub(super) subject: Subject,
+    pub(super) forge: Forge,
+    pub(super) listener: Arc<dyn Listener>,
+    pub(super) cancellation: watch::Receiver<u32>,
+    pub(super) started: Instant,
+}
+
+/// What came of a run, with what the forge knows of it.
+pub(super) struct Conducted {
+    pub(super) run: String,
+    pub(super) plan: String,
+    pub(super) created: Option<Created>,
+    pub(super) result: RunResult,
+}
+
+impl Conduct<'_> {
+    /// The lease of the place, waited for as long as the environment says. `run` makes the run's id.
+    pub(super) async fn lease(&self, run: impl FnMut() -> String) -> Result<Arc<Lease>, Problem> {
+        let configured = self.environment.lease.as_ref();
+        let request = lease::Request {
+            place: self.subject.place(),
+            wait: configured.map_or(std::time::Duration::ZERO, |lease| lease.wait.get()),
+            duration: configured.map_or(LEASE, |lease| lease.duration.get()),
+            actor: self.project.actor().unwrap_or_else(|| "somebody".to_owned()),
+            run,
+        };
+        let waiting = |holder: &lease::Holder| {
+            say(&format!("\nwaiting for run {}, which deploys here since {}\n", holder.run, holder.taken));
+        };
+        let mut cancellation = self.cancellation.clone();
+        let stop = async {
+            if cancellation.wait_for(|times| *times > 0).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        lease::take(self.project.leases.clone(), request, waiting, stop).await.map(Arc::new)
+    }
+
+    /// Close what dead runs left open here.
+    pub(super) async fn close_dead(&self, run: &str) -> Result<Vec<Closed>, Problem> {
+        let mut closed = Vec::new();
+        for past in open_runs(self.project, Some(&self.subject.place()))? {
+            closed.extend(close(self.project, &self.forge, &past.run, Some(run)).await?);
+        }
+        Ok(closed)
+    }
+
+    /// Where the events of a run go, for as long as its lease is held.
+    pub(super) fn recorder(&self, journal: Journal, lease: &Arc<Lease>, redactor: Redactor) -> Arc<Recorder> {
+        Arc::new(Recorder::new(journal, self.listener.clone(), redactor, guard(Arc::downgrade(lease))))
+    }
+
+    /// What the forge is told of a run.
+    pub(super) fn announcement(&self, run: &str, plan: &str) -> Announcement {
+        announcement(self.project, Some(self.environment), &self.subject, run, plan)
+    }
+
+    /// How a run is done here.
+    pub(super) fn options(&self) -> Options {
+        let in_ci = self.project.facts.kind != ci::Kind::None;
+        Options {
+            force: false,
+            on_cancel: self
+                .project
+                .config
+                .on_cancel
+                .unwrap_or(if in_ci { OnCancel::Stop } else { OnCancel::Rollback }),
+            timeout: self.project.config.timeout.as_ref().map(config::Duration::get),
+            others_follow: false,
+        }
+    }
+
+    /// Run the machine, and tell the forge what came of it.
+    pub(super) async fn go(
+        &self,
+        prepared: Prepared,
+        options: &Options,
+        run: &str,
+        recorder: Arc<Recorder>,
+        created: Option<Created>,
+    ) -> (Conducted, bool) {
+        let plan = self.plan_of(&prepared);
+        let result = crate::run::run(prepared, options, run, recorder, self.cancellation.clone()).await;
+        if let Some(problem) = result.problem.as_ref().filter(|problem| problem.code.ends_run()) {
+            say(&format!("\n{}", report::problem(problem, Style::of_stderr())));
+        }
+        let told =
+            tell(&self.forge, created.as_ref(), &self.announcement(run, &plan), state_of(&result), &description(&result))
+                .await;
+        (Conducted { run: run.to_owned(), plan, created, result }, told)
+    }
+
+    /// The digest of the plan that the run was begun with.
+    fn plan_of(&self, prepared: &Prepared) -> String {
+        prepared.facts.begun.as_deref().map_or_else(|| prepared.plan.digest(), |run| run.plan.clone())
+    }
+
+    /// Give the lease back, and forget the oldest runs. Neither changes what came of the run.
+    pub(super) async fn leave(&self, lease: Arc<Lease>) {
+        let place = self.subject.place();
+        let kept = usize::try_from(self.project.config.keep_runs).unwrap_or(usize::MAX);
+        // While the lease is held: nobody else reads or writes these journals to decide on something.
+        if lease.check().is_ok()
+            && let Err(problem) = history::prune(&self.project.journals, &place, kept)
+        {
+            say(&report::problem(&problem, Style::of_stderr()));
+        }
+        let released = match Arc::into_inner(lease) {
+            Some(lease) => lease.release().await,
+            None => Ok(()),
+        };
+        match released {
+            Err(problem) if problem.code != Code::LeaseLost => {
+                say(&report::problem(&problem, Style::of_stderr()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Say and print what came of it.
+    pub(super) fn report(&self, conducted: &Conducted, exit: Exit) {
+        let Conducted { run, plan, created, result } = conducted;
+        let style = Style::of_stderr();
+        let report = RunReport {
+            schema: RESULT_SCHEMA,
+            run: run.clone(),
+            app: self.subject.app.clone(),
+            environment: self.subject.environment.clone(),
+            component: self.subject.component.clone(),
+            outcome: result.outcome,
+            reason: if exit == Exit::Unreported { Some(Code::ForgeUnreported) } else { result.reason }
+                .map(|code| code.word().to_owned()),
+            plan: plan.clone(),
+            deployment: DeploymentResult {
+                forge: self.forge.name().to_owned(),
+                id: Some(created.as_ref().map_or_else(|| run.clone(), |created| created.id.clone())),
+                url: created.as_ref().and_then(|created| created.url.clone()),
+            },
+            steps: RunReport::steps_of(result),
+        };
+        let url = self.environment.url.as_deref();
+        say(&report::verdict(&self.subject, result, exit, url, self.started.elapsed(), style));
+        if self.common.format == Format::Json {
+            print_result(&report);
+        }
+    }
+}
+
+/// That a run holds the lease.
+pub(super) fn lease_taken(lease: &Lease) -> Event {
+    Event::LeaseTaken { number: lease.number(), from: lease.broken.as_ref().map(|holder| holder.run.clone()) }
+}
+
+/// Whoever has lost the lease has no further effect.
+fn guard(lease: Weak<Lease>) -> Guard {
+    Box::new(move || match lease.upgrade() {
+        Some(lease) => lease.check(),
+        None => Err(Problem::new(Code::LeaseLost, "the lease was given back").because("the run is over")),
+    })
+}
+
+pub(super) fn announcement(
+    project: &Project,
+    environment: Option<&Environment>,
+    subject: &Subject,
+    run: &str,
+    plan: &str,
+) -> Announcement {
+    Announcement {
+        subject: subject.clone(),
+        run: run.to_owned(),
+        plan: plan.to_owned(),
+        key: project.facts.key.clone(),
+        environment_url: environment.and_then(|environment| environment.url.clone()),
+        log_url: project.facts.log_url.clone(),
+    }
+}
+
+/// A program that reads the result gets one, also where nothing was begun.
+pub(super) fn refuse(common: &Common, app: &str, environment: Option<&Environment>, failed: &Failed) {
+    if common.format != Format::Json {
+        return;
+    }
+    let code = match failed {
+        Failed::Problems(problems) => problems.first().map(|problem| problem.code),
+        Failed::Said(_) => None,
+    };
+    let named = environment.map(|environment| environment.name.as_str()).or(common.environment.as_deref());
+    let outcome = if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked };
+    print_result(&RunReport {
+        app: app.to_owned(),
+        environment: named.unwrap_or_default().to_owned(),
+        component: common.component.clone(),
+        reason: code.map(|code| code.word().to_owned()),
+        ..RunReport::not_begun(outcome)
+    });
+}
+
+pub(super) fn print_result(result: &RunReport) {
+    if let Ok(text) = serde_json::to_string(result) {
+        print(&format!("{text}\n"));
+    }
+}
+
+/// Whether the forge could be told. That it could not be is said, and changes nothing else.
+pub(super) async fn tell(
+    forge: &Forge,
+    created: Option<&Created>,
+    announcement: &Announcement,
+    state: State,
+    description: &str,
+) -> bool {
+    let Some(created) = created else { return true };
+    match forge.tell(created, announcement, state, description).await {
+        Ok(()) => true,
+        Err(problem) => {
+            say(&report::problem(&problem, Style::of_stderr()));
+            false
+        }
+    }
+}
+
+fn state_of(result: &RunResult) -> State {
+    match result.outcome {
+        _ if result.reason.is_some_and(Code::ends_run) => State::Error,
+        RunOutcome::Succeeded => State::Success,
+        RunOutcome::Failed | RunOutcome::RolledBack | RunOutcome::RollbackFailed => State::Failure,
+        RunOutcome::Cancelled | RunOutcome::Blocked => State::Error,
+    }
+}
+
+fn description(result: &RunResult) -> String {
+    match (result.outcome, &result.problem) {
+        (RunOutcome::Succeeded, _) if !result.changed => "nothing changed".into(),
+        (RunOutcome::Succeeded, _) => "deployed".into(),
+        (RunOutcome::RolledBack, Some(problem)) => format!("rolled back: {problem}"),
+        (RunOutcome::RolledBack, None) => "taken back".into(),
+        (RunOutcome::RollbackFailed, Some(problem)) => format!("a person is needed: {problem}"),
+        (_, Some(problem)) => problem.to_string(),
+        (_, None) => "failed".into(),
+    }
+}
+
+/// How a run that was to deploy ends the process.
+pub(super) fn exit_of(result: &RunResult, told: bool) -> Exit {
+    match result.outcome {
+        _ if result.reason.is_some_and(Code::ends_run) => result.reason.map_or(Exit::Bug, Code::exit),
+        RunOutcome::Succeeded if told => Exit::Succeeded,
+        RunOutcome::Succeeded => Exit::Unreported,
+        RunOutcome::RolledBack => Exit::RolledBack,
+        RunOutcome::RollbackFailed => Exit::PersonNeeded,
+        RunOutcome::Cancelled => Exit::Cancelled,
+        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::Blocked => Exit::Blocked,
+    }
+}
+
+/// A run whose process is gone, and what was found of it.
+pub(super) struct Closed {
+    pub(super) past: PastRun,
+    pub(super) ended: Vec<process::Leftover>,
+    pub(super) told: bool,
+}
+
+impl Closed {
+    /// In one line.
+    pub(super) fn told(&self) -> String {
+        let past = &self.past;
+        let of = |outcome| past.steps.iter().filter(move |step| step.outcome == outcome).map(|step| step.id.as_str());
+        let unknown: Vec<&str> = of(StepOutcome::Unknown).collect();
+        let mut text = format!("run `{}` before this one was cut off", past.run);
+        if !unknown.is_empty() {
+            text.push_str(&format!(", and nobody knows what became of {}", config::listing(unknown, "and")));
+        }
+        text.push_str(&ended(&self.ended));
+        text
+    }
+}
+
+/// What was still at work, for the end of a sentence.
+pub(super) fn ended(leftovers: &[process::Leftover]) -> String {
+    if leftovers.is_empty() {
+        return String::new();
+    }
+    let names = leftovers.iter().map(|left| format!("{} ({})", left.program, left.process));
+    format!("; what was still at work for it was ended: {}", config::listing(names, "and"))
+}
+
+/// The runs that have not ended, of a place or of all. Whether their processes live is not asked.
+pub(super) fn open_runs(project: &Project, place: Option<&Place>) -> Result<Vec<PastRun>, Problem> {
+    let open = |run: &Result<PastRun, Problem>| run.as_ref().map_or(true, |run| run.outcome.is_none());
+    match place {
+        Some(place) => history::runs_in(&project.journals, place)?.filter(open).collect(),
+        None => history::runs(&project.journals)?.filter(open).collect(),
+    }
+}
+
+/// Close what a run has left open whose process is gone: nothing is at work for it any more, its journal says that it is
+/// over, and the forge shows it. None where the process lives, or another one has closed it.
+pub(super) async fn close(
+    project: &Project,
+    forge: &Forge,
+    run: &str,
+    by: Option<&str>,
+) -> Result<Option<Closed>, Problem> {
+    let (mut journal, record) = match Journal::reopen(&project.journals, run) {
+        Err(problem) if problem.code == Code::RunAlive => return Ok(None),
+        reopened => reopened?,
+    };
+    let Some(past) = history::of_record(record, run)?.filter(|past| past.outcome.is_none()) else { return Ok(None) };
+    let ended = process::end_leftovers(run).await;
+    journal.append(&Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) })?;
+    let unknown = past.steps.iter().any(|step| step.outcome == StepOutcome::Unknown);
+    let outcome = if past.turned.is_some() { RunOutcome::RollbackFailed } else { RunOutcome::Failed };
+    let reason = if unknown { Code::StepUnknown } else { Code::CutOff };
+    journal.append(&Event::RunFinished {
+        outcome,
+        reason: Some(reason.word().to_owned()),
+        changed: past.changed,
+        duration_ms: 0,
+    })?;
+    let created = deployed(&past).filter(|_| forge.name() == past.forge);
+    let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
+    let told = tell(forge, created.as_ref(), &announcement, State::Error, "the run was cut off").await;
+    Ok(Some(Closed { past, ended, told }))
+}
+
+/// The deployment of an earlier run.
+pub(super) fn deployed(past: &PastRun) -> Option<Created> {
+    past.deployment.as_ref().map(|deployed| Created { id: deployed.id.clone(), url: deployed.url.clone() })
+}

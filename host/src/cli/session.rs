@@ -1,0 +1,197 @@
+//! A project with its lock and plugins, and everything that is known about one deployment before it is planned.
+
+use super::arguments::{Common, LogLevel, Subject as Asked};
+use super::project::Project;
+use super::{Failed, say};
+use crate::config::{Environment, Holes, Selection};
+use crate::event::{Level, Listener, Subject};
+use crate::history::PastRun;
+use crate::lock::{Lock, LockedSteps};
+use crate::plugin::{Plugins, Services};
+use crate::prepare::{self, Facts, Prepared, Resolved};
+use crate::problem::Problem;
+use crate::secret::Secrets;
+use crate::{ci, history};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The variable that holds the job's token for GitHub.
+pub(super) const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
+
+/// How much is said.
+pub(super) fn level(common: &Common) -> Level {
+    match common.log {
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Info => Level::Info,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Error => Level::Error,
+    }
+}
+
+/// Leave the compilation for the next run to a process of its own: this one does not wait for it.
+pub(super) fn fill_cache(plugins: &Plugins) {
+    let missed = plugins.take_missed();
+    if missed.is_empty() {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut command = std::process::Command::new(program);
+    command.arg("__fill-cache").args(missed);
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    // In a group of its own, so that a signal to this run does not cut it short.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let _ = command.spawn();
+}
+
+/// A project with its lock and plugins.
+pub(super) struct Session {
+    pub(super) project: Project,
+    pub(super) plugins: Plugins,
+    pub(super) lock: Option<Lock>,
+}
+
+impl Session {
+    pub(super) fn open(common: &Common) -> Result<Self, Failed> {
+        crate::config::WithSchema::prepare();
+        let project = Project::load(common)?;
+        let lock = Lock::load(&project.directory)?;
+        Ok(Self { project, plugins: Plugins::default(), lock })
+    }
+
+    /// Everything that is asked for, in every environment.
+    pub(super) async fn wanted(&self) -> Result<Lock, Failed> {
+        let mut environments = BTreeMap::new();
+        let mut problems: Vec<Problem> = Vec::new();
+        for environment in &self.project.config.environments {
+            match prepare::wanted(&self.project.config, &self.project.directory, &self.plugins, environment).await {
+                Ok(steps) => drop(environments.insert(environment.name.as_str().to_owned(), steps)),
+                // The same mistake in every environment is one mistake.
+                Err(found) => {
+                    problems.extend(found.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>())
+                }
+            }
+        }
+        fill_cache(&self.plugins);
+        if problems.is_empty() { Ok(Lock::new(environments)) } else { Err(problems.into()) }
+    }
+}
+
+/// Everything that is known about one deployment before it is planned.
+pub(super) struct Asking<'a> {
+    pub(super) session: &'a Session,
+    pub(super) environment: &'a Environment,
+    pub(super) selection: Selection,
+    pub(super) subject: Subject,
+    pub(super) secrets: Secrets,
+}
+
+/// Outside CI the working tree is deployed, under the name of the commit that it began as.
+fn say_what_changed(project: &Path, commit: &str) {
+    let changed = ci::changed_files(project);
+    let Some(first) = changed.first() else { return };
+    let more = if changed.len() > 1 { format!(" and {} more", changed.len() - 1) } else { String::new() };
+    say(&format!(
+        "warning: what is deployed is not commit {}: `{first}`{more} changed since\n",
+        crate::words::short(commit)
+    ));
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(session: &'a Session, common: &Common, asked: &Asked) -> Result<Self, Failed> {
+        let project = &session.project;
+        let environment = project.config.environment(common.environment.as_deref())?;
+        let component = common.component.as_deref();
+        let selection = project.config.steps_for(environment, component)?;
+        let subject = project.subject(asked, environment, component)?;
+        if asked.commit.is_none() && project.facts.commit.is_none() {
+            say_what_changed(&project.directory, &subject.commit);
+        }
+        Ok(Self { session, environment, selection, subject, secrets: Secrets::default() })
+    }
+
+    /// One that goes on with a run, or takes it back.
+    pub(super) fn again(session: &'a Session, subject: Subject) -> Result<Self, Failed> {
+        let config = &session.project.config;
+        let environment = config.environment(Some(&subject.environment))?;
+        let selection = config.steps_for(environment, subject.component.as_deref())?;
+        Ok(Self { session, environment, selection, subject, secrets: Secrets::default() })
+    }
+
+    /// Plan a new run.
+    pub(super) async fn prepare(&mut self, listener: &Arc<dyn Listener>) -> Result<Prepared, Failed> {
+        let Known { resolved, locked, services, names } = self.know().await?;
+        let project = &self.session.project;
+        let lookup = |name: &str| project.variables.get(name).map(str::to_owned);
+        let holes = prepare::holes(&project.config, &self.subject, &names, &self.secrets, lookup)?;
+        let live = history::live(&project.journals, &self.subject.place())?;
+        let facts = self.facts(holes, live.map(Arc::new), None);
+        Ok(prepare::prepare(&project.config, resolved, locked, facts, services, listener).await?)
+    }
+
+    /// What is known before anything is planned. The release that is live is given, because it is not always the newest.
+    pub(super) fn facts(&self, holes: Holes, live: Option<Arc<PastRun>>, begun: Option<Arc<PastRun>>) -> Facts {
+        Facts {
+            subject: self.subject.clone(),
+            url: self.environment.url.clone(),
+            log_url: self.session.project.facts.log_url.clone(),
+            live,
+            begun,
+            holes,
+        }
+    }
+
+    /// Load the plugins, find what the lock accepts, and read the secrets that it names.
+    pub(super) async fn know(&mut self) -> Result<Known<'a>, Failed> {
+        let project = &self.session.project;
+        // A mistake in the config is the config's, whatever the lock says; but no file is looked into that the lock refuses.
+        let name = self.environment.name.as_str();
+        let accepted = self.session.lock.as_ref().and_then(|lock| lock.environments.get(name));
+        let accepted = accepted.map(|steps| (self.environment, steps));
+        let resolved =
+            prepare::resolve(&project.config, &project.directory, &self.session.plugins, &self.selection, accepted)
+                .await;
+        fill_cache(&self.session.plugins);
+        let resolved = resolved?;
+        let locked = prepare::locked_steps(self.session.lock.as_ref(), self.environment)?;
+        let mut names = prepare::secret_names(locked, &self.selection);
+        names.insert(GITHUB_TOKEN.to_owned());
+        let lookup = |name: &str| project.variables.get(name).map(str::to_owned);
+        self.secrets = Secrets::from_environment(names.iter().cloned(), lookup);
+        for name in self.secrets.too_short() {
+            say(&format!("warning: the secret `{name}` is so short that it cannot be kept out of all texts\n"));
+        }
+        let services = Arc::new(Services {
+            project: project.directory.clone(),
+            secrets: self.secrets.clone(),
+            redactor: self.secrets.redactor(),
+            environment: project.variables.without(&names),
+            client: crate::network::Client::new(None),
+        });
+        Ok(Known { resolved, locked, services, names })
+    }
+}
+
+/// What is known before a deployment is planned.
+pub(super) struct Known<'a> {
+    /// The steps with their plugins.
+    pub(super) resolved: Vec<Resolved>,
+    /// What the lock accepts for them.
+    pub(super) locked: &'a LockedSteps,
+    /// What every call has in common.
+    pub(super) services: Arc<Services>,
+    /// The names of the secrets.
+    pub(super) names: BTreeSet<String>,
+}
+
+/// A file is there with all of its text or as it was before.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = path.with_extension(format!("{:08x}.tmp", getrandom::u32().unwrap_or_default()));
+    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+

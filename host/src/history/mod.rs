@@ -1,0 +1,183 @@
+//! What happened before: the runs of a project, newest first, and what they say is live.
+
+mod past;
+#[cfg(test)]
+mod tests;
+
+pub use past::{Deployed, PastRun, PastStep, Turned};
+
+use crate::event::{Place, RunOutcome};
+use crate::journal::{self, Record, Store};
+use crate::problem::{Code, Problem};
+use std::collections::BTreeSet;
+
+/// How far the newest run has come: its name and the length of its journal. Where this is what it was, nothing has
+/// happened in the project since.
+#[must_use]
+pub fn mark(store: &dyn Store) -> Option<(String, u64)> {
+    let newest = store.runs().ok()?.into_iter().max()?;
+    let length = store.length(&newest);
+    Some((newest, length))
+}
+
+/// The id of a run that begins now: its time, so that ids sort like runs, and enough at random to be its own. Later than
+/// every run that is there, whatever the clock says: which run is the newest must not depend on it.
+#[must_use]
+pub fn next_id(store: &dyn Store) -> String {
+    let now = time_of_id(jiff::Timestamp::now());
+    let newest = store.runs().ok().and_then(|runs| runs.into_iter().max());
+    let time = match newest.as_deref().and_then(|run| run.get(..now.len())) {
+        Some(last) if last >= now.as_str() => after(last).unwrap_or(now),
+        _ => now,
+    };
+    let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+    format!("{time}-{:06x}", random & 0x00ff_ffff)
+}
+
+/// The form of an id's time, in milliseconds.
+const ID_TIME: &str = "%Y%m%dT%H%M%S%3fZ";
+
+fn time_of_id(time: jiff::Timestamp) -> String {
+    time.strftime(ID_TIME).to_string()
+}
+
+/// A millisecond later than the time of an id.
+fn after(time: &str) -> Option<String> {
+    let digits = time.strip_suffix('Z')?;
+    let (seconds, milliseconds) = digits.split_at_checked(digits.len().checked_sub(3)?)?;
+    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", seconds).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    let milliseconds: i64 = milliseconds.parse().ok()?;
+    let later = time.timestamp().checked_add(jiff::SignedDuration::from_millis(milliseconds + 1)).ok()?;
+    Some(time_of_id(later))
+}
+
+/// Derives a run from its events. None where it has no event: it was cut off before it did anything, or another process
+/// begins it at this moment.
+///
+/// # Errors
+/// [`Code::JournalInvalid`].
+pub fn replay(store: &dyn Store, run: &str) -> Result<Option<PastRun>, Problem> {
+    match journal::read(store, run) {
+        Err(problem) if problem.code == Code::RunNotFound => Ok(None),
+        record => of_record(record?, &store.name(run)),
+    }
+}
+
+/// Derives a run from its journal. `name` is what messages call that.
+///
+/// # Errors
+/// [`Code::JournalInvalid`] where it does not begin with a run.
+pub fn of_record(record: Record, name: &str) -> Result<Option<PastRun>, Problem> {
+    let mut entries = record.entries.into_iter();
+    let Some(first) = entries.next() else { return Ok(None) };
+    let mut past = PastRun::begin(first).ok_or_else(|| {
+        Problem::new(Code::JournalInvalid, format!("the journal `{name}` does not begin with a run"))
+            .because("its first event is another one")
+            .with_note("nothing was run")
+            .with_hint("restore the file, or move the directory out of `.windlass/runs` once you know what it did")
+    })?;
+    entries.for_each(|entry| past.add(entry));
+    Ok(Some(past))
+}
+
+fn names(store: &dyn Store) -> Result<Vec<String>, Problem> {
+    let mut names = store.runs().map_err(|error| {
+        Problem::new(Code::JournalUnwritable, "the runs of this project cannot be listed")
+            .because(error)
+            .with_note("nothing was run")
+            .with_hint("mend the permissions of `.windlass/runs`, or move away what stands in its place")
+    })?;
+    // Ids begin with their time, so their order is the order of the runs.
+    names.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(names)
+}
+
+/// The runs of a project, newest first. Each is read when it is asked for.
+///
+/// # Errors
+/// Where they cannot be listed; a project without runs has none.
+pub fn runs(store: &dyn Store) -> Result<impl Iterator<Item = Result<PastRun, Problem>>, Problem> {
+    Ok(names(store)?.into_iter().filter_map(|run| replay(store, &run).transpose()))
+}
+
+/// The runs of one place, newest first. Of those of other places only the first line is read.
+///
+/// # Errors
+/// As [`runs`].
+pub fn runs_in<'a>(
+    store: &'a dyn Store,
+    place: &'a Place,
+) -> Result<impl Iterator<Item = Result<PastRun, Problem>> + 'a, Problem> {
+    let here = move |run: &String| match journal::read_first(store, run) {
+        Ok(Some(journal::Entry { event: crate::event::Event::RunStarted { subject, .. }, .. })) => {
+            subject.place() == *place
+        }
+        Ok(None) => false,
+        // What is wrong with it is said by whoever reads it whole.
+        _ => true,
+    };
+    Ok(names(store)?
+        .into_iter()
+        .filter(here)
+        .filter_map(move |run| replay(store, &run).transpose())
+        .filter(move |run| run.as_ref().map_or(true, |run| run.subject.place() == *place)))
+}
+
+/// The newest run there, if it did not end. Asked by whoever holds the lease, it is one that was cut off.
+///
+/// # Errors
+/// [`Code::JournalInvalid`].
+pub fn unfinished(store: &dyn Store, place: &Place) -> Result<Option<PastRun>, Problem> {
+    let newest = runs_in(store, place)?.next().transpose()?;
+    Ok(newest.filter(|run| run.outcome.is_none()))
+}
+
+/// The run whose release is live: the newest that succeeded there. A journal that cannot be read is no proof of anything,
+/// and stops the question.
+///
+/// # Errors
+/// [`Code::JournalInvalid`].
+pub fn live(store: &dyn Store, place: &Place) -> Result<Option<PastRun>, Problem> {
+    for run in runs_in(store, place)? {
+        let run = run?;
+        if run.outcome == Some(RunOutcome::Succeeded) {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
+
+/// Forget the oldest runs of a place, so that `keep` are left, and say which. Never one that somebody may still need: the one that
+/// is live and the one before it, one that has not ended, and one that left something that was not taken back after the
+/// live one.
+///
+/// # Errors
+/// Where one cannot be read or removed.
+pub fn prune(store: &dyn Store, place: &Place, keep: usize) -> Result<Vec<String>, Problem> {
+    let mut forgotten = Vec::new();
+    let mut releases = 0;
+    let mut names = BTreeSet::new();
+    for (index, run) in runs_in(store, place)?.enumerate() {
+        let run = run?;
+        let succeeded = run.outcome == Some(RunOutcome::Succeeded);
+        let needed = (succeeded && releases < 2)
+            || run.outcome.is_none()
+            || (releases == 0 && run.left().next().is_some());
+        if succeeded && run.changed {
+            releases += 1;
+        }
+        if index >= keep && !needed {
+            names.insert(run.run);
+        }
+    }
+    for run in names {
+        store.remove(&run).map_err(|error| {
+            Problem::new(Code::JournalUnwritable, format!("run `{run}` cannot be forgotten"))
+                .because(error)
+                .with_note("the run that ended just now is not touched by this")
+                .with_hint("mend the permissions of `.windlass/runs`")
+        })?;
+        forgotten.push(run);
+    }
+    Ok(forgotten)
+}

@@ -1,0 +1,309 @@
+//! A run as its journal tells of it: the events, one after the other, become what is known now. Pure.
+
+use crate::event::{Event, RunOutcome, StepOutcome, Subject, Trouble, Verdict};
+use crate::journal::Entry;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A step of a run, as far as the journal goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastStep {
+    /// Its id.
+    pub id: String,
+    /// Its plugin, with version.
+    pub plugin: String,
+    /// Whether it is one of `[[finally]]`.
+    pub finally: bool,
+    /// What came of it. Unknown where its last attempt, or taking it back, was cut off.
+    pub outcome: StepOutcome,
+    /// Whether taking it back was begun, and nobody knows how far that came.
+    pub reverting: bool,
+    /// Whether it stays, because it cannot be taken back.
+    pub kept: bool,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How long that took, in milliseconds.
+    pub duration_ms: u64,
+    /// Whether it is to be tried again after its last failure.
+    pub again: bool,
+    /// Why its last attempt failed.
+    pub trouble: Option<Trouble>,
+    /// What it left for taking it back, in order.
+    pub records: Vec<Value>,
+    /// What it put out.
+    pub outputs: BTreeMap<String, String>,
+    /// The step as it was planned while the run was under way, where it was.
+    pub replanned: Option<Value>,
+}
+
+/// Why a run turned round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turned {
+    /// A step failed, or the run's time was over between two steps.
+    Failure(Option<String>),
+    /// It was cancelled.
+    Cancellation,
+    /// Somebody asked for it.
+    Asked {
+        /// The run whose release is to be live again.
+        to: Option<String>,
+        /// The steps whose work is to stay.
+        keep: Vec<String>,
+    },
+}
+
+/// A deployment on a forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// Its id there.
+    pub id: String,
+    /// Where a person sees it.
+    pub url: Option<String>,
+}
+
+/// A run as its journal tells of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastRun {
+    /// Its id.
+    pub run: String,
+    /// What it was about.
+    pub subject: Subject,
+    /// Its plan's digest.
+    pub plan: String,
+    /// The plan, as `windlass plan --format json` prints it; none where the run was cut off before that.
+    pub planned: Option<Value>,
+    /// The variables that `env` named, as they were.
+    pub variables: BTreeMap<String, String>,
+    /// The forge that was told.
+    pub forge: String,
+    /// The deployment there.
+    pub deployment: Option<Deployed>,
+    /// When it began, as RFC 3339 in UTC.
+    pub started: String,
+    /// When its last event was written.
+    pub last: String,
+    /// What came of it; none where it did not end, or goes on.
+    pub outcome: Option<RunOutcome>,
+    /// The stable word for why.
+    pub reason: Option<String>,
+    /// Whether it changed anything.
+    pub changed: bool,
+    /// In milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Whether it was told to stop.
+    pub cancelled: bool,
+    /// Why it turned round, where it did.
+    pub turned: Option<Turned>,
+    /// The steps in order, finally steps last.
+    pub steps: Vec<PastStep>,
+    /// What plugins kept, by name and key.
+    pub state: BTreeMap<String, BTreeMap<String, String>>,
+    /// Why the first step that failed for good did.
+    pub problem: Option<Trouble>,
+}
+
+impl PastStep {
+    /// Whether there may be something of it that was not taken back.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        !self.records.is_empty() && !self.kept && self.outcome != StepOutcome::Reverted
+    }
+
+    /// Whether nobody knows what its last attempt came to.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self.outcome, StepOutcome::Unknown | StepOutcome::Cancelled) && !self.reverting
+    }
+
+    /// Whether it needs to be done no more.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.outcome, StepOutcome::Succeeded | StepOutcome::Skipped)
+    }
+}
+
+impl PastRun {
+    /// A run as its first event begins it; none where that is another event.
+    pub(super) fn begin(entry: Entry) -> Option<Self> {
+        let Event::RunStarted { run, subject, plan, forge, steps, .. } = entry.event else { return None };
+        let steps = steps
+            .into_iter()
+            .map(|step| PastStep {
+                id: step.id,
+                plugin: step.plugin,
+                finally: step.finally,
+                outcome: StepOutcome::NotRun,
+                reverting: false,
+                kept: false,
+                attempts: 0,
+                duration_ms: 0,
+                again: false,
+                trouble: None,
+                records: Vec::new(),
+                outputs: BTreeMap::new(),
+                replanned: None,
+            })
+            .collect();
+        Some(Self {
+            run,
+            subject,
+            plan,
+            planned: None,
+            variables: BTreeMap::new(),
+            forge,
+            deployment: None,
+            last: entry.at.clone(),
+            started: entry.at,
+            outcome: None,
+            reason: None,
+            changed: false,
+            duration_ms: None,
+            cancelled: false,
+            turned: None,
+            steps,
+            state: BTreeMap::new(),
+            problem: None,
+        })
+    }
+
+    /// A step by its id.
+    #[must_use]
+    pub fn step(&self, id: &str) -> Option<&PastStep> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// The steps, not those of `[[finally]]`, of which something may be left that was not taken back.
+    pub fn left(&self) -> impl DoubleEndedIterator<Item = &PastStep> {
+        self.steps.iter().filter(|step| !step.finally && step.is_left())
+    }
+
+    /// Whether it can be gone on with: it was cut off, or ended with something that is not taken back.
+    #[must_use]
+    pub fn can_go_on(&self) -> bool {
+        match self.outcome {
+            None => true,
+            Some(RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::RollbackFailed) => {
+                self.turned.is_none() || self.left().next().is_some()
+            }
+            Some(RunOutcome::Succeeded | RunOutcome::RolledBack | RunOutcome::Blocked) => false,
+        }
+    }
+
+    /// One more event.
+    pub(super) fn add(&mut self, entry: Entry) {
+        self.last = entry.at;
+        match entry.event {
+            Event::RunPlanned { plan, variables } => {
+                self.planned = Some(plan);
+                self.variables = variables;
+            }
+            Event::DeploymentCreated { id, url } => self.deployment = Some(Deployed { id, url }),
+            Event::RunResumed { .. } => self.reopen(self.outcome.is_some()),
+            Event::RollbackStarted { to, keep, .. } => {
+                let asked = matches!(self.turned, Some(Turned::Asked { .. }));
+                self.reopen(self.outcome.is_some() || !asked);
+                self.turned = Some(Turned::Asked { to, keep });
+            }
+            Event::RunCancelled { .. } => self.cancelled = true,
+            Event::RunTurned { step: None } if self.cancelled => self.turned = Some(Turned::Cancellation),
+            Event::RunTurned { step } => self.turned = Some(Turned::Failure(step)),
+            Event::StateSet { state, key, value } => drop(self.state.entry(state).or_default().insert(key, value)),
+            Event::RunFinished { outcome, reason, changed, duration_ms } => {
+                self.outcome = Some(outcome);
+                self.reason = reason;
+                self.changed |= changed;
+                self.duration_ms = Some(self.duration_ms.unwrap_or_default() + duration_ms);
+            }
+            event => self.add_to_step(event),
+        }
+    }
+
+    /// Somebody goes on with it. `tell` where its finally steps have something new to tell.
+    fn reopen(&mut self, tell: bool) {
+        if tell {
+            self.steps.iter_mut().filter(|step| step.finally).for_each(|step| step.outcome = StepOutcome::NotRun);
+        }
+        self.outcome = None;
+        self.reason = None;
+        self.cancelled = false;
+        // Going forward again, the run has its chance; what it was taken back for stays the reason.
+        if self.turned.is_none() {
+            self.problem = None;
+        }
+    }
+
+    fn add_to_step(&mut self, event: Event) {
+        let find = |steps: &mut Vec<PastStep>, id: &str| steps.iter().position(|step| step.id == id);
+        macro_rules! step {
+            ($id:expr) => {
+                match find(&mut self.steps, &$id) {
+                    Some(index) => &mut self.steps[index],
+                    None => return,
+                }
+            };
+        }
+        match event {
+            Event::StepPlanned { step, planned } => step!(step).replanned = Some(planned),
+            Event::StepStarted { step, attempt } => {
+                let step = step!(step);
+                step.outcome = StepOutcome::Unknown;
+                step.reverting = false;
+                step.attempts = step.attempts.max(attempt);
+            }
+            Event::RecordAppended { step, record, .. } => {
+                step!(step).records.push(record);
+                self.changed = true;
+            }
+            Event::StepSucceeded { step, outputs, duration_ms, changed, .. } => {
+                self.changed |= changed;
+                let step = step!(step);
+                step.outcome = StepOutcome::Succeeded;
+                step.outputs = outputs;
+                step.duration_ms += duration_ms;
+            }
+            Event::StepFailed { step, trouble, again, duration_ms, .. } => {
+                let index = find(&mut self.steps, &step);
+                if !again {
+                    self.problem.get_or_insert_with(|| trouble.clone());
+                }
+                let Some(index) = index else { return };
+                let step = &mut self.steps[index];
+                step.outcome = StepOutcome::Failed;
+                step.again = again;
+                step.trouble = Some(trouble);
+                step.duration_ms += duration_ms;
+            }
+            Event::StepCancelled { step, .. } => step!(step).outcome = StepOutcome::Cancelled,
+            Event::StepSkipped { step } => step!(step).outcome = StepOutcome::Skipped,
+            Event::StepProbed { step, verdict, .. } => {
+                step!(step).outcome = match verdict {
+                    Verdict::Done => StepOutcome::Succeeded,
+                    Verdict::NotDone | Verdict::Partly => StepOutcome::NotRun,
+                    Verdict::Unknown => StepOutcome::Unknown,
+                }
+            }
+            Event::RevertStarted { step } => {
+                let step = step!(step);
+                step.outcome = StepOutcome::Unknown;
+                step.reverting = true;
+            }
+            Event::StepReverted { step, .. } => {
+                let step = step!(step);
+                step.outcome = StepOutcome::Reverted;
+                step.reverting = false;
+            }
+            Event::StepKept { step, outcome, .. } => {
+                let step = step!(step);
+                step.outcome = outcome;
+                step.kept = true;
+                step.reverting = false;
+            }
+            Event::RevertFailed { step, .. } => {
+                let step = step!(step);
+                step.outcome = StepOutcome::RevertFailed;
+                step.reverting = false;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The journal of a run: one event per line, synced when it is appended, each line bound to the one before.
+//!
+//! A line is a JSON object with `seq` (from 0), `at` (RFC 3339, UTC), `event`, and last `chain`: the SHA-256 over the
+//! chain of the line before and the bytes of this line up to `,"chain"`. So a missing, changed or moved line is found and
+//! named, and a torn last line is known for what it is. `docs/reference/journal.md` is for readers in other languages.
+//!
+//! Everything else about a run is derived from here. What is written has been redacted by whoever made the event. Where
+//! journals are kept is behind [`Store`]; [`Directory`] keeps them beside `deploy.toml`.
+
+mod directory;
+mod line;
+#[cfg(test)]
+mod memory;
+mod store;
+
+pub use directory::Directory;
+pub(crate) use directory::sync_directory;
+#[cfg(test)]
+pub(crate) use memory::Memory;
+pub use store::{Log, Store};
+
+use crate::event::Event;
+use crate::problem::{Code, Problem};
+use serde::Serialize;
+
+/// One line, read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// Its number, from 0.
+    pub seq: u64,
+    /// When it was written, as RFC 3339 in UTC.
+    pub at: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A journal that is being written. Nobody else can write to it meanwhile.
+#[derive(Debug)]
+pub struct Journal {
+    log: Box<dyn Log>,
+    name: String,
+    next: u64,
+    chain: String,
+    /// Whether a line could not be written. What is in the file then is not known, and nothing may follow it.
+    broken: bool,
+}
+
+/// A journal that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The lines, in order.
+    pub entries: Vec<Entry>,
+    /// Whether the last line was cut off while it was written, and left out.
+    pub torn: bool,
+    /// The bytes of the whole lines.
+    length: u64,
+    /// The chain of the last whole line.
+    chain: String,
+}
+
+impl Journal {
+    /// Begin the journal of a new run.
+    ///
+    /// # Errors
+    /// [`Code::JournalUnwritable`].
+    pub fn create(store: &dyn Store, run: &str) -> Result<Self, Problem> {
+        let name = store.name(run);
+        let log = store.begin(run).map_err(|error| unwritable(&name, &error))?;
+        Ok(Self { log, name, next: 0, chain: String::new(), broken: false })
+    }
+
+    /// Go on with the journal of a run whose process is gone. A torn last line is cut off: it was never written.
+    ///
+    /// # Errors
+    /// [`Code::RunAlive`] where a process still writes to it; [`Code::JournalUnwritable`]; as [`read`].
+    pub fn reopen(store: &dyn Store, run: &str) -> Result<(Self, Record), Problem> {
+        let name = store.name(run);
+        // Held before it is read, so that what was read is all there is.
+        let Some(held) = store.hold(run).map_err(|error| unwritable(&name, &error))? else {
+            return Err(Problem::new(Code::RunAlive, format!("run `{run}` is still under way"))
+                .because(format!("its process still has the journal `{name}`"))
+                .with_note("nothing was changed")
+                .with_hint("wait for it to end, or end its process"));
+        };
+        let record = read(store, run)?;
+        let log = store.reopen(run, record.length, held).map_err(|error| unwritable(&name, &error))?;
+        let next = record.entries.len() as u64;
+        Ok((Self { log, name, next, chain: record.chain.clone(), broken: false }, record))
+    }
+
+    /// Append one event. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`Code::JournalUnwritable`]: nothing may happen after that.
+    pub fn append(&mut self, event: &Event) -> Result<(), Problem> {
+        if self.broken {
+            return Err(unwritable(&self.name, &std::io::Error::other("an earlier line could not be written")));
+        }
+        let event = event
+            .to_json()
+            .map_err(|error| Problem::new(Code::Bug, "an event could not be written as JSON").because(error))?;
+        let (text, chain) = line::write(self.next, &now(), &event, &self.chain);
+        self.log.append(text.as_bytes()).map_err(|error| {
+            self.broken = true;
+            unwritable(&self.name, &error)
+        })?;
+        self.next += 1;
+        self.chain = chain;
+        Ok(())
+    }
+}
+
+/// Now, as RFC 3339 in UTC with milliseconds.
+#[must_use]
+pub fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+fn unwritable(name: &str, error: &std::io::Error) -> Problem {
+    Problem::new(Code::JournalUnwritable, format!("the journal `{name}` cannot be written"))
+        .because(error)
+        .with_note("the run stopped before its next effect")
+        .with_hint("free some space or mend the permissions, then look at `windlass status`")
+}
+
+/// Read the journal of a run.
+///
+/// # Errors
+/// [`Code::JournalInvalid`] with the line, where a line was changed, lost or moved; [`Code::RunNotFound`] where there is
+/// none.
+pub fn read(store: &dyn Store, run: &str) -> Result<Record, Problem> {
+    let name = store.name(run);
+    let text = store.read(run).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Problem::new(Code::RunNotFound, format!("there is no run `{run}`"))
+                .because(format!("there is no journal `{name}`"))
+                .with_note("nothing was changed")
+                .with_hint("`windlass history` lists the runs")
+        }
+        _ => Problem::new(Code::JournalInvalid, format!("the journal `{name}` cannot be read"))
+            .because(error)
+            .with_note("nothing was run")
+            .with_hint("mend the permissions"),
+    })?;
+    line::parse(&text, &name)
+}
+
+/// Read the first line of a journal, which says what the run is about; none where there is no whole one.
+///
+/// # Errors
+/// As [`read`], of that line.
+pub fn read_first(store: &dyn Store, run: &str) -> Result<Option<Entry>, Problem> {
+    let name = store.name(run);
+    match store.read_first(run) {
+        Ok(text) => Ok(line::parse(&text, &name)?.entries.into_iter().next()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Problem::new(Code::JournalInvalid, format!("the journal `{name}` cannot be read"))
+            .because(error)
+            .with_note("nothing was run")
+            .with_hint("mend the permissions")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

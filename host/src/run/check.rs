@@ -1,0 +1,81 @@
+//! After taking back: is the release that is live again as it must be? The checks are those that it passed when it was
+//! deployed, with the configuration of then.
+
+use super::surroundings::Running;
+use super::{Machine, milliseconds, told_to_stop};
+use crate::event::{Event, RunOutcome, Trouble};
+use crate::plugin::{Answer, Call, CallFailure, Function};
+use crate::policy::Phase;
+use crate::prepare::PreparedStep;
+use crate::problem::{Code, Problem};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Machine<'_> {
+    /// What comes of a run once what is live again is checked. Only where something was taken back, and all that should be.
+    pub(super) async fn check_again(&mut self, outcome: RunOutcome) -> Result<RunOutcome, Problem> {
+        let taken_back = match outcome {
+            RunOutcome::RolledBack => true,
+            RunOutcome::Cancelled => self.has_reverted(),
+            _ => false,
+        };
+        let Some(live) = self.prepared.facts.live.clone().filter(|_| taken_back && !self.options.others_follow) else {
+            return Ok(outcome);
+        };
+        if *self.cancellation.borrow() > 1 {
+            self.recorder.note("a second signal came before the release that is live again was checked")?;
+            return Ok(outcome);
+        }
+        let (checks, notes) = self.prepared.checks(&live).await;
+        for note in notes {
+            self.recorder.note(&note)?;
+        }
+        for check in checks {
+            if let Some(problem) = self.check(&check).await? {
+                self.unproven.get_or_insert(problem);
+            }
+        }
+        // A failing check never hides what began it: that stays the run's problem.
+        Ok(if self.unproven.is_some() { RunOutcome::RollbackFailed } else { outcome })
+    }
+
+    /// One check; why it failed, where it did.
+    async fn check(&mut self, check: &PreparedStep) -> Result<Option<Problem>, Problem> {
+        let id = check.step.id.as_str().to_owned();
+        self.recorder.record(&Event::CheckStarted { step: id.clone() })?;
+        let started = Instant::now();
+        let surroundings = Arc::new(Running::new(check, 1, self.shared.clone(), self.recorder.clone()));
+        let call = check.plugin.call(Call {
+            function: Function::Apply,
+            config: check.config.as_deref().unwrap_or("{}"),
+            records: &[],
+            gate: check.gate(Phase::Apply),
+            limits: check.limits(None),
+            surroundings,
+            services: self.prepared.services.clone(),
+        });
+        let mut cancellation = self.cancellation.clone();
+        let (answer, usages) = tokio::select! {
+            answer = call => answer,
+            () = told_to_stop(&mut cancellation, 2) => {
+                let what = format!("check `{id}` was cut short by a second signal");
+                (Err(CallFailure::Refused(Problem::new(Code::Cancelled, what))), Vec::new())
+            }
+        };
+        let duration_ms = milliseconds(started.elapsed());
+        let problem = match answer {
+            Ok(Answer::Outcome(outcome)) => {
+                let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
+                self.recorder.record(&Event::CheckPassed { step: id, summary, usages, duration_ms })?;
+                return Ok(None);
+            }
+            Ok(_) => Problem::new(Code::Bug, "`apply` was answered with something else"),
+            Err(CallFailure::Refused(problem)) if problem.code.ends_run() => return Err(problem),
+            Err(failure) => {
+                self.prepared.clean_problem(failure.into_problem(&check.plugin.locked_name(), Function::Apply.name()))
+            }
+        };
+        self.recorder.record(&Event::CheckFailed { step: id, trouble: Trouble::from(&problem), usages, duration_ms })?;
+        Ok(Some(problem))
+    }
+}
