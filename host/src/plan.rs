@@ -62,7 +62,7 @@ impl PlannedStep {
     /// Whether it means to change anything, as far as is known.
     #[must_use]
     pub fn changes(&self) -> bool {
-        self.deferred || self.intents.iter().any(|intent| intent.effect != Effect::Reads)
+        self.deferred || self.intents.iter().any(|intent| !intent.effect.looks_only())
     }
 
     fn digested(&self) -> Value {
@@ -346,6 +346,17 @@ mod tests {
             assert_eq!(problem.code, Code::PlanDrifted);
             assert!(!problem.causes.is_empty());
         }
+    }
+
+    #[test]
+    fn looking_is_no_change_and_not_knowing_is_one() {
+        let changes = |effect| {
+            let mut plan = plan();
+            plan.steps[0].intents[0].effect = effect;
+            plan.changes()
+        };
+        assert!(![Effect::Reads, Effect::Checks].into_iter().any(changes));
+        assert!([Effect::Changes, Effect::Irreversible, Effect::Unknown].into_iter().all(changes));
     }
 
     #[test]

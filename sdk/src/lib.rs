@@ -295,6 +295,12 @@ impl Intent {
         Self::new(id, summary, Effect::Reads)
     }
 
+    /// Looks at what is live, and fails where that is not as it must be. Changes nothing. Run once more after what a run
+    /// did has been taken back.
+    pub fn checks(id: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self::new(id, summary, Effect::Checks)
+    }
+
     /// Changes something, and can take it back.
     pub fn changes(id: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(id, summary, Effect::Changes)

@@ -132,6 +132,26 @@ fn what_is_done_already_is_not_done_again() {
 }
 
 #[test]
+fn a_check_leaves_nothing_to_take_back() {
+    let script = "#!/bin/sh\necho looked >>log\n[ -e up ]\n";
+    let project =
+        Project::with(&config(&[("live", "run = [\"./live\"]\neffect = \"checks\"")])).file("live", script).locked();
+    let plan = project.windlass("plan --full").exits(0);
+    assert!(plan.stdout.contains("· live  run `./live`\n"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("| nothing to take back, and run once more after a rollback\n"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("may run `./live` (apply, revert)\n"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("nothing is going to change\n"), "{}", plan.stdout);
+
+    let _ = project.windlass("run").exits(13);
+    assert_eq!(project.failure("live").0, "command-failed");
+    project.write("up", "");
+    let output = project.windlass("run --format json").exits(0);
+    assert_eq!(output.result()["steps"][0]["outcome"], "succeeded");
+    assert_eq!(project.read("log"), "looked\nlooked\n");
+    assert!(project.journal().iter().all(|event| event["event"] != "record-appended"), "{:#?}", project.journal());
+}
+
+#[test]
 fn what_a_program_leaves_running_is_ended_unless_that_was_accepted() {
     let script = "#!/bin/sh\nsleep 600 >/dev/null 2>&1 </dev/null &\necho $! >pid\n";
     let with = |background: bool| format!("run = [\"./start\"]\neffect = \"changes\"\nbackground = {background}");

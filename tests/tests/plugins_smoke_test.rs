@@ -76,6 +76,8 @@ fn everything_that_can_be_said_of_an_answer_is_checked_and_holds() {
 
     let plan = project.windlass("plan").exits(0);
     assert!(plan.stdout.contains("`health`") || plan.stderr.contains("`health`"), "{}", plan.all());
+    let intents = project.windlass("plan --format json").exits(0).result()["plan"]["steps"][0]["intents"].clone();
+    assert!(intents.as_array().expect("intents").iter().all(|intent| intent["effect"] == "checks"), "{intents}");
     assert_eq!(shop.received().len(), 0, "a plan asks nobody");
 
     let output = project.windlass("run --format json").exits(0);

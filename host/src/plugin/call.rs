@@ -79,12 +79,22 @@ pub struct Call<'a> {
 pub enum Effect {
     /// Looks only.
     Reads,
+    /// Looks at what is live, and fails where that is not as it must be.
+    Checks,
     /// Changes something, and can take it back.
     Changes,
     /// Changes something that cannot be taken back.
     Irreversible,
     /// Could not be found out.
     Unknown,
+}
+
+impl Effect {
+    /// Whether it changes nothing. What could not be found out may change anything.
+    #[must_use]
+    pub const fn looks_only(self) -> bool {
+        matches!(self, Self::Reads | Self::Checks)
+    }
 }
 
 /// One thing a step means to do.

@@ -102,6 +102,7 @@ fn bounded(mut text: String) -> String {
 pub(super) fn intent(intent: exported::Intent) -> Intent {
     let effect = match intent.effect {
         wit::Effect::Reads => Effect::Reads,
+        wit::Effect::Checks => Effect::Checks,
         wit::Effect::Changes => Effect::Changes,
         wit::Effect::Irreversible => Effect::Irreversible,
         wit::Effect::Unknown => Effect::Unknown,

@@ -84,7 +84,7 @@ fn write_step(text: &mut String, step: &PlannedStep, width: usize, capabilities:
     }
     for (index, intent) in step.intents.iter().enumerate() {
         let (mark, more) = match intent.effect {
-            Effect::Reads => (style.dim("·"), ""),
+            Effect::Reads | Effect::Checks => (style.dim("·"), ""),
             Effect::Changes => (style.green("~"), ""),
             Effect::Irreversible => (style.red("!"), "  (cannot be taken back)"),
             Effect::Unknown => (style.yellow("?"), "  (could not be found out)"),
@@ -106,5 +106,35 @@ fn write_capabilities(text: &mut String, step: &PlannedStep, width: usize, capab
     }
     for capability in &step.capabilities {
         let _ = writeln!(text, "    {:width$}  {}", "", style.dim(&format!("may {}", describe(capability))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::Intent;
+
+    #[test]
+    fn each_effect_has_its_mark() {
+        let shown = |effect| {
+            let intent = Intent { id: "a".into(), summary: "do it".into(), detail: None, effect };
+            let step = PlannedStep {
+                id: "step".into(),
+                plugin: "probe@1.2.3".into(),
+                digest: "00".into(),
+                with: serde_json::Value::Null,
+                capabilities: vec![],
+                intents: vec![intent],
+                deferred: false,
+            };
+            let mut text = String::new();
+            write_step(&mut text, &step, 0, false, Style::plain());
+            text
+        };
+        assert_eq!(shown(Effect::Reads), "  · step  do it\n");
+        assert_eq!(shown(Effect::Checks), "  · step  do it\n");
+        assert_eq!(shown(Effect::Changes), "  ~ step  do it\n");
+        assert_eq!(shown(Effect::Irreversible), "  ! step  do it  (cannot be taken back)\n");
+        assert_eq!(shown(Effect::Unknown), "  ? step  do it  (could not be found out)\n");
     }
 }

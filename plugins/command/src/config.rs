@@ -70,12 +70,32 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CommandEffect {
-    /// Looks only, or changes nothing that the deployment is about: a check, or a build in the workspace.
+    /// Looks only, or changes nothing that the deployment is about, for example a build in the workspace.
     Reads,
+    /// Looks at what is live, for example with `curl`, and fails where that is not as it must be. It is run once more
+    /// after a rollback, so that it tells whether what is live then is well.
+    Checks,
     /// Changes something that `revert` takes back, or that needs no taking back.
     Changes,
     /// Changes something that cannot be taken back.
     Irreversible,
+}
+
+impl CommandEffect {
+    /// Whether there is nothing to take back, and nothing that running it again could do twice.
+    pub(crate) const fn looks_only(self) -> bool {
+        matches!(self, Self::Reads | Self::Checks)
+    }
+
+    /// As `deploy.toml` has it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Reads => "reads",
+            Self::Checks => "checks",
+            Self::Changes => "changes",
+            Self::Irreversible => "irreversible",
+        }
+    }
 }
 
 /// A program with its arguments.
@@ -151,14 +171,15 @@ impl Config {
 
     fn effect(&self, has_revert: bool, has_unless: bool) -> Result<CommandEffect, Failure> {
         match self.effect {
-            Some(effect @ (CommandEffect::Reads | CommandEffect::Irreversible)) if has_revert => {
-                let (word, why) = match effect {
-                    CommandEffect::Reads => ("reads", "what only reads needs no taking back"),
-                    _ => ("irreversible", "what is irreversible cannot be taken back"),
+            Some(effect) if has_revert && effect != CommandEffect::Changes => {
+                let why = if effect.looks_only() {
+                    "what only looks needs no taking back"
+                } else {
+                    "what is irreversible cannot be taken back"
                 };
                 Err(Failure::misconfigured(
                     "revert-without-change",
-                    format!("`effect = \"{word}\"` and `revert` contradict each other"),
+                    format!("`effect = \"{}\"` and `revert` contradict each other", effect.word()),
                 )
                 .because(why)
                 .with_hint("remove one of the two"))
@@ -252,6 +273,7 @@ mod tests {
         assert_eq!(effect(json!({ "run": ["a"], "revert": ["b"] })), CommandEffect::Changes);
         assert_eq!(effect(json!({ "run": ["a"], "unless": ["b"] })), CommandEffect::Changes);
         assert_eq!(effect(json!({ "run": ["a"], "effect": "reads" })), CommandEffect::Reads);
+        assert_eq!(effect(json!({ "run": ["a"], "effect": "checks" })), CommandEffect::Checks);
         assert_eq!(
             effect(json!({ "run": ["a"], "unless": ["b"], "effect": "irreversible" })),
             CommandEffect::Irreversible
@@ -260,7 +282,7 @@ mod tests {
 
     #[test]
     fn an_effect_that_needs_no_revert_has_none() {
-        for effect in ["reads", "irreversible"] {
+        for effect in ["reads", "checks", "irreversible"] {
             let failure = failure(json!({ "run": ["a"], "revert": ["b"], "effect": effect }));
             assert_eq!(failure.code, "revert-without-change");
             assert!(failure.message.contains(effect), "{}", failure.message);

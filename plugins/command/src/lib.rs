@@ -46,7 +46,7 @@ impl Step for Command {
             Some(input) => child.input(input.as_bytes()),
             None => child,
         };
-        let keeps_records = checked.effect != CommandEffect::Reads;
+        let keeps_records = !checked.effect.looks_only();
         if keeps_records {
             record::append(&Record::Starting {
                 run: checked.run.clone(),
@@ -80,7 +80,7 @@ impl Step for Command {
     }
 
     fn revert(_: &Config, records: Vec<Record>) -> Result<Outcome, Failure> {
-        let reverts = logic::reverts(records);
+        let reverts = logic::reverts(&records);
         let mut ran = vec![];
         for revert in reverts {
             let completion = child(&revert.line, &revert.directory, &revert.set).stream()?;
@@ -102,16 +102,19 @@ fn child(line: &Line, directory: &str, set: &BTreeMap<String, String>) -> Child 
     set.iter().fold(child, |child, (name, value)| child.variable(name, value))
 }
 
-/// What `unless` says. Without its secrets, as in a pull request from a fork, nobody can know.
+/// What `unless` says.
+///
+/// # Errors
+/// Where it could not be run: then there is no plan, and of what was cut off nobody knows what became.
 fn ask(unless: &Line, checked: &Checked<'_>) -> Result<Verdict, Failure> {
     let config = checked.config;
     let completion = match child(unless, &config.directory, &config.set).capture() {
         Ok(completion) => completion,
-        Err(failure) if failure.code == logic::SECRET_MISSING => {
+        Err(failure) => {
+            let verdict = logic::verdict_of_failure(&failure).ok_or_else(|| failure.clone())?;
             log::warn(format!("`{}` was not run: {}", logic::shown(unless), failure.message));
-            return Ok(Verdict::Unknown);
+            return Ok(verdict);
         }
-        Err(failure) => return Err(failure),
     };
     let output = completion.tail.trim_end();
     if !output.is_empty() {

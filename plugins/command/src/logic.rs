@@ -11,7 +11,7 @@ use crate::config::{Checked, CommandEffect, Line};
 const LINES_IN_A_MESSAGE: usize = 10;
 
 /// The code with which the host says that a secret of a child is not set.
-pub(crate) const SECRET_MISSING: &str = "secret-missing";
+const SECRET_MISSING: &str = "secret-missing";
 
 /// What the step leaves for its revert and its probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +58,10 @@ pub(crate) fn capabilities(checked: &Checked<'_>) -> Vec<Capability> {
             .background(background)
             .during(phases)
     };
+    // What is live is looked at once more after a rollback.
+    let apply = if checked.effect == CommandEffect::Checks { Phases::APPLY | Phases::REVERT } else { Phases::APPLY };
     let programs = [
-        (Some(&checked.run), config.background, Phases::APPLY),
+        (Some(&checked.run), config.background, apply),
         (checked.revert.as_ref(), config.background, Phases::REVERT),
         // A probe counts as planning, and what only looks has nothing to leave running.
         (checked.unless.as_ref(), false, Phases::PLAN),
@@ -95,14 +97,16 @@ pub(crate) fn intents(checked: &Checked<'_>, verdict: Verdict) -> Vec<Intent> {
     let intent = match (verdict, checked.effect) {
         (Verdict::Done, _) => return vec![],
         (Verdict::Unknown, _) => Intent::unknown(id, format!("run `{line}`, if it is not done already")),
-        (Verdict::NotDone, CommandEffect::Reads) => Intent::reads(id, format!("run `{line}`")),
-        (Verdict::NotDone, CommandEffect::Changes) => Intent::changes(id, format!("run `{line}`")),
-        (Verdict::NotDone, CommandEffect::Irreversible) => Intent::irreversible(id, format!("run `{line}`")),
+        (_, CommandEffect::Reads) => Intent::reads(id, format!("run `{line}`")),
+        (_, CommandEffect::Checks) => Intent::checks(id, format!("run `{line}`")),
+        (_, CommandEffect::Changes) => Intent::changes(id, format!("run `{line}`")),
+        (_, CommandEffect::Irreversible) => Intent::irreversible(id, format!("run `{line}`")),
     };
     let mut detail = vec![format!("directory: `{}`", checked.config.directory)];
     detail.push(match (&checked.revert, checked.effect) {
         (Some(revert), _) => format!("taken back by: `{}`", shown(revert)),
         (None, CommandEffect::Reads) => "nothing to take back".into(),
+        (None, CommandEffect::Checks) => "nothing to take back, and run once more after a rollback".into(),
         (None, CommandEffect::Changes) => "not taken back".into(),
         (None, CommandEffect::Irreversible) => "cannot be taken back".into(),
     });
@@ -125,11 +129,33 @@ pub(crate) fn verdict(completion: &Completion) -> Verdict {
     }
 }
 
+/// What it says about the verdict that `unless` could not be run; none where that is a failure. Without its secrets, as in
+/// a pull request from a fork, nobody can know.
+pub(crate) fn verdict_of_failure(failure: &Failure) -> Option<Verdict> {
+    (failure.code == SECRET_MISSING).then_some(Verdict::Unknown)
+}
+
 /// What the records alone say about an `apply` that was cut off; none where only `unless` can tell.
 pub(crate) fn verdict_of_records(effect: CommandEffect, records: &[Record]) -> Option<Verdict> {
-    // What only reads can always be run again.
-    let nothing_done = effect == CommandEffect::Reads || matches!(records.last(), None | Some(Record::NotStarted));
+    // What only looks can always be run again.
+    let nothing_done = effect.looks_only() || started(records).next().is_none();
     nothing_done.then_some(Verdict::NotDone)
+}
+
+/// What was started, newest first. Where `run` could not be started, the record of that follows the one of the start; an
+/// attempt before it may have been started all the same.
+fn started(records: &[Record]) -> impl Iterator<Item = &Record> {
+    let mut records = records.iter().rev();
+    std::iter::from_fn(move || {
+        loop {
+            match records.next()? {
+                Record::NotStarted => {
+                    records.next();
+                }
+                started @ Record::Starting { .. } => return Some(started),
+            }
+        }
+    })
 }
 
 /// The exit code of a `run` that succeeded.
@@ -155,21 +181,14 @@ pub(crate) fn failed(code: &str, line: &Line, completion: &Completion) -> Failur
 
 /// What there is to run for taking back what the records say, newest first. A step that was tried several times leaves
 /// the same revert several times, and is taken back once.
-pub(crate) fn reverts(records: Vec<Record>) -> Vec<Revert> {
+pub(crate) fn reverts(records: &[Record]) -> Vec<Revert> {
     let mut reverts: Vec<Revert> = vec![];
-    let mut records = records.into_iter().rev();
-    while let Some(record) = records.next() {
-        match record {
-            Record::NotStarted => {
-                records.next();
+    for record in started(records) {
+        if let Record::Starting { revert: Some(line), directory, set, .. } = record {
+            let revert = Revert { line: line.clone(), directory: directory.clone(), set: set.clone() };
+            if !reverts.contains(&revert) {
+                reverts.push(revert);
             }
-            Record::Starting { revert: Some(line), directory, set, .. } => {
-                let revert = Revert { line, directory, set };
-                if !reverts.contains(&revert) {
-                    reverts.push(revert);
-                }
-            }
-            Record::Starting { revert: None, .. } => {}
         }
     }
     reverts
@@ -251,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn a_check_may_be_run_once_more_after_a_rollback_and_nothing_else_may() {
+        for (effect, phases) in [("reads", Phases::APPLY), ("checks", Phases::APPLY | Phases::REVERT)] {
+            let config = config(json!({
+                "run": ["curl", "-f"], "effect": effect, "secrets": { "TOKEN": { "secret": "API" } },
+            }));
+            let capabilities = capabilities(&config.checked().unwrap());
+            assert_eq!(capabilities.len(), 2);
+            assert!(capabilities.iter().all(|capability| capability.phases == phases), "{effect}: {capabilities:?}");
+        }
+    }
+
+    #[test]
     fn what_is_done_already_is_no_intent() {
         let config = config(json!({ "run": ["a"], "unless": ["b"] }));
         let checked = config.checked().unwrap();
@@ -274,9 +305,12 @@ mod tests {
 
     #[test]
     fn each_effect_is_planned_as_what_it_is() {
-        for (effect, planned) in
-            [("reads", Effect::Reads), ("changes", Effect::Changes), ("irreversible", Effect::Irreversible)]
-        {
+        for (effect, planned) in [
+            ("reads", Effect::Reads),
+            ("checks", Effect::Checks),
+            ("changes", Effect::Changes),
+            ("irreversible", Effect::Irreversible),
+        ] {
             let config = config(json!({ "run": ["a"], "effect": effect }));
             assert_eq!(intents(&config.checked().unwrap(), Verdict::NotDone)[0].effect, planned);
         }
@@ -298,7 +332,20 @@ mod tests {
         assert_eq!(verdict_of_records(changes, &[starting(None)]), None);
         assert_eq!(verdict_of_records(changes, &[starting(None), Record::NotStarted]), Some(Verdict::NotDone));
         assert_eq!(verdict_of_records(changes, &[starting(None), Record::NotStarted, starting(None)]), None);
-        assert_eq!(verdict_of_records(CommandEffect::Reads, &[starting(None)]), Some(Verdict::NotDone));
+        let second = [starting(None), starting(None), Record::NotStarted];
+        assert_eq!(verdict_of_records(changes, &second), None, "the first attempt was begun");
+        for effect in [CommandEffect::Reads, CommandEffect::Checks] {
+            assert_eq!(verdict_of_records(effect, &[starting(None)]), Some(Verdict::NotDone));
+        }
+    }
+
+    #[test]
+    fn an_unless_that_was_not_run_has_not_said_that_it_is_not_done() {
+        let missing = Failure::unavailable("secret-missing", "the secret `API` is not set");
+        assert_eq!(verdict_of_failure(&missing), Some(Verdict::Unknown));
+        for code in ["program-not-found", "program-not-started", "exec-denied"] {
+            assert_eq!(verdict_of_failure(&Failure::unavailable(code, "no")), None, "{code}");
+        }
     }
 
     #[test]
@@ -324,17 +371,16 @@ mod tests {
 
     #[test]
     fn reverts_are_newest_first_and_each_once() {
-        let records =
-            vec![starting(Some(&["one"])), starting(None), starting(Some(&["two"])), starting(Some(&["two"]))];
-        let lines: Vec<String> = reverts(records).iter().map(|revert| shown(&revert.line)).collect();
+        let records = [starting(Some(&["one"])), starting(None), starting(Some(&["two"])), starting(Some(&["two"]))];
+        let lines: Vec<String> = reverts(&records).iter().map(|revert| shown(&revert.line)).collect();
         assert_eq!(lines, ["two", "one"]);
     }
 
     #[test]
     fn what_never_started_is_not_taken_back() {
-        assert!(reverts(vec![starting(Some(&["one"])), Record::NotStarted]).is_empty());
-        let again = vec![starting(Some(&["one"])), Record::NotStarted, starting(Some(&["one"]))];
-        assert_eq!(reverts(again).len(), 1);
+        assert!(reverts(&[starting(Some(&["one"])), Record::NotStarted]).is_empty());
+        let again = [starting(Some(&["one"])), Record::NotStarted, starting(Some(&["one"]))];
+        assert_eq!(reverts(&again).len(), 1);
     }
 
     #[test]

@@ -307,7 +307,7 @@ impl Prepared {
     /// What it needs.
     #[must_use]
     pub fn capability(&self) -> Capability {
-        // A rollback is checked as well, once the engine looks again after one.
+        // What is live is looked at once more after a rollback.
         let phases = Phases::APPLY | Phases::REVERT;
         match &self.subject {
             Subject::Http(http) => http
@@ -330,7 +330,7 @@ impl Prepared {
             }
             Subject::Tcp { .. } => format!("check that `{}` accepts connections", self.name),
         };
-        Intent::reads(&self.name, summary).with_detail(self.expectations().join("\n"))
+        Intent::checks(&self.name, summary).with_detail(self.expectations().join("\n"))
     }
 
     /// What has to hold, one line each.
@@ -387,7 +387,7 @@ impl std::fmt::Display for Json {
 mod tests {
     use super::*;
     use serde_json::json;
-    use windlass_plugin::Grant;
+    use windlass_plugin::{Effect, Grant};
 
     fn prepared(checks: serde_json::Value) -> Result<Vec<Prepared>, Failure> {
         prepare(&serde_json::from_value(json!({ "checks": checks })).expect("fits the schema"))
@@ -488,7 +488,7 @@ mod tests {
         }]))
         .expect("good");
         let intent = checks[0].intent();
-        assert_eq!(intent.id, "healthy");
+        assert_eq!((intent.id.as_str(), intent.effect), ("healthy", Effect::Checks));
         assert_eq!(intent.summary, "check `healthy`: `GET https://a.example/health`");
         assert_eq!(
             intent.detail.as_deref(),

@@ -72,12 +72,14 @@ fn a_tolerated_failure_is_taken_back_when_a_later_step_fails() {
 
 #[test]
 fn where_nothing_was_changed_nothing_is_taken_back() {
-    let look = Step::of("look", "exit 1").with("effect = \"reads\"");
-    let project = project(&[look, Step::marks("a"), Step::finally("z")]);
-    let output = project.windlass("run --format json").exits(13);
-    assert_eq!(order(&project), "", "no effect began, so the finally step has nothing to tell of");
-    assert_eq!(outcomes(&output), "look failed, a not-run, z not-run");
-    assert_eq!(output.result()["outcome"], "failed");
+    for effect in ["reads", "checks"] {
+        let look = Step::of("look", "exit 1").with(&format!("effect = \"{effect}\""));
+        let project = project(&[look, Step::marks("a"), Step::finally("z")]);
+        let output = project.windlass("run --format json").exits(13);
+        assert_eq!(order(&project), "", "no effect began, so the finally step has nothing to tell of");
+        assert_eq!(outcomes(&output), "look failed, a not-run, z not-run");
+        assert_eq!(output.result()["outcome"], "failed");
+    }
 }
 
 #[test]
