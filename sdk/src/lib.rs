@@ -179,7 +179,8 @@ pub trait Step {
     /// Any: then what the records say is taken back.
     fn apply(config: &Self::Config) -> Result<Outcome, Failure>;
 
-    /// What became of an `apply` that was cut off after these records. Changes nothing.
+    /// What became of an `apply` that was cut off after these records. Changes nothing. Without it nobody knows, and a run
+    /// that is cut off in this step needs a person.
     ///
     /// # Errors
     /// Any, which counts as [`Verdict::Unknown`].

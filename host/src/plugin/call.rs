@@ -127,6 +127,8 @@ pub struct Outcome {
 pub enum Verdict {
     /// It was done.
     Done,
+    /// Some of it was, and an `apply` does the rest and nothing twice.
+    Partly,
     /// It was not, not even in part.
     NotDone,
     /// The plugin cannot tell.

@@ -130,6 +130,7 @@ pub(super) fn outcome(outcome: exported::Outcome) -> Outcome {
 pub(super) fn verdict(verdict: exported::Verdict) -> Verdict {
     match verdict {
         wit::Verdict::Done => Verdict::Done,
+        wit::Verdict::Partly => Verdict::Partly,
         wit::Verdict::NotDone => Verdict::NotDone,
         wit::Verdict::Unknown => Verdict::Unknown,
     }

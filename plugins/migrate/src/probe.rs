@@ -21,16 +21,22 @@ impl<D: Database, S: Surroundings> Session<'_, D, S> {
             return Ok(Verdict::Unknown);
         }
         let verdict = judge(records, &self.rows()?);
-        if verdict == Verdict::Unknown {
-            self.surroundings.warn(
-                "some of the migrations were applied and some were not; the history has each of them, and an apply goes on where this one ended",
-            );
+        match verdict {
+            Verdict::Partly => self
+                .surroundings
+                .info("some of the migrations are applied; an apply goes on where the one that was cut off ended"),
+            Verdict::Unknown => self
+                .surroundings
+                .warn("a migration broke off halfway, or is there otherwise than it was meant: the history says which"),
+            Verdict::Done | Verdict::NotDone => {}
         }
         Ok(verdict)
     }
 }
 
-/// Done where all of what was meant is there, not done where none of it is, else unknown.
+/// Done where all of what was meant is there, not done where none of it is, and partly where the rest can simply be
+/// applied: an apply takes from the history what is there, and each migration is there wholly or not at all. Of one that
+/// broke off nobody knows how much is there, and where there is any, no apply does anything before a person has looked.
 fn judge(records: &[Record], rows: &[Row]) -> Verdict {
     let mut meant: BTreeSet<&Reference> = BTreeSet::new();
     for record in records {
@@ -38,16 +44,22 @@ fn judge(records: &[Record], rows: &[Row]) -> Verdict {
             meant.extend(pending.iter().chain(adopted));
         }
     }
-    let of = |reference: &Reference| {
-        rows.iter().find(|row| row.version == reference.version && row.checksum == reference.checksum)
+    // A reservation counts as not applied: nothing of it is committed.
+    let row_of = |reference: &Reference| {
+        rows.iter().find(|row| row.version == reference.version && row.state != State::Reserved)
     };
-    let states: Vec<Option<State>> = meant.into_iter().map(|reference| of(reference).map(|row| row.state)).collect();
-    if states.iter().all(|state| matches!(state, None | Some(State::Reserved))) {
+    let is_there =
+        |reference: &Reference| row_of(reference).filter(|row| row.checksum == reference.checksum).map(|row| row.state);
+    if meant.iter().all(|reference| is_there(reference).is_none()) {
         Verdict::NotDone
-    } else if states.iter().all(|state| state.is_some_and(State::is_applied)) {
+    } else if meant.iter().all(|reference| is_there(reference).is_some_and(State::is_applied)) {
         Verdict::Done
-    } else {
+    } else if rows.iter().any(|row| row.state.is_dirty())
+        || meant.iter().any(|reference| row_of(reference).is_some_and(|row| row.checksum != reference.checksum))
+    {
         Verdict::Unknown
+    } else {
+        Verdict::Partly
     }
 }
 
@@ -62,22 +74,41 @@ mod tests {
         Row { version, name: "a".into(), checksum: checksum.into(), run: "r".into(), state, position: version }
     }
 
-    #[test]
-    fn all_is_done_none_is_not_done_and_some_is_unknown() {
+    /// A run that meant to take 1 as applied and to apply 2 and 3.
+    fn records() -> Vec<Record> {
         let reference = |version| Reference { version, checksum: "c".into() };
-        let records = [
+        vec![
             Record::Start { pending: vec![reference(2), reference(3)], adopted: vec![reference(1)] },
             // A second attempt means the rest of the first.
             Record::Start { pending: vec![reference(3)], adopted: vec![] },
-        ];
-        let judge = |rows: &[Row]| judge(&records, rows);
+        ]
+    }
+
+    #[test]
+    fn all_is_done_none_is_not_done_and_some_is_partly() {
+        let judge = |rows: &[Row]| judge(&records(), rows);
         let (one, two, three) = (row(1, "c", State::Adopted), row(2, "c", State::Done), row(3, "c", State::Done));
         assert_eq!(judge(&[one.clone(), two.clone(), three.clone()]), Verdict::Done);
         assert_eq!(judge(&[]), Verdict::NotDone);
         assert_eq!(judge(&[row(9, "c", State::Done), row(2, "other", State::Done)]), Verdict::NotDone);
         assert_eq!(judge(&[row(2, "c", State::Reserved)]), Verdict::NotDone);
-        assert_eq!(judge(&[one.clone(), two.clone()]), Verdict::Unknown);
-        assert_eq!(judge(&[one, two, row(3, "c", State::DirtyUp)]), Verdict::Unknown);
+        assert_eq!(judge(std::slice::from_ref(&one)), Verdict::Partly);
+        assert_eq!(judge(&[one.clone(), two.clone()]), Verdict::Partly);
+        assert_eq!(judge(&[one, two, row(3, "c", State::Reserved)]), Verdict::Partly);
         assert_eq!(super::judge(&[], &[three]), Verdict::NotDone);
+    }
+
+    #[test]
+    fn what_an_apply_would_stop_at_is_unknown() {
+        let judge = |rows: &[Row]| judge(&records(), rows);
+        let (one, two, three) = (row(1, "c", State::Adopted), row(2, "c", State::Done), row(3, "c", State::Done));
+        for dirty in [State::DirtyUp, State::DirtyDown] {
+            assert_eq!(judge(&[row(2, "c", dirty)]), Verdict::Unknown);
+            assert_eq!(judge(&[one.clone(), two.clone(), row(3, "c", dirty)]), Verdict::Unknown);
+            // Another run's: no apply begins beside it, and what is wholly there is there all the same.
+            assert_eq!(judge(&[one.clone(), two.clone(), row(9, "d", dirty)]), Verdict::Unknown);
+            assert_eq!(judge(&[one.clone(), two.clone(), three.clone(), row(9, "d", dirty)]), Verdict::Done);
+        }
+        assert_eq!(judge(&[one, two, row(3, "other", State::Done)]), Verdict::Unknown);
     }
 }

@@ -134,7 +134,7 @@ fn a_failing_migration_leaves_nothing_of_itself_and_says_what_was_applied() {
     assert_eq!(failure.hint.as_deref(), Some("correct `0003_broken.sql` and deploy again"));
     assert_eq!(shop.tables(), ["orders", "windlass_migrations"]);
     assert_eq!(shop.history(), [done(1, "r1")]);
-    assert_eq!(shop.probe(&journal.records()), Verdict::Unknown);
+    assert_eq!(shop.probe(&journal.records()), Verdict::Partly);
 
     let outcome = shop.revert(&journal.records()).unwrap();
     assert_eq!(outcome.summary, "took back 1 migration, the schema is at 0");
@@ -361,6 +361,67 @@ fn a_retry_goes_on_where_the_attempt_before_ended() {
     shop.apply(&journal, &[ORDERS, BROKEN], &json!({})).unwrap_err();
     let outcome = shop.apply(&journal, &[ORDERS, ("0003_broken.sql", "CREATE TABLE half (id);")], &json!({})).unwrap();
     assert_eq!(outputs(&outcome), [("schema", "0003"), ("applied", "1")]);
+}
+
+/// Ends like a process that is killed: before the record of migration `version` is kept, or right after it.
+fn cut_off_at(run: &'static str, version: i64) -> Journal {
+    let mut journal = Journal::new(run);
+    journal.on_record = Box::new(move |record| match record {
+        Record::Migration { version: this, .. } if *this == version => std::panic::resume_unwind(Box::new("killed")),
+        _ => Ok(()),
+    });
+    journal
+}
+
+#[test]
+fn what_two_attempts_did_together_is_done_once_and_taken_back_together() {
+    let third = ("0003_third.sql", "-- migrate:up\nCREATE TABLE third (id);\n-- migrate:down\nDROP TABLE third;");
+    let given = [ORDERS, PRICES, third];
+    // The run that goes on may be the same one or another one.
+    for again in ["r1", "r2"] {
+        let shop = Shop::new();
+        let first = cut_off_at("r1", 2);
+        let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            shop.apply(&first, &given, &json!({})).map(|_| ())
+        }));
+        assert_eq!(killed.unwrap_err().downcast_ref(), Some(&"killed"));
+        assert_eq!(shop.history(), [done(1, "r1")]);
+        assert_eq!(shop.probe(&first.records()), Verdict::Partly);
+
+        let second = Journal::new(again);
+        let outcome = shop.apply(&second, &given, &json!({})).unwrap();
+        assert_eq!(outputs(&outcome), [("schema", "0003"), ("applied", "2")], "the first is not applied twice");
+        assert_eq!(shop.history(), [done(1, "r1"), done(2, again), done(3, again)]);
+        assert_eq!(shop.open().query("SELECT id FROM prices", &[]).unwrap().rows.len(), 1);
+
+        let records = [first.records(), second.records()].concat();
+        assert_eq!(shop.probe(&records), Verdict::Done);
+        assert_eq!(shop.revert(&records).unwrap().summary, "took back 3 migrations, the schema is at 0");
+        assert_eq!(shop.tables(), ["windlass_migrations"]);
+        assert_eq!(shop.probe(&records), Verdict::NotDone);
+    }
+}
+
+#[test]
+fn a_takeover_that_was_cut_off_is_finished_and_given_back_with_the_rest() {
+    let shop = Shop::new();
+    shop.open().script("CREATE TABLE orders (id INTEGER)").unwrap();
+    let baseline = json!({"baseline": "1"});
+    let first = cut_off_at("r1", 2);
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        shop.apply(&first, &[ORDERS, PRICES], &baseline).map(|_| ())
+    }));
+    assert!(killed.is_err());
+    assert_eq!(shop.history(), [(1, "adopted".into(), "r1".into())]);
+    assert_eq!(shop.probe(&first.records()), Verdict::Partly);
+
+    let second = Journal::new("r2");
+    shop.apply(&second, &[ORDERS, PRICES], &baseline).unwrap();
+    let records = [first.records(), second.records()].concat();
+    assert_eq!(shop.probe(&records), Verdict::Done);
+    shop.revert(&records).unwrap();
+    assert_eq!(shop.history(), []);
+    assert_eq!(shop.tables(), ["orders", "windlass_migrations"]);
 }
 
 #[test]
