@@ -33,14 +33,26 @@ pub trait World: Wire {
     fn record(&mut self, record: &Record) -> Result<(), Failure>;
 }
 
-/// What is about to be done.
+/// What is sent next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Record {
-    /// What the message will say, and for which attempt.
-    pub showing: String,
-    /// Whether details go into its thread after that.
-    pub details: bool,
+#[serde(deny_unknown_fields, tag = "record", rename_all = "kebab-case")]
+pub enum Record {
+    /// A new message. Sent twice, it is there twice.
+    Post {
+        /// What it will say, and for which attempt.
+        showing: String,
+        /// Whether details go into its thread after that.
+        details: bool,
+    },
+    /// The message that is there, with another text. Sent twice, it is the same.
+    Update {
+        /// What it will say, and for which attempt.
+        showing: String,
+        /// Whether its thread has to have details after that.
+        details: bool,
+    },
+    /// The details, into the thread of the message. Sent twice, they are there twice.
+    Details,
 }
 
 /// Where the message is, kept for whoever has something new to say. The steps of one `state` name share it.
@@ -167,13 +179,25 @@ pub fn revert(
     }
 }
 
-/// What became of a step that was cut off. What was written is known only where Slack's answer was kept.
+/// What became of a step that was cut off. What was sent is known only where Slack's answer was kept, so from a new
+/// message, or from details in a thread, to its answer nobody can tell, and with an incoming webhook never. An update is
+/// different: a second one of the same message is none that anybody sees.
 #[must_use]
 pub fn probe(records: &[Record], kept: Option<String>, context: &Context) -> Verdict {
-    let Some(last) = records.last() else { return Verdict::NotDone };
-    match read(kept, context) {
-        Some(posted) if posted.showing == last.showing && (posted.details || !last.details) => Verdict::Done,
-        _ => Verdict::Unknown,
+    let last = records.iter().rev().find_map(|record| match record {
+        Record::Post { showing, details } => Some((true, showing, *details)),
+        Record::Update { showing, details } => Some((false, showing, *details)),
+        Record::Details => None,
+    });
+    let Some((is_new, showing, details)) = last else { return Verdict::NotDone };
+    let Some(posted) = read(kept, context) else { return Verdict::Unknown };
+    let lacks_details = details && !posted.details;
+    match posted.showing == *showing {
+        // What is kept is an older message, which could not be updated.
+        false if is_new => Verdict::Unknown,
+        _ if lacks_details && records.contains(&Record::Details) => Verdict::Unknown,
+        true if !lacks_details => Verdict::Done,
+        _ => Verdict::Partly,
     }
 }
 
@@ -240,7 +264,7 @@ impl<W: World> Delivery<'_, W> {
         } else {
             message.body()
         };
-        self.record(false)?;
+        self.record(Record::Post { showing: self.showing(), details: false })?;
         call(self.world, &Call { url: url.into(), authorization: None, repeatable: false }, &body)?;
         Ok(None)
     }
@@ -262,13 +286,13 @@ impl<W: World> Delivery<'_, W> {
         if !self.state.is_failure() || posted.details {
             return Ok(Some(posted));
         }
-        Ok(Some(self.thread(route, placeholder, channel, posted)))
+        self.thread(route, placeholder, channel, posted).map(Some)
     }
 
     fn post(&mut self, route: &Route, placeholder: &str, channel: &str) -> Result<Posted, Stop> {
         let mut body = message::announcement(self.config, self.context, self.state).body();
         body["channel"] = channel.into();
-        self.record(self.state.is_failure())?;
+        self.record(Record::Post { showing: self.showing(), details: self.state.is_failure() })?;
         let answer = call(self.world, &Self::to(route, placeholder, "chat.postMessage", false), &body)?;
         let posted = Posted {
             commit: self.context.commit.clone(),
@@ -286,7 +310,7 @@ impl<W: World> Delivery<'_, W> {
         // Only an id will do here, and Slack told it to us.
         body["channel"] = posted.channel.as_str().into();
         body["ts"] = posted.ts.as_str().into();
-        self.record(self.state.is_failure())?;
+        self.record(Record::Update { showing: self.showing(), details: self.state.is_failure() })?;
         call(self.world, &Self::to(route, placeholder, "chat.update", true), &body)?;
         let posted = Posted { showing: self.showing(), ..posted.clone() };
         self.keep(channel, &posted);
@@ -294,11 +318,12 @@ impl<W: World> Delivery<'_, W> {
     }
 
     /// Details go below the message, once. That they cannot be sent is only worth a warning: the message itself is there.
-    fn thread(&mut self, route: &Route, placeholder: &str, channel: &str, posted: Posted) -> Posted {
+    fn thread(&mut self, route: &Route, placeholder: &str, channel: &str, posted: Posted) -> Result<Posted, Stop> {
         let mut body = message::details(self.config, self.context, self.state).body_with_mentions();
         body["channel"] = posted.channel.as_str().into();
         body["thread_ts"] = posted.ts.as_str().into();
-        match call(self.world, &Self::to(route, placeholder, "chat.postMessage", false), &body) {
+        self.record(Record::Details)?;
+        Ok(match call(self.world, &Self::to(route, placeholder, "chat.postMessage", false), &body) {
             Ok(_) => {
                 let posted = Posted { details: true, ..posted };
                 self.keep(channel, &posted);
@@ -308,7 +333,7 @@ impl<W: World> Delivery<'_, W> {
                 self.findings.push(trouble_finding(&trouble, &format!("the thread in `{channel}`")));
                 posted
             }
-        }
+        })
     }
 
     fn to(route: &Route, placeholder: &str, method: &str, repeatable: bool) -> Call {
@@ -320,12 +345,8 @@ impl<W: World> Delivery<'_, W> {
         format!("{}/{}: {}", self.context.run, self.context.attempt, self.state.words())
     }
 
-    fn record(&mut self, details: bool) -> Result<(), Failure> {
-        if self.recording {
-            let showing = self.showing();
-            self.world.record(&Record { showing, details })?;
-        }
-        Ok(())
+    fn record(&mut self, record: Record) -> Result<(), Failure> {
+        if self.recording { self.world.record(&record) } else { Ok(()) }
     }
 
     /// Slack has the message by now. That it cannot be found again must not look as if it had not been sent.

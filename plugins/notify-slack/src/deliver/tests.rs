@@ -230,18 +230,118 @@ fn a_plan_has_one_stable_intent_or_none() {
     assert_eq!(plan(&webhook(), &sample::context(Status::Succeeded)).expect("a plan")[0].id, "slack:webhook:HOOK");
 }
 
+/// A Slack that was asked for this much before the run was killed: the answer to the last request never came back, so that
+/// nothing of it was kept.
+fn cut_off(script: &[(&'static str, Result<&'static str, &'static str>)], steps: &[Status]) -> Fake {
+    let mut slack = fake(script);
+    for status in steps {
+        let before = slack.script.len();
+        apply(&mut slack, &sample::config(), &sample::context(*status)).expect("an outcome");
+        assert!(slack.script.len() < before);
+    }
+    assert!(slack.script.is_empty(), "left over: {:?}", slack.script);
+    slack
+}
+
+const LOST: Result<&str, &str> = Err("timed-out");
+
+impl Fake {
+    /// What a probe says about the records from `first` on, which are those of one step.
+    fn probed(&self, first: usize, status: Status) -> Verdict {
+        probe(&self.records[first..], self.kept.get("slack:#deploys").cloned(), &sample::context(status))
+    }
+}
+
 #[test]
 fn a_probe_knows_what_was_kept() {
     let context = sample::context(Status::RolledBack);
     assert_eq!(probe(&[], None, &context), Verdict::NotDone);
     let mut slack = fake(&[("chat.postMessage", POSTED), ("chat.postMessage", OK)]);
     run(&mut slack, Status::RolledBack);
-    let kept = || slack.kept.get("slack:#deploys").cloned();
-    assert_eq!(probe(&slack.records, kept(), &context), Verdict::Done);
+    assert_eq!(slack.probed(0, Status::RolledBack), Verdict::Done);
+    let kept = slack.kept.get("slack:#deploys").cloned();
     assert_eq!(probe(&slack.records, None, &context), Verdict::Unknown);
-    // Cut off before the thread: the message is there, its details are not.
-    let without = kept().map(|kept| kept.replace(r#""details":true"#, r#""details":false"#));
-    assert_eq!(probe(&slack.records, without, &context), Verdict::Unknown);
+    let other = Context { commit: "41ab07".into(), ..context };
+    assert_eq!(probe(&slack.records, kept, &other), Verdict::Unknown, "a message of another commit tells nothing");
+}
+
+#[test]
+fn a_new_message_without_its_answer_is_unknown() {
+    let slack = cut_off(&[("chat.postMessage", LOST)], &[Status::Running]);
+    assert_eq!(slack.probed(0, Status::Running), Verdict::Unknown);
+
+    // Where the earlier message is gone a new one is posted, and what is kept is of no help.
+    let gone = Ok(r#"{"ok":false,"error":"message_not_found"}"#);
+    let slack = cut_off(
+        &[("chat.postMessage", POSTED), ("chat.update", gone), ("chat.postMessage", LOST)],
+        &[Status::Running, Status::Succeeded],
+    );
+    assert_eq!(slack.probed(1, Status::Succeeded), Verdict::Unknown);
+}
+
+#[test]
+fn an_update_that_was_cut_off_is_finished_by_the_same_once_more() {
+    // An update is tried again, so it takes three answers to lose it.
+    let lost = [("chat.update", LOST); 3];
+    let script = [&[("chat.postMessage", POSTED)][..], &lost].concat();
+    let mut slack = cut_off(&script, &[Status::Running, Status::Succeeded]);
+    assert_eq!(slack.probed(1, Status::Succeeded), Verdict::Partly);
+    slack.script = vec![("chat.update", OK)];
+    run(&mut slack, Status::Succeeded);
+    assert_eq!(slack.probed(1, Status::Succeeded), Verdict::Done);
+
+    // The same where details are to follow: they were not begun, and follow then.
+    let mut slack = cut_off(&script, &[Status::Running, Status::RolledBack]);
+    assert_eq!(slack.probed(1, Status::RolledBack), Verdict::Partly);
+    slack.script = vec![("chat.update", OK), ("chat.postMessage", OK)];
+    run(&mut slack, Status::RolledBack);
+    assert_eq!(slack.probed(1, Status::RolledBack), Verdict::Done);
+}
+
+#[test]
+fn details_are_not_sent_again_where_they_may_be_there() {
+    let script = [("chat.postMessage", POSTED), ("chat.update", OK), ("chat.postMessage", LOST)];
+    let slack = cut_off(&script, &[Status::Running, Status::RolledBack]);
+    assert_eq!(slack.records.last(), Some(&Record::Details));
+    assert_eq!(slack.probed(1, Status::RolledBack), Verdict::Unknown);
+
+    // Cut off between the message and its details: these were not begun.
+    let begun = slack.records.len() - 1;
+    let kept = slack.kept.get("slack:#deploys").cloned();
+    let context = sample::context(Status::RolledBack);
+    assert_eq!(probe(&slack.records[1..begun], kept.clone(), &context), Verdict::Partly);
+
+    // A second attempt that did not get as far as the details knows no more of those of the first.
+    let again = [&slack.records[1..], &slack.records[1..begun]].concat();
+    assert_eq!(probe(&again, kept, &context), Verdict::Unknown);
+}
+
+#[test]
+fn of_what_a_webhook_was_given_nobody_can_tell() {
+    let mut slack = fake(&[]);
+    apply(&mut slack, &webhook(), &sample::context(Status::Running)).expect("an outcome");
+    assert_eq!(slack.probed(0, Status::Running), Verdict::NotDone, "nothing was to be posted yet");
+    slack.script = vec![("webhook", Ok("ok"))];
+    apply(&mut slack, &webhook(), &sample::context(Status::Failed)).expect("an outcome");
+    assert_eq!(slack.probed(0, Status::Failed), Verdict::Unknown);
+}
+
+#[test]
+fn a_record_in_a_journal_stays_readable() {
+    for (record, json) in [
+        (
+            Record::Post { showing: "r/1: deploying".into(), details: false },
+            r#"{"record":"post","showing":"r/1: deploying","details":false}"#,
+        ),
+        (
+            Record::Update { showing: "r/1: failed".into(), details: true },
+            r#"{"record":"update","showing":"r/1: failed","details":true}"#,
+        ),
+        (Record::Details, r#"{"record":"details"}"#),
+    ] {
+        assert_eq!(serde_json::to_string(&record).expect("JSON"), json);
+        assert_eq!(serde_json::from_str::<Record>(json).expect("a record"), record);
+    }
 }
 
 #[test]
