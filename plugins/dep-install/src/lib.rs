@@ -112,8 +112,8 @@ impl Step for DepInstall {
         work::apply(&Host(config), config, &|entry| record::append(entry))
     }
 
-    fn probe(config: &Config, _: Vec<Record>) -> Result<Verdict, Failure> {
-        work::probe(&Host(config), config)
+    fn probe(_: &Config, records: Vec<Record>) -> Result<Verdict, Failure> {
+        Ok(work::probe(&records))
     }
 
     /// What is installed is made from the lockfile and belongs to nobody's release: the next install begins from the

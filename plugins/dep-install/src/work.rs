@@ -121,14 +121,11 @@ pub(crate) fn plan(world: &impl World, config: &Config) -> Result<Vec<Intent>, F
     Ok(intents)
 }
 
-/// What became of an install that was cut off. Installing again does no harm, so that anything but a complete one
-/// counts as not done.
-///
-/// # Errors
-/// As [`plan`], but for drift.
-pub(crate) fn probe(world: &impl World, config: &Config) -> Result<Verdict, Failure> {
-    let complete = survey(world, config)?.iter().all(|(_, standing)| *standing == Standing::Installed);
-    Ok(if complete { Verdict::Done } else { Verdict::NotDone })
+/// What became of an install that was cut off: begun, and never taken for whole. Most managers' own checks go by names and
+/// versions, and a package that is unpacked by half, or whose script was cut off, has both. Installing again does no
+/// harm, and ends with what the lockfile says.
+pub(crate) fn probe(records: &[Record]) -> Verdict {
+    if records.is_empty() { Verdict::NotDone } else { Verdict::Partly }
 }
 
 /// Install what every lockfile of the folder names. `record` is called before each.
