@@ -47,6 +47,22 @@ impl Probe {
         self.add("requires", operation)
     }
 
+    /// Whose plan says that this is what it does to the world: `reads`, `checks`, `changes` (where nothing is said),
+    /// `irreversible` or `unknown`.
+    #[must_use]
+    pub fn effect(mut self, effect: &str) -> Self {
+        self.with.insert("effect".into(), effect.into());
+        self
+    }
+
+    /// Which says, when it was cut off, that this became of it: `done`, `partly`, `not-done` or `unknown` (where nothing is
+    /// said). With `fail` it cannot even look.
+    #[must_use]
+    pub fn says(mut self, verdict: &str) -> Self {
+        self.with.insert("probe".into(), verdict.into());
+        self
+    }
+
     /// Leaving a record and failing, so that what [`Probe::reverts`] says is done.
     #[must_use]
     pub fn turns(self) -> Self {

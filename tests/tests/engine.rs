@@ -264,3 +264,29 @@ fn outputs_reach_the_steps_that_come_later() {
     let _ = project.windlass("run").exits(0);
     assert_eq!(project.results(), ["ok: ok: hello", "ok: none", "ok: none"]);
 }
+
+#[test]
+fn the_plan_shows_what_a_plugin_says_that_it_does() {
+    for (effect, mark, sum) in [
+        ("reads", '·', "nothing is going to change"),
+        ("checks", '·', "nothing is going to change"),
+        ("changes", '~', "1 to change"),
+        ("irreversible", '!', "1 that cannot be taken back"),
+        ("unknown", '?', "1 that could not be found out"),
+    ] {
+        let project = Probe::new().effect(effect).project().locked();
+        let output = project.windlass("plan").exits(0);
+        assert!(output.stdout.contains(&format!("  {mark} probe  do what it is told")), "{}", output.stdout);
+        assert!(output.stdout.contains(&format!("\n{sum}\n")), "{}", output.stdout);
+        let plan = project.windlass("plan --format json").exits(0).result();
+        assert_eq!(plan["plan"]["steps"][0]["intents"][0]["effect"], effect);
+    }
+}
+
+#[test]
+fn the_guest_can_be_told_every_verdict_of_the_contract_and_no_other() {
+    for verdict in ["done", "partly", "not-done", "unknown", "fail"] {
+        let _ = Probe::new().says(verdict).project().locked();
+    }
+    let _ = Probe::new().says("perhaps").project().windlass("check").exits(2);
+}

@@ -1,6 +1,7 @@
 //! A step that does what its configuration says, well or badly, and tells what came of it. Each of `plan`, `apply` and
 //! `revert` is a list of operations; what each came to is an output (`apply`), an intent (`plan`), or part of the summary
-//! (`revert`), for a test to look at.
+//! (`revert`), for a test to look at. What it says of itself (`effect`) and of an `apply` that was cut off (`probe`) need
+//! not be true.
 
 mod files;
 mod grants;
@@ -8,7 +9,7 @@ mod misbehave;
 mod operation;
 
 use operation::Operation;
-use windlass_plugin::{Capability, Failure, Intent, Outcome, Step, log};
+use windlass_plugin::{Capability, Effect, Failure, Intent, Outcome, Step, Verdict, log};
 
 /// Does what it is told.
 pub struct Probe;
@@ -32,9 +33,52 @@ pub struct Config {
     /// What to do where no host may be reached.
     #[serde(default)]
     requires: Vec<Operation>,
+    /// What its plan says that it does to the world.
+    #[serde(default)]
+    effect: SaidEffect,
+    /// What it says became of it, when it was cut off.
+    #[serde(default)]
+    probe: SaidVerdict,
     /// Whether the first operation that fails is the failure of the call; otherwise it is only told.
     #[serde(default)]
     strict: bool,
+}
+
+/// An effect, by name.
+#[derive(Clone, Copy, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum SaidEffect {
+    Reads,
+    Checks,
+    #[default]
+    Changes,
+    Irreversible,
+    Unknown,
+}
+
+impl SaidEffect {
+    fn effect(self) -> Effect {
+        match self {
+            Self::Reads => Effect::Reads,
+            Self::Checks => Effect::Checks,
+            Self::Changes => Effect::Changes,
+            Self::Irreversible => Effect::Irreversible,
+            Self::Unknown => Effect::Unknown,
+        }
+    }
+}
+
+/// A verdict, by name, or that there is none.
+#[derive(Clone, Copy, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum SaidVerdict {
+    Done,
+    Partly,
+    NotDone,
+    #[default]
+    Unknown,
+    /// The probe fails.
+    Fail,
 }
 
 /// Does the operations in order, and says what each came to.
@@ -65,7 +109,8 @@ impl Step for Probe {
     }
 
     fn plan(config: &Config) -> Result<Vec<Intent>, Failure> {
-        let mut intents = vec![Intent::changes("probe", "do what it is told")];
+        let effect = config.effect.effect();
+        let mut intents = vec![Intent { effect, ..Intent::changes("probe", "do what it is told") }];
         for (index, result) in perform(&config.plan, config.strict)?.into_iter().enumerate() {
             intents.push(Intent::reads(format!("plan-{index}"), result));
         }
@@ -79,6 +124,17 @@ impl Step for Probe {
             .into_iter()
             .enumerate()
             .fold(outcome, |outcome, (index, result)| outcome.with_output(index.to_string(), result)))
+    }
+
+    fn probe(config: &Config, records: Vec<serde_json::Value>) -> Result<Verdict, Failure> {
+        log::info(format!("probed with {} records", records.len()));
+        Ok(match config.probe {
+            SaidVerdict::Done => Verdict::Done,
+            SaidVerdict::Partly => Verdict::Partly,
+            SaidVerdict::NotDone => Verdict::NotDone,
+            SaidVerdict::Unknown => Verdict::Unknown,
+            SaidVerdict::Fail => return Err(Failure::unavailable("nobody-answers", "it could not be looked at")),
+        })
     }
 
     fn revert(config: &Config, records: Vec<serde_json::Value>) -> Result<Outcome, Failure> {
