@@ -198,10 +198,17 @@ fn open_to_read(path: &Path) -> std::io::Result<rusqlite::Result<rusqlite::Conne
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => false,
         Err(error) => return Err(error),
     };
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let log_is_empty = std::fs::metadata(log).map_or(true, |log| log.len() == 0);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let is_beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        std::fs::metadata(name).is_ok_and(|file| file.len() > 0)
+    };
+    let log_is_empty = !is_beside("-wal");
+    // What a writer began that was killed is rolled back by whoever looks next, and only by one who may write. Nothing else
+    // is written: `query_only` is set, and the file is as it was before that writer.
+    let writable =
+        if is_beside("-journal") { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+    let flags = writable | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Some(text) = path.to_str().filter(|_| wal_mode && log_is_empty) else {
         return Ok(rusqlite::Connection::open_with_flags(path, flags));
     };

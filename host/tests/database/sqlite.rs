@@ -179,6 +179,33 @@ async fn what_is_only_in_the_log_is_read_too() {
 }
 
 #[tokio::test]
+async fn what_a_killed_writer_left_is_no_obstacle_to_reading() {
+    let directory = Directory::new();
+    let mut owner = directory.write().await;
+    owner.script("create table a (b); insert into a values (1)").await.expect("a table");
+    // More than is held in memory, so that some of it is in the file before its end.
+    let many = "insert into a values (zeroblob(1000000));".repeat(10);
+    owner.script(&format!("begin immediate; update a set b = 2; {many}")).await.expect("a transaction");
+    // The files as they are when the process is killed now, without its locks.
+    for ending in ["", "-journal"] {
+        let file = |name: &str| directory.0.join(format!("{name}{ending}"));
+        std::fs::copy(file("a.db"), file("killed.db")).expect("a copy");
+    }
+    let mut reader = directory.open("sqlite:killed.db", Access::Read).await.expect("a database");
+    assert_eq!(one(&mut reader, "select b from a").await, Value::Integer(1));
+    assert!(reader.query("insert into a values (3) returning b", &[]).await.is_err(), "it still only reads");
+    assert_eq!(one(&mut reader, "select count(*) from a").await, Value::Integer(1));
+
+    // The journal of a writer that lives is left to it.
+    owner.script("rollback; begin immediate; update a set b = 4").await.expect("a transaction");
+    assert_eq!(directory.files(), ["a.db", "a.db-journal", "killed.db"]);
+    let mut reader = directory.read().await;
+    assert_eq!(one(&mut reader, "select b from a").await, Value::Integer(1));
+    owner.script("commit").await.expect("an end");
+    assert_eq!(one(&mut reader, "select b from a").await, Value::Integer(4));
+}
+
+#[tokio::test]
 async fn nothing_gets_out_of_a_read_only_connection() {
     let directory = Directory::new();
     directory.write().await.script("create table t (a); insert into t values (1)").await.expect("a table");
