@@ -172,6 +172,8 @@ codes! {
     PlanInvalid = "plan-invalid", Usage, "The file passed with `--plan` is not a plan of this version of Windlass, or was changed after it was made. Nothing was run.";
     EnvironmentOrder = "environment-order", Blocked, "The environment has `after = [...]`, and the newest successful deployment there is not this commit, or a newer run is under way. Deploy there first. Nothing was run.";
     LeaseHeld = "lease-held", Blocked, "Another run is deploying this app, environment and component at this moment. Nothing was run. `windlass status` says which.";
+    LeaseLost = "lease-lost", PersonNeeded, "The run's lease was taken from it while it ran: it was broken with `windlass lease release --force`, or could not be renewed before it expired. The run stopped before its next effect, because another run may be deploying by now, so what it had done is still there. `windlass status` says what was done and what to do.";
+    LeaseInvalid = "lease-invalid", PersonNeeded, "The file or entry that says who holds the lease is damaged, or was written by another version of Windlass. Nothing was run. Make sure that no run is under way, then `windlass lease release --force` writes a new one and keeps the old beside it.";
     ApprovalMissing = "approval-missing", Blocked, "The environment demands an approval, and there is none. Nothing was run.";
     StepFailed = "step-failed", Failed, "A step failed. What it and the steps before it had changed was reverted unless `on_failure` says otherwise. The run's report says what each step did.";
     StepTimedOut = "step-timed-out", Failed, "A step, or the run as a whole, took longer than its `timeout` and was stopped. What it had recorded was reverted unless `on_failure` says otherwise.";
