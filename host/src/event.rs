@@ -95,11 +95,7 @@ impl Subject {
     /// Where it is deployed to.
     #[must_use]
     pub fn place(&self) -> Place {
-        Place {
-            app: self.app.clone(),
-            environment: self.environment.clone(),
-            component: self.component.clone(),
-        }
+        Place { app: self.app.clone(), environment: self.environment.clone(), component: self.component.clone() }
     }
 }
 
@@ -531,7 +527,10 @@ impl Event {
     pub const fn precedes_effect(&self) -> bool {
         matches!(
             self,
-            Self::StepStarted { .. } | Self::RecordAppended { .. } | Self::RevertStarted { .. } | Self::CheckStarted { .. }
+            Self::StepStarted { .. }
+                | Self::RecordAppended { .. }
+                | Self::RevertStarted { .. }
+                | Self::CheckStarted { .. }
         )
     }
 
@@ -542,7 +541,8 @@ impl Event {
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         // serde's own form is `{"KIND":{…}}`, which it reads three times as fast as one that has the kind inside.
         let text = serde_json::to_string(self)?;
-        let inside = text.strip_prefix("{\"").and_then(|text| text.strip_suffix('}')).and_then(|text| text.split_once("\":{"));
+        let inside =
+            text.strip_prefix("{\"").and_then(|text| text.strip_suffix('}')).and_then(|text| text.split_once("\":{"));
         Ok(inside.map_or_else(|| text.clone(), |(kind, rest)| format!("{{\"event\":\"{kind}\",{rest}")))
     }
 

@@ -6,7 +6,7 @@
 //!
 //! 1. values: [`words`], [`problem`], [`secret`], [`policy`], [`event`]
 //! 2. what the outside says and does: [`ci`], [`config`], [`journal`], [`release`], [`database`], [`network`], [`process`]
-//! 3. [`plugin`]
+//! 3. [`plugin`], [`lease`]
 //! 4. [`lock`], [`plan`], [`history`], [`forge`]
 //! 5. [`gate`], [`prepare`]
 //! 6. [`run`]
@@ -22,6 +22,7 @@ pub mod forge;
 pub mod gate;
 pub mod history;
 pub mod journal;
+pub mod lease;
 pub mod lock;
 pub mod network;
 pub mod plan;

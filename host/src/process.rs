@@ -15,9 +15,11 @@
 
 mod environment;
 mod group;
+mod leftover;
 mod pipe;
 
 pub use environment::{baseline, baseline_names, find_program, toolchain_variables};
+pub use leftover::{Leftover, end_leftovers};
 
 use group::Group;
 use pipe::Pipe;

@@ -89,11 +89,7 @@ impl Conduct<'_> {
         let in_ci = self.project.facts.kind != ci::Kind::None;
         Options {
             force: false,
-            on_cancel: self
-                .project
-                .config
-                .on_cancel
-                .unwrap_or(if in_ci { OnCancel::Stop } else { OnCancel::Rollback }),
+            on_cancel: self.project.config.on_cancel.unwrap_or(if in_ci { OnCancel::Stop } else { OnCancel::Rollback }),
             timeout: self.project.config.timeout.as_ref().map(config::Duration::get),
             others_follow: false,
         }
@@ -113,9 +109,14 @@ impl Conduct<'_> {
         if let Some(problem) = result.problem.as_ref().filter(|problem| problem.code.ends_run()) {
             say(&format!("\n{}", report::problem(problem, Style::of_stderr())));
         }
-        let told =
-            tell(&self.forge, created.as_ref(), &self.announcement(run, &plan), state_of(&result), &description(&result))
-                .await;
+        let told = tell(
+            &self.forge,
+            created.as_ref(),
+            &self.announcement(run, &plan),
+            state_of(&result),
+            &description(&result),
+        )
+        .await;
         (Conducted { run: run.to_owned(), plan, created, result }, told)
     }
 

@@ -294,4 +294,3 @@ fn read_plan(path: &Path) -> Result<Plan, Problem> {
     }
     Ok(plan)
 }
-

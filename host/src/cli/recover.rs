@@ -310,11 +310,7 @@ async fn take_back(
 }
 
 /// Which runs are to be taken back, so that which release is live again.
-fn what_to_take_back(
-    common: &Common,
-    arguments: &RollbackArguments,
-    project: &Project,
-) -> Result<Back, Problem> {
+fn what_to_take_back(common: &Common, arguments: &RollbackArguments, project: &Project) -> Result<Back, Problem> {
     let environment = project.config.environment(common.environment.as_deref())?;
     let place = Place {
         app: project.config.app.as_str().to_owned(),
@@ -504,9 +500,8 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
         common.environment.as_ref().is_none_or(|name| place.environment == *name)
             && common.component.as_ref().is_none_or(|name| place.component.as_ref() == Some(name))
     };
-    let token = Secrets::from_environment([GITHUB_TOKEN.to_owned()], |name| {
-        project.variables.get(name).map(str::to_owned)
-    });
+    let token =
+        Secrets::from_environment([GITHUB_TOKEN.to_owned()], |name| project.variables.get(name).map(str::to_owned));
     let mut closed = Vec::new();
     let mut told = true;
     for past in open_runs(&project, None)? {

@@ -45,7 +45,8 @@ fn time_of_id(time: jiff::Timestamp) -> String {
 fn after(time: &str) -> Option<String> {
     let digits = time.strip_suffix('Z')?;
     let (seconds, milliseconds) = digits.split_at_checked(digits.len().checked_sub(3)?)?;
-    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", seconds).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    let time =
+        jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", seconds).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     let milliseconds: i64 = milliseconds.parse().ok()?;
     let later = time.timestamp().checked_add(jiff::SignedDuration::from_millis(milliseconds + 1)).ok()?;
     Some(time_of_id(later))
@@ -160,9 +161,8 @@ pub fn prune(store: &dyn Store, place: &Place, keep: usize) -> Result<Vec<String
     for (index, run) in runs_in(store, place)?.enumerate() {
         let run = run?;
         let succeeded = run.outcome == Some(RunOutcome::Succeeded);
-        let needed = (succeeded && releases < 2)
-            || run.outcome.is_none()
-            || (releases == 0 && run.left().next().is_some());
+        let needed =
+            (succeeded && releases < 2) || run.outcome.is_none() || (releases == 0 && run.left().next().is_some());
         if succeeded && run.changed {
             releases += 1;
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Event, Subject, StepEntry, StepOutcome, Verdict, Witness};
+use crate::event::{Event, StepEntry, StepOutcome, Subject, Verdict, Witness};
 use crate::journal::{Directory, Journal, Memory};
 use serde_json::json;
 

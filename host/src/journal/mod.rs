@@ -131,12 +131,10 @@ fn unwritable(name: &str, error: &std::io::Error) -> Problem {
 pub fn read(store: &dyn Store, run: &str) -> Result<Record, Problem> {
     let name = store.name(run);
     let text = store.read(run).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Problem::new(Code::RunNotFound, format!("there is no run `{run}`"))
-                .because(format!("there is no journal `{name}`"))
-                .with_note("nothing was changed")
-                .with_hint("`windlass history` lists the runs")
-        }
+        std::io::ErrorKind::NotFound => Problem::new(Code::RunNotFound, format!("there is no run `{run}`"))
+            .because(format!("there is no journal `{name}`"))
+            .with_note("nothing was changed")
+            .with_hint("`windlass history` lists the runs"),
         _ => Problem::new(Code::JournalInvalid, format!("the journal `{name}` cannot be read"))
             .because(error)
             .with_note("nothing was run")

@@ -5,6 +5,7 @@ use super::bindings::exports::windlass::plugin::lifecycle::Description;
 use super::engine::Runtime;
 use super::host::{MemoryExceeded, Services, State, Surroundings};
 use super::{Plugin, backtrace, bindings, convert};
+pub use crate::event::Verdict;
 use crate::policy::{Capability, Gate, Usage};
 use crate::problem::{Code, Problem};
 use std::sync::Arc;
@@ -120,19 +121,6 @@ pub struct Outcome {
     pub outputs: Vec<(String, String)>,
     /// What it saw.
     pub findings: Vec<crate::event::Finding>,
-}
-
-/// What became of an `apply` that was cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was done.
-    Done,
-    /// Some of it was, and an `apply` does the rest and nothing twice.
-    Partly,
-    /// It was not, not even in part.
-    NotDone,
-    /// The plugin cannot tell.
-    Unknown,
 }
 
 /// The answer to a call.

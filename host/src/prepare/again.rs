@@ -156,13 +156,7 @@ impl Resumed {
         settled: &Settled,
         listener: &Arc<dyn Listener>,
     ) -> Probed {
-        let probed = |verdict, by, cause| Probed {
-            step: cut.id.clone(),
-            attempt: cut.attempts,
-            verdict,
-            by,
-            cause,
-        };
+        let probed = |verdict, by, cause| Probed { step: cut.id.clone(), attempt: cut.attempts, verdict, by, cause };
         if let Some(verdict) = settled.get(&cut.id) {
             return probed(*verdict, Witness::Person, None);
         }
@@ -224,9 +218,11 @@ impl Resumed {
 /// That a person has to look.
 fn nobody_knows(past: &PastRun, probed: &Probed) -> Problem {
     let id = &probed.step;
-    let mut problem =
-        Problem::new(Code::StepUnknown, format!("nobody can tell whether step `{id}` of run `{}` did its work", past.run))
-            .because(format!("attempt {} was cut off at {}", probed.attempt, past.last));
+    let mut problem = Problem::new(
+        Code::StepUnknown,
+        format!("nobody can tell whether step `{id}` of run `{}` did its work", past.run),
+    )
+    .because(format!("attempt {} was cut off at {}", probed.attempt, past.last));
     if let Some(cause) = &probed.cause {
         problem = problem.because(cause);
     }
@@ -280,10 +276,13 @@ async fn as_it_was(
 ) -> Result<PreparedStep, Problem> {
     let id = step.id.as_str();
     if !plugin.is_built_in() && plugin.digest() != planned.digest {
-        return Err(Problem::new(Code::NotAccepted, format!("the plugin of step `{id}` is not the one that did the work"))
-            .because(format!("the run used sha256 {}, the file has {}", planned.digest, plugin.digest()))
-            .with_note("nothing was changed")
-            .with_hint(format!("check out commit `{}`, and try again there", facts.subject.commit)));
+        return Err(Problem::new(
+            Code::NotAccepted,
+            format!("the plugin of step `{id}` is not the one that did the work"),
+        )
+        .because(format!("the run used sha256 {}, the file has {}", planned.digest, plugin.digest()))
+        .with_note("nothing was changed")
+        .with_hint(format!("check out commit `{}`, and try again there", facts.subject.commit)));
     }
     let config = planned.with.to_string();
     let capabilities =

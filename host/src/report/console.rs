@@ -240,7 +240,9 @@ pub fn verdict(
     let mut text = format!("\n{line} {took}\n");
     for step in &result.kept {
         let note = style.yellow("note:");
-        text.push_str(&format!("{note} `{step}` was not taken back: its plan said that it cannot be, or it was to be kept\n"));
+        text.push_str(&format!(
+            "{note} `{step}` was not taken back: its plan said that it cannot be, or it was to be kept\n"
+        ));
     }
     if exit != Exit::Succeeded {
         // What could not be told has another word than what the run came to.

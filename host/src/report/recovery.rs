@@ -81,7 +81,12 @@ pub fn taking_back(runs: &[PastRun], to: Option<&PastRun>, keep: &[String], styl
             let _ = if keep.contains(id) {
                 writeln!(text, "  {} {id:width$}  {}", style.yellow("!"), "stays, as you say")
             } else {
-                writeln!(text, "  {} {id:width$}  take back what `{}` recorded", style.green("◂"), harmless(&step.plugin))
+                writeln!(
+                    text,
+                    "  {} {id:width$}  take back what `{}` recorded",
+                    style.green("◂"),
+                    harmless(&step.plugin)
+                )
             };
         }
     }

@@ -75,7 +75,12 @@ impl Machine<'_> {
                 self.prepared.clean_problem(failure.into_problem(&check.plugin.locked_name(), Function::Apply.name()))
             }
         };
-        self.recorder.record(&Event::CheckFailed { step: id, trouble: Trouble::from(&problem), usages, duration_ms })?;
+        self.recorder.record(&Event::CheckFailed {
+            step: id,
+            trouble: Trouble::from(&problem),
+            usages,
+            duration_ms,
+        })?;
         Ok(Some(problem))
     }
 }

@@ -76,7 +76,15 @@ impl Machine<'_> {
                 && self.result_of(step).outcome != StepOutcome::Reverted
                 && !self.kept.iter().chain(keep).any(|kept| kept == id)
         };
-        self.prepared.steps.iter().enumerate().take(last + 1).rev().filter(|(_, step)| left(step)).map(|(index, _)| index).collect()
+        self.prepared
+            .steps
+            .iter()
+            .enumerate()
+            .take(last + 1)
+            .rev()
+            .filter(|(_, step)| left(step))
+            .map(|(index, _)| index)
+            .collect()
     }
 
     /// Whether any step was taken back.
