@@ -339,16 +339,12 @@ pub(super) async fn close(
     };
     let Some(past) = history::of_record(record, run)?.filter(|past| past.outcome.is_none()) else { return Ok(None) };
     let ended = process::end_leftovers(run).await;
-    journal.append(&Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) })?;
     let unknown = past.steps.iter().any(|step| step.outcome == StepOutcome::Unknown);
     let outcome = if past.turned.is_some() { RunOutcome::RollbackFailed } else { RunOutcome::Failed };
     let reason = if unknown { Code::StepUnknown } else { Code::CutOff };
-    journal.append(&Event::RunFinished {
-        outcome,
-        reason: Some(reason.word().to_owned()),
-        changed: past.changed,
-        duration_ms: 0,
-    })?;
+    let finished =
+        Event::RunFinished { outcome, reason: Some(reason.word().to_owned()), changed: past.changed, duration_ms: 0 };
+    journal.append_all(&[Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }, finished])?;
     let created = deployed(&past).filter(|_| forge.name() == past.forge);
     let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
     let told = tell(forge, created.as_ref(), &announcement, State::Error, "the run was cut off").await;

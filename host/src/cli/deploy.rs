@@ -210,12 +210,11 @@ async fn under_lease(
     let journal = Journal::create(&project.journals, run)?;
     let recorder = conduct.recorder(journal, lease, prepared.services.redactor.clone());
     let plan = prepared.plan.digest();
-    recorder.record(&run_started(run, &conduct.subject, &plan, conduct.forge.name(), &prepared))?;
-    recorder.record(&Event::RunPlanned {
-        plan: prepared.plan.to_file(),
-        variables: prepared.facts.holes.variables.clone(),
-    })?;
-    recorder.record(&lease_taken(lease))?;
+    recorder.record_all(&[
+        run_started(run, &conduct.subject, &plan, conduct.forge.name(), &prepared),
+        Event::RunPlanned { plan: prepared.plan.to_file(), variables: prepared.facts.holes.variables.clone() },
+        lease_taken(lease),
+    ])?;
     for closed in dead {
         recorder.note(&closed.told())?;
     }

@@ -189,26 +189,23 @@ async fn resume_under_lease(
     say(&told_of(&past, &resumed));
     let recorder = conduct.recorder(journal, lease, resumed.prepared.services.redactor.clone());
     let Resumed { mut prepared, probed, planned } = resumed;
-    recorder.record(&Event::RunResumed {
+    let resumed = Event::RunResumed {
         windlass: env!("CARGO_PKG_VERSION").to_owned(),
         actor: project.actor(),
         process: std::process::id(),
-    })?;
-    recorder.record(&lease_taken(lease))?;
+    };
+    let mut events = vec![resumed, lease_taken(lease)];
     if !leftovers.is_empty() {
-        recorder.note(&format!("the run was cut off{}", ended(&leftovers)))?;
+        events.push(Event::NoteAdded { text: format!("the run was cut off{}", ended(&leftovers)) });
     }
-    for probed in probed {
-        recorder.record(&Event::StepProbed {
-            step: probed.step,
-            attempt: probed.attempt,
-            verdict: probed.verdict,
-            by: probed.by,
-        })?;
-    }
-    for planned in &planned {
-        recorder.record(&step_planned(planned))?;
-    }
+    events.extend(probed.into_iter().map(|probed| Event::StepProbed {
+        step: probed.step,
+        attempt: probed.attempt,
+        verdict: probed.verdict,
+        by: probed.by,
+    }));
+    events.extend(planned.iter().map(step_planned));
+    recorder.record_all(&events)?;
     prepared.facts.begun = Some(Arc::new(find(project, run)?));
     let created = match deployed(&past).filter(|_| conduct.forge.name() == past.forge) {
         Some(created) => Some(created),
@@ -426,17 +423,18 @@ async fn take_back_under_lease(
     let count = back.runs.len();
     for (index, ((past, mut prepared), journal)) in back.runs.iter().zip(prepared).zip(journals).enumerate() {
         let recorder = conduct.recorder(journal, lease, prepared.services.redactor.clone());
-        recorder.record(&Event::RollbackStarted {
+        let rollback = Event::RollbackStarted {
             windlass: env!("CARGO_PKG_VERSION").to_owned(),
             actor: project.actor(),
             process: std::process::id(),
             to: back.to.as_ref().map(|to| to.run.clone()),
             keep: arguments.keep.clone(),
-        })?;
-        recorder.record(&lease_taken(lease))?;
+        };
+        let mut events = vec![rollback, lease_taken(lease)];
         if !leftovers[index].is_empty() {
-            recorder.note(&format!("the run was cut off{}", ended(&leftovers[index])))?;
+            events.push(Event::NoteAdded { text: format!("the run was cut off{}", ended(&leftovers[index])) });
         }
+        recorder.record_all(&events)?;
         prepared.facts.begun = Some(Arc::new(find(project, &past.run)?));
         let options = Options { others_follow: index + 1 < count, ..conduct.options() };
         let created = deployed(past).filter(|_| conduct.forge.name() == past.forge);

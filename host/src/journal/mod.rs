@@ -93,18 +93,33 @@ impl Journal {
     /// # Errors
     /// [`Code::JournalUnwritable`]: nothing may happen after that.
     pub fn append(&mut self, event: &Event) -> Result<(), Problem> {
+        self.append_all(std::slice::from_ref(event))
+    }
+
+    /// Append some events between which nothing happens: they are on disk, all of them, when this returns.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_all(&mut self, events: &[Event]) -> Result<(), Problem> {
         if self.broken {
             return Err(unwritable(&self.name, &std::io::Error::other("an earlier line could not be written")));
         }
-        let event = event
-            .to_json()
-            .map_err(|error| Problem::new(Code::Bug, "an event could not be written as JSON").because(error))?;
-        let (text, chain) = line::write(self.next, &now(), &event, &self.chain);
+        let mut text = String::new();
+        let (mut next, mut chain) = (self.next, self.chain.clone());
+        for event in events {
+            let event = event
+                .to_json()
+                .map_err(|error| Problem::new(Code::Bug, "an event could not be written as JSON").because(error))?;
+            let (line, sum) = line::write(next, &now(), &event, &chain);
+            text.push_str(&line);
+            chain = sum;
+            next += 1;
+        }
         self.log.append(text.as_bytes()).map_err(|error| {
             self.broken = true;
             unwritable(&self.name, &error)
         })?;
-        self.next += 1;
+        self.next = next;
         self.chain = chain;
         Ok(())
     }

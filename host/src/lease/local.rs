@@ -16,6 +16,7 @@
 use super::record::Record;
 use super::store::{Attendance, Store, Stored, Version};
 use crate::event::Place;
+use crate::fault;
 use crate::journal::sync_directory;
 use crate::problem::{Code, Problem};
 use async_trait::async_trait;
@@ -115,7 +116,9 @@ impl LocalStore {
             file.write_all(record.to_text().as_bytes())?;
             file.sync_all()
         });
+        fault::point();
         let renamed = written.and_then(|()| std::fs::rename(&new, self.path(place, "json")));
+        fault::point();
         if renamed.is_err() {
             // What fills a disk is not left on it. Where that fails too, the next change writes over it.
             let _ = std::fs::remove_file(&new);

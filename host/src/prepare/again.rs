@@ -19,6 +19,11 @@ use std::sync::Arc;
 /// What a person says of steps that were cut off, by their ids.
 pub type Settled = BTreeMap<String, Verdict>;
 
+/// How often a plugin that cannot tell what became of a step is asked again.
+const PATIENCE: usize = 3;
+/// How long is waited before that.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(400);
+
 /// What became of a step that was cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probed {
@@ -160,7 +165,16 @@ impl Resumed {
         if let Some(verdict) = settled.get(&cut.id) {
             return probed(*verdict, Witness::Person, None);
         }
-        let (verdict, cause) = match self.prepared.probe(step, cut, listener).await {
+        let mut answer = self.prepared.probe(step, cut, listener).await;
+        // What a server still holds for a client that was killed, it gives back once it has noticed.
+        for _ in 0..PATIENCE {
+            if answer != Ok(Verdict::Unknown) || step.step.idempotent || cut.records.is_empty() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            answer = self.prepared.probe(step, cut, listener).await;
+        }
+        let (verdict, cause) = match answer {
             Ok(Verdict::Done) if self.needs_outputs_of(&cut.id) => {
                 (Verdict::Unknown, Some("it is done, but a later step uses its outputs, and those are lost".to_owned()))
             }

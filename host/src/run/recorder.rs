@@ -40,10 +40,18 @@ impl Recorder {
         if event.precedes_effect() {
             (self.guard)()?;
         }
-        let clean = self.without_secrets(event);
-        let event = clean.as_ref().unwrap_or(event);
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(event)?;
-        self.listener.event(event);
+        self.record_all(std::slice::from_ref(event))
+    }
+
+    /// Write some events down between which nothing happens, and then tell of them. On disk, all of them, when it returns.
+    ///
+    /// # Errors
+    /// As [`Recorder::record`], but for what the guard says: none of them may precede an effect.
+    pub fn record_all(&self, events: &[Event]) -> Result<(), Problem> {
+        let clean: Vec<Event> =
+            events.iter().map(|event| self.without_secrets(event).unwrap_or_else(|| event.clone())).collect();
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).append_all(&clean)?;
+        clean.iter().for_each(|event| self.listener.event(event));
         Ok(())
     }
 

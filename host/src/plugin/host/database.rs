@@ -2,6 +2,7 @@
 
 use super::{State, broken_promise};
 use crate::database::{self, Access, Fault};
+use crate::fault;
 use crate::plugin::bindings::windlass::plugin::database as interface;
 use crate::plugin::bindings::windlass::plugin::types as wit;
 use crate::policy::{Capability, Question};
@@ -130,7 +131,9 @@ impl interface::HostConnection for State {
         parameters: Vec<Value>,
     ) -> wasmtime::Result<Result<u64, wit::Failure>> {
         let parameters: Vec<_> = parameters.into_iter().map(from_guest).collect();
+        fault::point();
         let result = self.connection(&handle)?.execute(&sql, &parameters).await;
+        fault::point();
         Ok(result.map_err(|error| self.database_failure(&error)))
     }
 
@@ -155,7 +158,9 @@ impl interface::HostConnection for State {
         handle: Resource<OpenConnection>,
         sql: String,
     ) -> wasmtime::Result<Result<(), wit::Failure>> {
+        fault::point();
         let result = self.connection(&handle)?.script(&sql).await;
+        fault::point();
         Ok(result.map_err(|error| self.database_failure(&error)))
     }
 
