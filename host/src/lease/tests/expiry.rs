@@ -53,19 +53,27 @@ async fn renewing_moves_the_expiry() {
 
 #[tokio::test]
 async fn a_lease_that_is_given_back_or_dropped_is_renewed_no_more() {
-    let (fake, store) = fake();
-    let lease = take_for(&store, Duration::from_millis(30)).await;
-    let mut seen = fake.seen.subscribe();
-    soon(seen.wait_for(|seen| seen.0 > 2)).await.expect("renewed");
-    lease.release().await.expect("given back");
-    let (released, _) = *fake.seen.borrow();
-    // Another's renewals are the clock here: ten of them are more than three of the first's would take.
-    let request =
-        Request { duration: Duration::from_millis(30), ..request(place("other", None), "two", Duration::ZERO) };
-    let other = take(Arc::clone(&store), request, |_| {}, std::future::pending()).await.expect("a lease");
-    soon(seen.wait_for(|seen| seen.0 > released + 10)).await.expect("renewed");
-    assert_eq!(fake.record(&staging()), Record::free(staging(), 1));
-    drop(other);
+    let short = Duration::from_millis(30);
+    for gives_back in [true, false] {
+        let (fake, store) = fake();
+        let lease = take_for(&store, short).await;
+        let mut seen = fake.seen.subscribe();
+        soon(seen.wait_for(|seen| seen.0 > 2)).await.expect("renewed");
+        if gives_back {
+            lease.release().await.expect("given back");
+        } else {
+            drop(lease);
+        }
+        let left = fake.record(&staging());
+        assert_eq!(left.holder.is_none(), gives_back);
+        fake.set("2026-11-20T13:00:00Z");
+        // Another's renewals are the clock here: of ten of them some would be the first's.
+        let request = Request { duration: short, ..request(place("other", None), "two", Duration::ZERO) };
+        let _other = take(Arc::clone(&store), request, |_| {}, std::future::pending()).await.expect("a lease");
+        let (changes, _) = *seen.borrow_and_update();
+        soon(seen.wait_for(|seen| seen.0 > changes + 10)).await.expect("renewed");
+        assert_eq!(fake.record(&staging()), left);
+    }
 }
 
 #[tokio::test]

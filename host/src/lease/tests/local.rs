@@ -81,13 +81,22 @@ async fn a_dropped_lease_is_a_dead_owners_and_broken_once() {
 }
 
 #[tokio::test]
-async fn renewing_keeps_the_record_ours() {
-    let (_project, store) = local();
-    let request = Request { duration: Duration::from_millis(30), ..request(staging(), "one", Duration::ZERO) };
+async fn a_lease_is_renewed_also_after_that_could_not_be_done_for_longer_than_it_holds() {
+    let (project, store) = local();
+    let duration = Duration::from_millis(30);
+    let request = Request { duration, ..request(staging(), "one", Duration::ZERO) };
     let lease = take(Arc::clone(&store), request, |_| {}, std::future::pending()).await.expect("a lease");
-    let first = record(&store, &staging()).await.holder.expect("held").expires;
+    let new = file(&project, "shop+staging.new");
+    std::fs::create_dir(&new).expect("as a full disk");
+    let since = std::time::Instant::now();
+    while since.elapsed() < 5 * duration {
+        lease.check().expect("its owner lives");
+        tokio::task::yield_now().await;
+    }
+    let before = record(&store, &staging()).await.holder.expect("held").expires;
+    std::fs::remove_dir(&new).expect("as if it had space again");
     soon(async {
-        while record(&store, &staging()).await.holder.expect("held").expires <= first {
+        while record(&store, &staging()).await.holder.expect("held").expires <= before {
             tokio::task::yield_now().await;
         }
     })
@@ -218,7 +227,7 @@ async fn a_record_that_cannot_be_replaced_stays_and_the_lease_is_a_dead_owners()
 async fn names_that_are_too_long_for_a_file_are_told_apart() {
     let (project, store) = local();
     let long = "e".repeat(255);
-    let places = [place(&long, Some("a")), place(&long, Some("b")), place(&long[1..], None)];
+    let places = [place(&long, Some("a")), place(&long, Some("b")), place(&long[1..], None), place(&long[11..], None)];
     let mut leases = vec![];
     for place in &places {
         leases.push(take_now(&store, place.clone(), "one").await.expect("a lease of its own"));
