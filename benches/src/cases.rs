@@ -145,9 +145,10 @@ fn synced(bench: &Bench, lines: usize) -> Result<Subject, String> {
 pub(crate) fn all(bench: &Bench, empty: &Path, quick: bool, only: Option<&str>) -> Result<String, String> {
     let rounds = |many: usize| if quick { many.div_ceil(5) } else { many };
     let mut text = String::new();
-    let tables: [(&str, Table, usize); 4] = [
+    let tables: [(&str, Table, usize); 5] = [
         ("One run", one_run, 40),
         ("Many steps", many_steps, 9),
+        ("The journal", the_journal, 15),
         ("Growth", growth, 15),
         ("A gigabyte of output", output, 5),
     ];
@@ -232,6 +233,55 @@ fn many_steps(bench: &Bench, empty: &Path, title: &str, rounds: usize) -> Result
     }
     let memory = cases.iter().map(Case::memory).fold(0.0, f64::max);
     text += &judged("peak memory", memory, "MiB", 32.0);
+    Ok(text)
+}
+
+/// What the journal costs: written as a run writes it, beside the same lines without any meaning; and read again.
+fn the_journal(bench: &Bench, empty: &Path, title: &str, rounds: usize) -> Result<String, String> {
+    let none: [&str; 0] = [];
+    let ourselves = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+    let written = bench.directory.join("journal-written");
+    let append = |steps: usize| {
+        let arguments = [journal::APPEND.into(), written.clone().into_os_string(), steps.to_string().into()];
+        Subject::new(&ourselves, arguments, &bench.directory)
+    };
+    let mut cases = vec![Case::new("an empty Rust program", Subject::new(empty, none, &bench.directory))];
+    let counts = [10, 1000];
+    for steps in counts {
+        cases.push(Case::new(format!("{} lines appended, each synced", 2 * steps), synced(bench, 2 * steps)?));
+        cases.push(Case::new(format!("the events of {steps} steps, each synced"), append(steps)));
+    }
+    let sizes = [1_000, 10_000, 100_000];
+    let project = Project::make(bench, "journal-read", Steps::Noop(1))?;
+    for events in sizes {
+        let path = bench.directory.join(format!("journal-{events}"));
+        journal::write(&path, events)?;
+        let arguments = [journal::READ.into(), path.into_os_string()];
+        cases.push(Case::new(
+            format!("a journal of {events} events, read"),
+            Subject::new(&ourselves, arguments, &bench.directory),
+        ));
+    }
+    journal::write(project.path(), 100_000)?;
+    cases.push(Case::new(
+        "`windlass history` of a run of 100000 events",
+        Subject::new(&bench.windlass, ["history"], project.path()),
+    ));
+    cases.push(Case::new("`windlass --version`", Subject::new(&bench.windlass, ["--version"], &bench.directory)));
+    measure(title, &mut cases, rounds)?;
+    let mut text = table(title, &cases, "an empty Rust program");
+    text.push('\n');
+    let wall = |name: &str| Ok::<f64, String>(of(&cases, name)?.wall());
+    let each = |name: &dyn Fn(usize) -> String| -> Result<f64, String> {
+        Ok((wall(&name(counts[1]))? - wall(&name(counts[0]))?) / (counts[1] - counts[0]) as f64)
+    };
+    let real = each(&|steps| format!("the events of {steps} steps, each synced"))?;
+    let floor = each(&|steps| format!("{} lines appended, each synced", 2 * steps))?;
+    text += &format!("- the journal of one step, two events, each synced: {real:.3} ms; the same without meaning: {floor:.3} ms\n");
+    let read = wall("a journal of 100000 events, read")? - cases[0].wall();
+    text += &judged("a journal of 100,000 events read, beyond the empty program", read, "ms", 100.0);
+    let history = wall("`windlass history` of a run of 100000 events")? - wall("`windlass --version`")?;
+    text += &judged("`windlass history` of it, beyond `windlass --version`", history, "ms", 100.0);
     Ok(text)
 }
 

@@ -1,22 +1,35 @@
-//! The floor of a journal: a program that does nothing but append lines of its size and sync each.
+//! The journal by itself: the floor of it, which is a program that does nothing but append lines of its size and sync each;
+//! the real one, written and read as a run writes and reads it.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use windlass::event::{Event, StepEntry, Subject};
+use windlass::journal::{self, Directory, Journal, Store};
 
 /// What makes this program the one that appends and syncs.
 pub(crate) const WORD: &str = "__sync";
+/// What makes this program the one that appends the events of steps to a journal.
+pub(crate) const APPEND: &str = "__append";
+/// What makes this program the one that reads a journal.
+pub(crate) const READ: &str = "__read";
 
 /// A line as long as one of a step.
 const LINE: [u8; 220] = [b'x'; 220];
 
+/// The only run there is.
+const RUN: &str = "20261120T123509604Z-e14e82";
+
 /// `FILE LINES`: a new file with so many lines.
 pub(crate) fn main(arguments: &[OsString]) -> Result<String, String> {
     let [path, lines] = arguments else { return Err("nothing to append".into()) };
-    let lines = lines.to_str().and_then(|lines| lines.parse().ok()).ok_or("how many lines?")?;
-    append(Path::new(path), lines, || {}).map_err(|error| format!("`{}`: {error}", path.to_string_lossy()))?;
+    append(Path::new(path), number(lines)?, || {}).map_err(|error| format!("`{}`: {error}", path.to_string_lossy()))?;
     Ok(String::new())
+}
+
+fn number(text: &OsString) -> Result<usize, String> {
+    text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| "how many?".to_owned())
 }
 
 /// Appends so many lines to a new file, each synced, and tells after each.
@@ -28,4 +41,87 @@ pub(crate) fn append(path: &Path, lines: usize, mut done: impl FnMut()) -> std::
         done();
     }
     Ok(())
+}
+
+/// `PROJECT STEPS`: the journal of a run with so many steps, each event synced by itself.
+pub(crate) fn append_main(arguments: &[OsString]) -> Result<String, String> {
+    let [project, steps] = arguments else { return Err("nothing to append".into()) };
+    let mut journal = begin(Path::new(project))?;
+    for step in 0..number(steps)? {
+        for event in [started(step), succeeded(step)] {
+            journal.append(&event).map_err(|problem| problem.to_string())?;
+        }
+    }
+    Ok(String::new())
+}
+
+/// `PROJECT`: reads the journal there.
+pub(crate) fn read_main(arguments: &[OsString]) -> Result<String, String> {
+    let [project] = arguments else { return Err("nothing to read".into()) };
+    let record = journal::read(&Directory::of(Path::new(project)), RUN).map_err(|problem| problem.to_string())?;
+    Ok(record.entries.len().to_string())
+}
+
+/// Writes a journal of so many events in one piece.
+pub(crate) fn write(project: &Path, events: usize) -> Result<(), String> {
+    let mut journal = begin(project)?;
+    let rest: Vec<Event> = (0..)
+        .flat_map(|step| [started(step), record(step), succeeded(step)])
+        .take(events.saturating_sub(1))
+        .collect();
+    journal.append_all(&rest).map_err(|problem| problem.to_string())
+}
+
+fn begin(project: &Path) -> Result<Journal, String> {
+    let store = Directory::of(project);
+    store.remove(RUN).map_err(|error| error.to_string())?;
+    let mut journal = Journal::create(&store, RUN).map_err(|problem| problem.to_string())?;
+    let begun = Event::RunStarted {
+        schema: windlass::event::SCHEMA.into(),
+        windlass: "0.1.0".into(),
+        run: RUN.into(),
+        subject: Subject {
+            app: "bench".into(),
+            environment: "staging".into(),
+            component: None,
+            commit: "0123456789abcdef0123456789abcdef01234567".into(),
+            reference: None,
+            version: "1.0.0".into(),
+            actor: None,
+        },
+        plan: format!("sha256:{}", "0".repeat(64)),
+        forge: "local".into(),
+        steps: vec![StepEntry { id: name(0), plugin: "command@0.1.0".into(), finally: false }],
+        process: 1,
+    };
+    journal.append(&begun).map_err(|problem| problem.to_string())?;
+    Ok(journal)
+}
+
+fn name(step: usize) -> String {
+    format!("step-{step}")
+}
+
+fn started(step: usize) -> Event {
+    Event::StepStarted { step: name(step), attempt: 1 }
+}
+
+fn record(step: usize) -> Event {
+    let record = [("event", "starting"), ("directory", "."), ("run", "./bin/release 1.0.0")];
+    let record = record.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+    Event::RecordAppended { step: name(step), attempt: 1, record: serde_json::Value::Object(record) }
+}
+
+fn succeeded(step: usize) -> Event {
+    Event::StepSucceeded {
+        step: name(step),
+        attempt: 1,
+        summary: "ran `./bin/release 1.0.0`".into(),
+        outputs: [("exit-code".to_owned(), "0".to_owned())].into(),
+        findings: vec![],
+        report: vec![],
+        usages: vec![],
+        duration_ms: 12,
+        changed: true,
+    }
 }

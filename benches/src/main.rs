@@ -24,6 +24,8 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((word, rest)) if word == measure::WORD => measure::main(rest),
         Some((word, rest)) if word == journal::WORD => journal::main(rest),
+        Some((word, rest)) if word == journal::APPEND => journal::append_main(rest),
+        Some((word, rest)) if word == journal::READ => journal::read_main(rest),
         _ => bench(&arguments),
     };
     let (text, code) = match result {
