@@ -277,7 +277,9 @@ fn the_journal(bench: &Bench, empty: &Path, title: &str, rounds: usize) -> Resul
     };
     let real = each(&|steps| format!("the events of {steps} steps, each synced"))?;
     let floor = each(&|steps| format!("{} lines appended, each synced", 2 * steps))?;
-    text += &format!("- the journal of one step, two events, each synced: {real:.3} ms; the same without meaning: {floor:.3} ms\n");
+    text += &format!(
+        "- the journal of one step, two events, each synced: {real:.3} ms; the same without meaning: {floor:.3} ms\n"
+    );
     let read = wall("a journal of 100000 events, read")? - cases[0].wall();
     text += &judged("a journal of 100,000 events read, beyond the empty program", read, "ms", 100.0);
     let history = wall("`windlass history` of a run of 100000 events")? - wall("`windlass --version`")?;

@@ -65,10 +65,8 @@ pub(crate) fn read_main(arguments: &[OsString]) -> Result<String, String> {
 /// Writes a journal of so many events in one piece.
 pub(crate) fn write(project: &Path, events: usize) -> Result<(), String> {
     let mut journal = begin(project)?;
-    let rest: Vec<Event> = (0..)
-        .flat_map(|step| [started(step), record(step), succeeded(step)])
-        .take(events.saturating_sub(1))
-        .collect();
+    let rest: Vec<Event> =
+        (0..).flat_map(|step| [started(step), record(step), succeeded(step)]).take(events.saturating_sub(1)).collect();
     journal.append_all(&rest).map_err(|problem| problem.to_string())
 }
 

@@ -6,7 +6,7 @@ use super::{Failed, print, say};
 use crate::config::{self, Environment, OnCancel};
 use crate::event::{Event, Listener, Place, RunOutcome, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, State};
-use crate::history::{self, PastRun};
+use crate::history::{self, PastRun, PastStep};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
 use crate::prepare::Prepared;
@@ -339,16 +339,29 @@ pub(super) async fn close(
     };
     let Some(past) = history::of_record(record, run)?.filter(|past| past.outcome.is_none()) else { return Ok(None) };
     let ended = process::end_leftovers(run).await;
-    let unknown = past.steps.iter().any(|step| step.outcome == StepOutcome::Unknown);
-    let outcome = if past.turned.is_some() { RunOutcome::RollbackFailed } else { RunOutcome::Failed };
-    let reason = if unknown { Code::StepUnknown } else { Code::CutOff };
+    let (outcome, reason) = come_to(&past);
     let finished =
         Event::RunFinished { outcome, reason: Some(reason.word().to_owned()), changed: past.changed, duration_ms: 0 };
     journal.append_all(&[Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }, finished])?;
     let created = deployed(&past).filter(|_| forge.name() == past.forge);
     let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
-    let told = tell(forge, created.as_ref(), &announcement, State::Error, "the run was cut off").await;
+    let state = if outcome == RunOutcome::Succeeded { State::Success } else { State::Error };
+    let told = tell(forge, created.as_ref(), &announcement, state, "the run was cut off").await;
     Ok(Some(Closed { past, ended, told }))
+}
+
+/// What a run came to that was cut off, as far as its journal proves it, and the word for why it is over.
+fn come_to(past: &PastRun) -> (RunOutcome, Code) {
+    let mut steps = past.steps.iter().filter(|step| !step.finally);
+    let unknown = steps.clone().any(|step| step.outcome == StepOutcome::Unknown);
+    let outcome = match &past.turned {
+        // Only what comes after the steps was cut off: the release is live, or is taken back.
+        None if steps.all(PastStep::is_done) => RunOutcome::Succeeded,
+        Some(_) if past.left().next().is_none() => RunOutcome::RolledBack,
+        None => RunOutcome::Failed,
+        Some(_) => RunOutcome::RollbackFailed,
+    };
+    (outcome, if unknown { Code::StepUnknown } else { Code::CutOff })
 }
 
 /// The deployment of an earlier run.

@@ -195,9 +195,14 @@ async fn under_lease(
     let run = lease.run();
     let came_first = history::mark(&project.journals) != mark;
     let dead = conduct.close_dead(run).await?;
-    if came_first || dead.iter().any(|closed| !closed.ended.is_empty()) {
-        // Somebody was at work between our plan and our lease: what was planned may be done already, or no longer do.
-        say("\nanother run came first, so this one is planned again\n");
+    // Somebody was at work after our plan was made: what was planned may be done already, or no longer do.
+    let why = match dead.as_slice() {
+        [] if came_first => Some("another run came first"),
+        [] => None,
+        _ => Some("a run before this one was cut off"),
+    };
+    if let Some(why) = why {
+        say(&format!("\n{why}, so this one is planned again\n"));
         prepared = asking.prepare(&conduct.listener).await?;
         prepared.has_secrets()?;
         if let Some(approved) = approved {

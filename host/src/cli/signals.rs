@@ -41,18 +41,26 @@ impl StopSignals {
     }
 }
 
-/// Windows asks with Ctrl-C, Ctrl-Break, and when the console is closed.
+/// Windows asks with Ctrl-C and Ctrl-Break, when the console is closed, when the user leaves and when the machine goes down.
 #[cfg(windows)]
 struct StopSignals {
     interrupt: tokio::signal::windows::CtrlC,
     pause: tokio::signal::windows::CtrlBreak,
     close: tokio::signal::windows::CtrlClose,
+    logoff: tokio::signal::windows::CtrlLogoff,
+    shutdown: tokio::signal::windows::CtrlShutdown,
 }
 
 #[cfg(windows)]
 fn stop_signals() -> std::io::Result<StopSignals> {
-    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
-    Ok(StopSignals { interrupt: ctrl_c()?, pause: ctrl_break()?, close: ctrl_close()? })
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+    Ok(StopSignals {
+        interrupt: ctrl_c()?,
+        pause: ctrl_break()?,
+        close: ctrl_close()?,
+        logoff: ctrl_logoff()?,
+        shutdown: ctrl_shutdown()?,
+    })
 }
 
 #[cfg(windows)]
@@ -62,6 +70,8 @@ impl StopSignals {
             _ = self.interrupt.recv() => {}
             _ = self.pause.recv() => {}
             _ = self.close.recv() => {}
+            _ = self.logoff.recv() => {}
+            _ = self.shutdown.recv() => {}
         }
     }
 }

@@ -6,10 +6,9 @@ mod tests;
 
 pub use past::{Deployed, PastRun, PastStep, Turned};
 
-use crate::event::{Place, RunOutcome};
+use crate::event::{Event, Place, RunOutcome};
 use crate::journal::{self, Record, Store};
 use crate::problem::{Code, Problem};
-use std::collections::BTreeSet;
 
 /// How far the newest run has come: its name and the length of its journal. Where this is what it was, nothing has
 /// happened in the project since.
@@ -109,19 +108,20 @@ pub fn runs_in<'a>(
     store: &'a dyn Store,
     place: &'a Place,
 ) -> Result<impl Iterator<Item = Result<PastRun, Problem>> + 'a, Problem> {
+    Ok(names_in(store, place)?
+        .filter_map(move |run| replay(store, &run).transpose())
+        .filter(move |run| run.as_ref().map_or(true, |run| run.subject.place() == *place)))
+}
+
+/// The names of the runs of one place, newest first, by their first lines.
+fn names_in<'a>(store: &'a dyn Store, place: &'a Place) -> Result<impl Iterator<Item = String> + 'a, Problem> {
     let here = move |run: &String| match journal::read_first(store, run) {
-        Ok(Some(journal::Entry { event: crate::event::Event::RunStarted { subject, .. }, .. })) => {
-            subject.place() == *place
-        }
+        Ok(Some(journal::Entry { event: Event::RunStarted { subject, .. }, .. })) => subject.place() == *place,
         Ok(None) => false,
         // What is wrong with it is said by whoever reads it whole.
         _ => true,
     };
-    Ok(names(store)?
-        .into_iter()
-        .filter(here)
-        .filter_map(move |run| replay(store, &run).transpose())
-        .filter(move |run| run.as_ref().map_or(true, |run| run.subject.place() == *place)))
+    Ok(names(store)?.into_iter().filter(here))
 }
 
 /// The newest run there, if it did not end. Asked by whoever holds the lease, it is one that was cut off.
@@ -155,11 +155,18 @@ pub fn live(store: &dyn Store, place: &Place) -> Result<Option<PastRun>, Problem
 /// # Errors
 /// Where one cannot be read or removed.
 pub fn prune(store: &dyn Store, place: &Place, keep: usize) -> Result<Vec<String>, Problem> {
+    let here: Vec<String> = names_in(store, place)?.collect();
     let mut forgotten = Vec::new();
     let mut releases = 0;
-    let mut names = BTreeSet::new();
-    for (index, run) in runs_in(store, place)?.enumerate() {
-        let run = run?;
+    if here.len() <= keep {
+        return Ok(forgotten);
+    }
+    for (index, name) in here.into_iter().enumerate() {
+        // Between what may be needed and what may be forgotten nothing has to be read.
+        if releases >= 2 && index < keep {
+            continue;
+        }
+        let Some(run) = replay(store, &name)? else { continue };
         let succeeded = run.outcome == Some(RunOutcome::Succeeded);
         let needed =
             (succeeded && releases < 2) || run.outcome.is_none() || (releases == 0 && run.left().next().is_some());
@@ -167,17 +174,17 @@ pub fn prune(store: &dyn Store, place: &Place, keep: usize) -> Result<Vec<String
             releases += 1;
         }
         if index >= keep && !needed {
-            names.insert(run.run);
+            forgotten.push(name);
         }
     }
-    for run in names {
-        store.remove(&run).map_err(|error| {
+    for run in forgotten.iter().rev() {
+        store.remove(run).map_err(|error| {
             Problem::new(Code::JournalUnwritable, format!("run `{run}` cannot be forgotten"))
                 .because(error)
                 .with_note("the run that ended just now is not touched by this")
                 .with_hint("mend the permissions of `.windlass/runs`")
         })?;
-        forgotten.push(run);
     }
+    forgotten.reverse();
     Ok(forgotten)
 }
