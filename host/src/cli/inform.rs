@@ -189,11 +189,14 @@ fn write_newest(text: &mut String, run: &PastRun, under_way: bool) {
             StepOutcome::Unknown if under_way => "is at work",
             StepOutcome::Unknown if step.reverting => "taking it back was cut off",
             StepOutcome::Unknown => "it was cut off, and nobody knows how far it came",
-            StepOutcome::RevertFailed => "revert-failed",
+            StepOutcome::RevertFailed => "could not be taken back",
             StepOutcome::Cancelled => "cancelled",
             _ => continue,
         };
         let _ = writeln!(text, "          step `{}`: {state}", step.id);
+        if let Some(trouble) = step.trouble.as_ref().filter(|_| step.outcome == StepOutcome::RevertFailed) {
+            let _ = writeln!(text, "          {}", trouble.what);
+        }
     }
 }
 

@@ -325,27 +325,27 @@ fn what_to_take_back(common: &Common, arguments: &RollbackArguments, project: &P
             ));
         }
     }
-    let mut runs = Vec::new();
+    let mut runs: Vec<PastRun> = Vec::new();
     let mut target = None;
-    let mut released = false;
+    let has_left = |runs: &[PastRun]| runs.iter().any(|run| run.left().next().is_some());
     for run in history::runs_in(&project.journals, &place)? {
         let run = run?;
         let succeeded = run.outcome == Some(RunOutcome::Succeeded);
         let reached = match &arguments.to {
             Some(to) => run.run == *to,
-            // To the release before the newest that changed anything; to the newest where later runs left something.
-            None => succeeded && (released || !runs.is_empty()),
+            // To the release before the newest that has left anything; to the newest where later runs have.
+            None => succeeded && has_left(&runs),
         };
         if reached {
             target = Some(run);
             break;
         }
-        if run.left().next().is_some() {
-            released |= succeeded;
+        // Also one that changed nothing: it says that a release is live which will not be.
+        if succeeded || run.outcome.is_none() || run.left().next().is_some() {
             runs.push(run);
         }
     }
-    if runs.is_empty() {
+    if !has_left(&runs) {
         return Err(not_resumable(
             format!("there is nothing to take back in `{}`", place.environment),
             "no run has left anything there that was not taken back".into(),

@@ -26,7 +26,7 @@ pub struct PastStep {
     pub duration_ms: u64,
     /// Whether it is to be tried again after its last failure.
     pub again: bool,
-    /// Why its last attempt failed.
+    /// Why its last attempt failed, or taking it back did.
     pub trouble: Option<Trouble>,
     /// What it left for taking it back, in order.
     pub records: Vec<Value>,
@@ -198,7 +198,14 @@ impl PastRun {
                 self.variables = variables;
             }
             Event::DeploymentCreated { id, url } => self.deployment = Some(Deployed { id, url }),
-            Event::RunResumed { .. } => self.reopen(self.outcome.is_some()),
+            Event::RunResumed { .. } => {
+                // What failed before the run ended has its chance again; what it was cut off after, goes its way.
+                if self.outcome.is_some() && self.turned.is_none() {
+                    let failed = self.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Failed);
+                    failed.for_each(|step| step.outcome = StepOutcome::NotRun);
+                }
+                self.reopen(self.outcome.is_some());
+            }
             Event::RollbackStarted { to, keep, .. } => {
                 let asked = matches!(self.turned, Some(Turned::Asked { .. }));
                 self.reopen(self.outcome.is_some() || !asked);
@@ -298,9 +305,10 @@ impl PastRun {
                 step.kept = true;
                 step.reverting = false;
             }
-            Event::RevertFailed { step, .. } => {
+            Event::RevertFailed { step, trouble, .. } => {
                 let step = step!(step);
                 step.outcome = StepOutcome::RevertFailed;
+                step.trouble = Some(trouble);
                 step.reverting = false;
             }
             _ => {}

@@ -172,6 +172,36 @@ fn a_run_goes_on_after_its_end_where_something_is_left_of_it() {
 }
 
 #[test]
+fn a_step_that_failed_has_its_chance_again_only_after_the_end_of_the_run() {
+    let store = Memory::default();
+    let trouble = crate::event::Trouble {
+        code: "step-failed".into(),
+        detail: None,
+        what: "it failed".into(),
+        causes: vec![],
+        note: None,
+        hint: None,
+    };
+    let failed = Event::StepFailed {
+        step: "a".into(),
+        attempt: 1,
+        trouble,
+        usages: vec![],
+        report: vec![],
+        duration_ms: 1,
+        again: false,
+    };
+    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2 };
+    let outcome = |events: &[Event]| run(&store, "1", events).step("a").expect("a step").outcome;
+    let cut_off = [started("a", 1), failed.clone(), resumed.clone()];
+    assert_eq!(outcome(&cut_off), StepOutcome::Failed, "the run goes where it was going");
+    let ended = [started("a", 1), failed.clone(), finished(RunOutcome::Failed, false), resumed.clone()];
+    assert_eq!(outcome(&ended), StepOutcome::NotRun);
+    let turned = [started("a", 1), record("a"), failed, Event::RunTurned { step: Some("a".into()) }, resumed];
+    assert_eq!(outcome(&turned), StepOutcome::Failed);
+}
+
+#[test]
 fn a_release_that_was_taken_back_is_not_live() {
     let store = Memory::default();
     let release = [started("a", 1), record("a"), succeeded("a"), finished(RunOutcome::Succeeded, true)];

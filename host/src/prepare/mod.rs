@@ -461,12 +461,6 @@ impl Prepared {
     #[must_use]
     pub fn deployment(&self) -> Deployment {
         let begun = self.facts.begun.as_deref();
-        let outcome = |id: &str| begun.and_then(|run| run.step(id)).map_or(StepOutcome::NotRun, |step| step.outcome);
-        let steps = self.steps.iter().map(|step| StepState {
-            id: step.step.id.as_str().to_owned(),
-            plugin: step.plugin.name().to_owned(),
-            outcome: outcome(step.step.id.as_str()),
-        });
         Deployment {
             subject: self.facts.subject.clone(),
             url: self.facts.url.clone(),
@@ -481,8 +475,21 @@ impl Prepared {
             }),
             outcome: None,
             problem: None,
-            steps: if begun.is_some() { steps.collect() } else { Vec::new() },
+            steps: if begun.is_some() { self.states() } else { Vec::new() },
         }
+    }
+
+    /// How far the steps have come before this process does anything to them.
+    #[must_use]
+    pub fn states(&self) -> Vec<StepState> {
+        let begun = self.facts.begun.as_deref();
+        let outcome = |id: &str| begun.and_then(|run| run.step(id)).map_or(StepOutcome::NotRun, |step| step.outcome);
+        let state = |step: &PreparedStep| StepState {
+            id: step.step.id.as_str().to_owned(),
+            plugin: step.plugin.name().to_owned(),
+            outcome: outcome(step.step.id.as_str()),
+        };
+        self.steps.iter().map(state).collect()
     }
 }
 

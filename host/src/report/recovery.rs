@@ -75,7 +75,8 @@ pub fn taking_back(runs: &[PastRun], to: Option<&PastRun>, keep: &[String], styl
             None => ", which was cut off",
             Some(_) => ", which did not succeed",
         };
-        let _ = writeln!(text, "  {} {}{state}", run.run, run.subject.version);
+        let nothing = if run.left().next().is_none() { ", which left nothing" } else { "" };
+        let _ = writeln!(text, "  {} {}{state}{nothing}", run.run, run.subject.version);
         for step in run.left().rev() {
             let id = &step.id;
             let _ = if keep.contains(id) {

@@ -18,7 +18,7 @@ use crate::config::{OnCancel, OnFailure};
 use crate::event::{Event, Finding, ReportItem, RunOutcome, StepOutcome, Trouble};
 use crate::history::{PastRun, PastStep, Turned};
 use crate::plan::PlannedStep;
-use crate::plugin::{Answer, Call, CallFailure, Effect, Function, Outcome, StepState};
+use crate::plugin::{Answer, Call, CallFailure, Effect, Function, Outcome};
 use crate::policy::{Phase, Usage};
 use crate::prepare::{Prepared, PreparedStep};
 use crate::problem::{Code, Problem};
@@ -137,17 +137,7 @@ pub async fn run(
     let begun = prepared.facts.begun.clone();
     let mut deployment = prepared.deployment();
     deployment.run = run.to_owned();
-    if deployment.steps.is_empty() {
-        deployment.steps = prepared
-            .steps
-            .iter()
-            .map(|step| StepState {
-                id: step.step.id.as_str().to_owned(),
-                plugin: step.plugin.name().to_owned(),
-                outcome: StepOutcome::NotRun,
-            })
-            .collect();
-    }
+    deployment.steps = prepared.states();
     let started = Instant::now();
     let mut machine = Machine {
         shared: Arc::new(Shared::new(deployment, begun.as_deref())),
@@ -364,7 +354,7 @@ impl Machine<'_> {
 
     /// Whether anything that the steps up to `last` have recorded was not taken back.
     fn is_left(&self, last: usize) -> bool {
-        self.prepared.steps[..=last].iter().any(|step| {
+        self.prepared.steps.iter().take(last + 1).any(|step| {
             self.shared.has_records(step.step.id.as_str()) && self.result_of(step).outcome != StepOutcome::Reverted
         })
     }

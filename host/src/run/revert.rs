@@ -25,7 +25,8 @@ enum Reverted {
 impl Machine<'_> {
     /// A cancellation: take back what was done if the config says so.
     pub(super) async fn cancel(&mut self, last: usize) -> Result<RunOutcome, Problem> {
-        if self.options.on_cancel == OnCancel::Rollback {
+        let turned = self.begun.as_deref().is_some_and(|run| run.turned.is_some());
+        if turned || self.options.on_cancel == OnCancel::Rollback {
             match self.turn(last, None).await? {
                 RunOutcome::RollbackFailed => return Ok(RunOutcome::RollbackFailed),
                 _ => return Ok(RunOutcome::Cancelled),
