@@ -127,10 +127,14 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
                 _ => None,
             };
             let newest = here.first().copied();
-            let next = advice(&place, newest, holder.is_some());
+            // What came after the release that is live, and is not settled, is what somebody has to know of.
+            let since = || here.iter().copied().take_while(|run| run.outcome != Some(RunOutcome::Succeeded));
+            let open = since().find(|run| is_open(run));
+            let shown = open.or(newest);
+            let next = advice(&place, shown, shown.map(|run| &run.run) == newest.map(|run| &run.run), holder.is_some());
             places.push(json!({
                 "environment": name, "component": component, "url": environment.url,
-                "live": live.map(|run| as_json(run)), "newest": newest.map(as_json),
+                "live": live.map(|run| as_json(run)), "newest": newest.map(as_json), "open": open.map(as_json),
                 "running": holder.is_some(), "holder": holder, "next": next,
             }));
             let title = component.as_ref().map_or_else(|| name.to_owned(), |component| format!("{name} ({component})"));
@@ -146,10 +150,10 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
                 ),
                 None => writeln!(text, "  live    nothing that is known of"),
             };
-            if let Some(run) = newest
+            if let Some(run) = shown
                 && (run.outcome != Some(RunOutcome::Succeeded) || holder.is_some())
             {
-                write_newest(&mut text, run, holder.is_some_and(|holder| holder.run == run.run));
+                write_run(&mut text, run, holder.is_some_and(|holder| holder.run == run.run));
             }
             if let Some(holder) = holder {
                 let _ = writeln!(
@@ -168,15 +172,21 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The newest run, and those of its steps that somebody has to know of.
-fn write_newest(text: &mut String, run: &PastRun, under_way: bool) {
+/// Whether something about a run is not settled: it has not ended, or has left something that was not taken back, or what is
+/// live again since it was taken back is not as it must be.
+fn is_open(run: &PastRun) -> bool {
+    matches!(run.outcome, None | Some(RunOutcome::RollbackFailed)) || run.left().next().is_some()
+}
+
+/// A run, and those of its steps that somebody has to know of.
+fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
     let state = match run.outcome {
         None if under_way && run.turned.is_some() => "is being taken back",
         None if under_way => "is under way",
         None => "was cut off",
         outcome => word(outcome),
     };
-    let _ = writeln!(text, "  newest  {} {state}, {} since {}", run.run, run.subject.version, run.started);
+    let _ = writeln!(text, "  run     {} {state}, {} since {}", run.run, run.subject.version, run.started);
     if run.outcome.is_none() {
         let _ = writeln!(text, "          it was heard of last at {}", run.last);
     }
@@ -206,9 +216,9 @@ fn left_nothing(run: &PastRun) -> bool {
 }
 
 /// What a person should do now.
-fn advice(place: &Place, newest: Option<&PastRun>, held: bool) -> String {
+fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> String {
     let options = place.options();
-    let Some(run) = newest else {
+    let Some(run) = run else {
         return if held {
             "wait for the run to end".into()
         } else {
@@ -233,6 +243,8 @@ fn advice(place: &Place, newest: Option<&PastRun>, held: bool) -> String {
             format!("a person has to look: not everything could be taken back; {rollback} tries the rest again")
         }
         Some(RunOutcome::RollbackFailed) => "a person has to look: what is live again does not pass its checks".into(),
+        // What came after it would be in the way of going on.
+        _ if !is_newest => format!("a later run came after it; {rollback} takes back what it left"),
         None if run.turned.is_some() => format!("{resume} goes on taking it back"),
         _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
         Some(RunOutcome::Failed) if !left && run.reason.as_deref() != Some(Code::CutOff.word()) => {
