@@ -7,11 +7,13 @@
 //! What becomes of the group:
 //! - the program ends: what it left running in its group is asked to end (SIGTERM) and killed after [`GRACE`], unless
 //!   `background`; a program that leaves the group, as daemons do, is not found;
-//! - its timeout passes, or the caller's `stop` comes: the group is asked to end and killed after [`GRACE`];
+//! - its timeout passes: the group is asked to end and killed after [`GRACE`];
+//! - the caller's `stop` comes: the group is asked to end and killed after the caller's `grace`;
 //! - the future is dropped: the group is killed at once. Whoever drops it goes on, perhaps to take the work back, and
 //!   nothing may still be at work then. Where there is time to be polite, use `stop`.
 //!
-//! On Windows a job object takes the group's place, and it is always killed at once.
+//! A group is asked once, since many programs take being asked again for impatience and end without tidying up. What it
+//! writes until its end is heard. On Windows a job object takes the group's place, and it is always killed at once.
 
 mod environment;
 mod group;
@@ -21,6 +23,7 @@ mod pipe;
 pub use environment::{baseline, baseline_names, find_program, toolchain_variables};
 pub use leftover::{Leftover, end_leftovers};
 
+use futures_util::FutureExt;
 use group::Group;
 use pipe::Pipe;
 use std::ffi::OsString;
@@ -33,7 +36,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, Command};
 use tokio::time::Instant;
 
-/// How long a group has between being asked to end and being killed.
+/// How long a group has between being asked to end and being killed, where the caller of [`run_until`] does not say.
 pub const GRACE: Duration = Duration::from_secs(2);
 
 /// The most that is read at once, in bytes, and so the most that one call of `on_output` gets.
@@ -138,16 +141,18 @@ pub enum Error {
 /// # Errors
 /// Where it could not be started. How it ended is not an error.
 pub async fn run(spawn: Spawn, on_output: impl FnMut(Stream, &[u8])) -> Result<Completion, Error> {
-    run_until(spawn, std::future::pending(), on_output).await
+    run_until(spawn, std::future::pending(), GRACE, on_output).await
 }
 
-/// As [`run`]; when `stop` comes first, the child is asked to end, and killed after [`GRACE`].
+/// As [`run`]; when `stop` comes first, the child and its group are asked to end, and what is left of them after `grace` is
+/// killed.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn run_until(
     spawn: Spawn,
     stop: impl Future<Output = ()>,
+    grace: Duration,
     on_output: impl FnMut(Stream, &[u8]),
 ) -> Result<Completion, Error> {
     check(&spawn)?;
@@ -166,29 +171,49 @@ pub async fn run_until(
         limit: spawn.capture,
         on_output,
     };
-    let deadline = spawn.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let status = match running.pump(&mut group, deadline, stop).await.map_err(system)? {
-        Pumped::Ended(status) => status,
-        why => {
-            running.kept.timed_out = matches!(why, Pumped::TimedOut);
-            running.kept.stopped = matches!(why, Pumped::Stopped);
-            running.input = None;
-            if group.ask_to_end() {
-                // Its last words are heard.
-                let grace = Some(Instant::now() + GRACE);
-                match running.pump(&mut group, grace, std::future::pending()).await.map_err(system)? {
-                    Pumped::Ended(status) => status,
-                    _ => group.kill().await.map_err(system)?,
-                }
-            } else {
-                group.kill().await.map_err(system)?
+    let stop = stop.fuse();
+    tokio::pin!(stop);
+    let mut deadline = spawn.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut asked = false;
+    let status = loop {
+        let patience = match running.pump(group.ended(), deadline, &mut stop).await {
+            Pumped::Ended(status) => break status.map_err(system)?,
+            Pumped::TimedOut if asked => break group.kill().await.map_err(system)?,
+            Pumped::TimedOut => {
+                running.kept.timed_out = true;
+                GRACE
             }
+            Pumped::Stopped => {
+                running.kept.stopped = true;
+                grace
+            }
+        };
+        running.input = None;
+        let hears = asked || group.ask_to_end();
+        deadline = Some(sooner(deadline.filter(|_| asked), Instant::now() + patience));
+        asked = true;
+        if !hears {
+            break group.kill().await.map_err(system)?;
         }
     };
-    if spawn.background && !running.kept.timed_out && !running.kept.stopped {
+    if spawn.background && !asked {
         group.leave();
     } else {
-        running.kept.left = group.end_rest().await;
+        let mut deadline = sooner(deadline.filter(|_| asked), Instant::now() + GRACE);
+        // What is left may have last words as well.
+        loop {
+            match running.pump(group.end_rest(deadline, asked), None, &mut stop).await {
+                Pumped::Ended(left) => {
+                    running.kept.left = left;
+                    break;
+                }
+                Pumped::Stopped | Pumped::TimedOut => {
+                    running.kept.stopped = true;
+                    deadline = sooner(Some(deadline), Instant::now() + grace);
+                    asked = true;
+                }
+            }
+        }
     }
     running.drain().await;
     let mut completion = running.kept;
@@ -196,9 +221,13 @@ pub async fn run_until(
     Ok(completion)
 }
 
+fn sooner(one: Option<Instant>, other: Instant) -> Instant {
+    one.map_or(other, |one| one.min(other))
+}
+
 /// Why a pump ended.
-enum Pumped {
-    Ended(ExitStatus),
+enum Pumped<T> {
+    Ended(T),
     TimedOut,
     Stopped,
 }
@@ -215,16 +244,15 @@ struct Running<F> {
 }
 
 impl<F: FnMut(Stream, &[u8])> Running<F> {
-    /// Moves bytes until the child itself ends, the deadline passes or `stop` comes. The end of its output is not waited
-    /// for: what it left running may hold the other ends of the pipes for ever.
-    async fn pump(
+    /// Moves bytes until what is waited for has ended, the deadline passes or `stop` comes. The end of the output is not
+    /// waited for: what the child left running may hold the other ends of the pipes for ever.
+    async fn pump<T>(
         &mut self,
-        group: &mut Group,
+        ended: impl Future<Output = T>,
         deadline: Option<Instant>,
         stop: impl Future<Output = ()>,
-    ) -> io::Result<Pumped> {
+    ) -> Pumped<T> {
         let Self { out, error, buffers, input, kept, limit, on_output } = self;
-        let ended = group.ended();
         let late = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -241,9 +269,9 @@ impl<F: FnMut(Stream, &[u8])> Running<F> {
         tokio::pin!(ended, late, feed, stop);
         loop {
             tokio::select! {
-                status = &mut ended => return status.map(Pumped::Ended),
-                () = &mut late => return Ok(Pumped::TimedOut),
-                () = &mut stop => return Ok(Pumped::Stopped),
+                ended = &mut ended => return Pumped::Ended(ended),
+                () = &mut late => return Pumped::TimedOut,
+                () = &mut stop => return Pumped::Stopped,
                 () = &mut feed => {}
                 read = next(out, &mut buffers.0) => match read {
                     Ok(1..) => keep(Stream::Out, &buffers.0[..read.unwrap_or_default()], kept, *limit, on_output),

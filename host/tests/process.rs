@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
-use windlass::process::{Completion, Error, Spawn, Stream, find_program, run, run_until};
+use windlass::process::{Completion, Error, GRACE, Spawn, Stream, find_program, run, run_until};
 
 /// Longer than anything takes, and short enough to fail.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -160,7 +160,8 @@ async fn who_is_asked_to_stop_may_say_its_last_words() {
     let mut ready = Some(ready);
     let script = shell("trap 'echo bye; exit 7' TERM; sleep 1000 & echo ready; wait", Path::new("/"));
     let stop = async move { drop(stop.await) };
-    let completion = run_until(script, stop, |_, _| ready.take().map_or((), |ready| ready.send(()).unwrap_or(())));
+    let completion =
+        run_until(script, stop, GRACE, |_, _| ready.take().map_or((), |ready| ready.send(()).unwrap_or(())));
     let completion = tokio::time::timeout(PATIENCE, completion).await.expect("in time").expect("it starts");
     assert_eq!((completion.code, completion.stopped, completion.timed_out), (Some(7), true, false));
     assert_eq!(completion.stdout, b"ready\nbye\n");
@@ -172,9 +173,44 @@ async fn who_does_not_listen_is_killed() {
     let mut ready = Some(ready);
     let script = shell("trap '' TERM; echo ready; while :; do sleep 1; done", Path::new("/"));
     let stop = async move { drop(stop.await) };
-    let completion = run_until(script, stop, |_, _| ready.take().map_or((), |ready| ready.send(()).unwrap_or(())));
+    let completion =
+        run_until(script, stop, GRACE, |_, _| ready.take().map_or((), |ready| ready.send(()).unwrap_or(())));
     let completion = tokio::time::timeout(PATIENCE, completion).await.expect("in time").expect("it starts");
     assert_eq!((completion.signal, completion.stopped), (Some(9), true));
+}
+
+#[tokio::test]
+async fn a_group_is_asked_once_and_heard_until_its_end() {
+    let (ready, stop) = tokio::sync::oneshot::channel();
+    let mut ready = Some(ready);
+    // The first program ends at once, and what it started takes its time: much longer than until it could be asked again.
+    let rest = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done";
+    let script = shell(&format!("sh -c \"{rest}\" & wait"), Path::new("/"));
+    let stop = async move { drop(stop.await) };
+    let grace = Duration::from_millis(500);
+    let completion =
+        run_until(script, stop, grace, |_, _| ready.take().map_or((), |ready| ready.send(()).unwrap_or(())));
+    let completion = tokio::time::timeout(PATIENCE, completion).await.expect("in time").expect("it starts");
+    assert_eq!((completion.signal, completion.stopped, completion.left), (Some(15), true, true));
+    assert_eq!(String::from_utf8_lossy(&completion.stdout), "ready\nasked\n");
+}
+
+#[tokio::test]
+async fn what_is_left_running_is_given_no_more_time_than_the_caller_has() {
+    let directory = Directory::new("hurry");
+    let alive = directory.pipe("alive");
+    let (ready, stop) = tokio::sync::oneshot::channel();
+    let mut ready = Some(ready);
+    nix::unistd::mkfifo(&directory.0.join("go"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let rest = "trap 'echo asked' TERM; exec 9>alive; echo >go; while :; do sleep 0.01; done";
+    let script = shell(&format!("sh -c \"{rest}\" & read line <go"), &directory.0);
+    let stop = async move { drop(stop.await) };
+    // It is asked because the first program has ended. It says so, and then there is no time.
+    let completion =
+        run_until(script, stop, Duration::ZERO, |_, _| ready.take().map_or((), |ready| ready.send(()).unwrap_or(())));
+    let completion = tokio::time::timeout(PATIENCE, completion).await.expect("in time").expect("it starts");
+    assert_eq!((completion.code, completion.stopped), (Some(0), true));
+    assert_gone(&alive);
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use super::bindings::StepPre;
 use super::bindings::exports::windlass::plugin::lifecycle::Description;
 use super::engine::Runtime;
-use super::host::{MemoryExceeded, Services, State, Surroundings};
+use super::host::{MemoryExceeded, Services, State, Stopped, Surroundings};
+use super::stop::Stop;
 use super::{Plugin, backtrace, bindings, convert};
 pub use crate::event::Verdict;
 use crate::policy::{Capability, Gate, Usage};
@@ -72,6 +73,8 @@ pub struct Call<'a> {
     pub surroundings: Arc<dyn Surroundings>,
     /// What every call of the run has in common.
     pub services: Arc<Services>,
+    /// When it is told to stop.
+    pub stop: Stop,
 }
 
 /// What an intent does to the world.
@@ -141,6 +144,8 @@ pub enum CallFailure {
     Failed(convert::Failure),
     /// It took too long and was stopped.
     TimedOut(Duration),
+    /// It was told to stop. Its children have ended, or were killed.
+    Stopped,
     /// It wanted more memory than it may have.
     OutOfMemory(usize),
     /// It crashed.
@@ -178,6 +183,10 @@ impl CallFailure {
             )
             .because("it was stopped, and what it had started with it")
             .with_hint("give the step a longer `timeout` if it needs one"),
+            Self::Stopped => {
+                Problem::new(Code::Cancelled, format!("`{function}` of plugin `{plugin}` was told to stop"))
+                    .because("the run was cancelled")
+            }
             Self::OutOfMemory(limit) => Problem::new(
                 Code::StepTrapped,
                 format!("`{function}` of plugin `{plugin}` wanted more than {} MiB of memory", limit >> 20),
@@ -207,8 +216,8 @@ impl Plugin {
             Ok(runtime) => runtime,
             Err(problem) => return (Err(CallFailure::Refused(problem)), Vec::new()),
         };
-        let Call { function, config, records, gate, limits, surroundings, services } = call;
-        let state = match State::new(gate, &limits, surroundings, services, function, &self.locked_name()) {
+        let Call { function, config, records, gate, limits, surroundings, services, stop } = call;
+        let state = match State::new(gate, &limits, surroundings, services, function, &self.locked_name(), stop) {
             Ok(state) => state,
             Err(problem) => return (Err(CallFailure::Refused(problem)), Vec::new()),
         };
@@ -315,6 +324,7 @@ async fn enter<T>(
     work: impl AsyncFnOnce(&mut Store<State>, &bindings::Step) -> wasmtime::Result<T>,
 ) -> Result<T, CallFailure> {
     runtime.tick();
+    let (stop, children) = state.stop();
     let mut store = Store::new(&runtime.engine, state);
     store.limiter(|state| state.limiter());
     store.set_epoch_deadline(1);
@@ -324,18 +334,23 @@ async fn enter<T>(
         work(&mut store, &step).await
     };
     // On time-out the call is dropped where it stands: the guest at its next tick, a host function at once, and with it
-    // the children that it was waiting for.
-    let result = match tokio::time::timeout(time, work).await {
-        Ok(result) => result,
-        Err(_) => {
-            store.data_mut().finish();
-            return Err(CallFailure::TimedOut(time));
-        }
+    // the children that it was waiting for. Being told to stop comes first, so that the guest begins nothing more.
+    let result = tokio::select! {
+        biased;
+        () = stop.due(&children) => Err(CallFailure::Stopped),
+        result = tokio::time::timeout(time, work) => match result {
+            Ok(result) => Ok(result),
+            // It used up its time while its children were ending.
+            Err(_) if stop.is_told() => Err(CallFailure::Stopped),
+            Err(_) => Err(CallFailure::TimedOut(time)),
+        },
     };
     store.data_mut().finish();
-    result.map_err(|error| {
+    result?.map_err(|error| {
         if let Some(problem) = store.data_mut().take_fatal() {
             CallFailure::Refused(problem)
+        } else if error.downcast_ref::<Stopped>().is_some() {
+            CallFailure::Stopped
         } else if let Some(MemoryExceeded(limit)) = error.downcast_ref() {
             CallFailure::OutOfMemory(*limit)
         } else {

@@ -13,11 +13,13 @@ mod engine;
 mod host;
 mod inspect;
 mod load;
+mod stop;
 
 pub use cache::fill;
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
 pub use host::{Deployment, LiveRelease, Services, StepState, Surroundings};
 pub use load::{Plugin, Plugins};
+pub use stop::Stop;
 
 mod bindings {
     wasmtime::component::bindgen!({

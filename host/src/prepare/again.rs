@@ -9,7 +9,7 @@ use crate::event::{Listener, StepOutcome, Verdict, Witness};
 use crate::history::{PastRun, PastStep};
 use crate::lock::{LockedStep, LockedSteps};
 use crate::plan::{Plan, PlannedStep};
-use crate::plugin::{Answer, Call, Effect, Function, Plugin, Services};
+use crate::plugin::{Answer, Call, Effect, Function, Plugin, Services, Stop};
 use crate::policy::{Capability, Phase};
 use crate::problem::{Code, Problem};
 use serde_json::Value;
@@ -265,6 +265,7 @@ impl Prepared {
                 limits: step.limits(None),
                 surroundings: Arc::new(Looking::new(self, step, listener)),
                 services: self.services.clone(),
+                stop: Stop::never(),
             })
             .await;
         match answer {

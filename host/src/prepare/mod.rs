@@ -14,7 +14,7 @@ use crate::history::PastRun;
 use crate::lock::{Lock, LockedStep, LockedSteps, not_accepted};
 use crate::plan::{Plan, PlannedStep, SCHEMA};
 use crate::plugin::{
-    Answer, Call, Deployment, Effect, Function, Intent, Limits, LiveRelease, Plugin, Services, StepState,
+    Answer, Call, Deployment, Effect, Function, Intent, Limits, LiveRelease, Plugin, Services, StepState, Stop,
 };
 use crate::policy::{Capability, Gate, Phase, SecretUse};
 use crate::problem::{Code, Problem};
@@ -427,6 +427,8 @@ impl Prepared {
                 limits: step.limits(None),
                 surroundings: Arc::new(surroundings),
                 services: self.services.clone(),
+                // It changes nothing, so there is nothing to put in order: whoever does not want to wait drops it.
+                stop: Stop::never(),
             })
             .await;
         match answer {

@@ -83,30 +83,37 @@ impl Group {
 impl Group {
     /// Asks all of it to end; whether that can be done.
     pub(super) fn ask_to_end(&self) -> bool {
-        let _ = nix::sys::signal::killpg(self.id, nix::sys::signal::Signal::SIGTERM);
+        self.ask();
         true
     }
 
-    /// Ends what the child left in its group, and says whether it left anything. Immediate where it left nothing. The child
-    /// itself has been waited for, so its id names nothing but the group.
-    pub(super) async fn end_rest(&mut self) -> bool {
-        use crate::process::GRACE;
+    /// Whether there is anybody to ask.
+    fn ask(&self) -> bool {
+        use nix::sys::signal::{Signal, killpg};
+        // A stopped process hears nothing before it goes on.
+        killpg(self.id, Signal::SIGTERM).is_ok() && killpg(self.id, Signal::SIGCONT).is_ok()
+    }
+
+    fn is_alive(&self) -> bool {
+        self.reap();
+        nix::sys::signal::killpg(self.id, None).is_ok() && !self.only_zombies()
+    }
+
+    /// Ends what the child left in its group, at the latest at `deadline`, and says whether it left anything. Asks it to
+    /// end, unless it was `asked` already. Immediate where it left nothing. The child itself has been waited for, so its id
+    /// names nothing but the group. Can be dropped and begun again.
+    pub(super) async fn end_rest(&mut self, deadline: tokio::time::Instant, asked: bool) -> bool {
         use nix::sys::signal::{Signal, killpg};
         use std::time::Duration;
         self.reap();
-        let asked = killpg(self.id, Signal::SIGTERM);
-        // A stopped process hears nothing before it goes on.
-        let mut alive = asked.is_ok() && killpg(self.id, Signal::SIGCONT).is_ok();
+        let mut alive = if asked { self.is_alive() } else { self.ask() };
         let left = alive;
         let mut pause = Duration::from_millis(1);
-        let mut waited = Duration::ZERO;
-        while alive && waited < GRACE {
+        while alive && tokio::time::Instant::now() < deadline {
             // There is nothing to wait on: these are other people's children.
-            tokio::time::sleep(pause).await;
-            waited += pause;
+            tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + pause)).await;
             pause = (pause * 2).min(Duration::from_millis(50));
-            self.reap();
-            alive = killpg(self.id, None).is_ok() && !self.only_zombies();
+            alive = self.is_alive();
         }
         if alive {
             let _ = killpg(self.id, Signal::SIGKILL);
@@ -153,7 +160,7 @@ impl Group {
     }
 
     /// Ends what the child left in its job. Whether it left anything is not known here.
-    pub(super) async fn end_rest(&mut self) -> bool {
+    pub(super) async fn end_rest(&mut self, _: tokio::time::Instant, _: bool) -> bool {
         let _ = self.child.start_kill();
         self.over = true;
         false

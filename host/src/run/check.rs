@@ -2,9 +2,9 @@
 //! deployed, with the configuration of then.
 
 use super::surroundings::Running;
-use super::{Machine, milliseconds, told_to_stop};
+use super::{Machine, milliseconds};
 use crate::event::{Event, RunOutcome, Trouble};
-use crate::plugin::{Answer, Call, CallFailure, Function};
+use crate::plugin::{Answer, Call, CallFailure, Function, Stop};
 use crate::policy::Phase;
 use crate::prepare::PreparedStep;
 use crate::problem::{Code, Problem};
@@ -45,23 +45,19 @@ impl Machine<'_> {
         self.recorder.record(&Event::CheckStarted { step: id.clone() })?;
         let started = Instant::now();
         let surroundings = Arc::new(Running::new(check, 1, self.shared.clone(), self.recorder.clone()));
-        let call = check.plugin.call(Call {
-            function: Function::Apply,
-            config: check.config.as_deref().unwrap_or("{}"),
-            records: &[],
-            gate: check.gate(Phase::Apply),
-            limits: check.limits(None),
-            surroundings,
-            services: self.prepared.services.clone(),
-        });
-        let mut cancellation = self.cancellation.clone();
-        let (answer, usages) = tokio::select! {
-            answer = call => answer,
-            () = told_to_stop(&mut cancellation, 2) => {
-                let what = format!("check `{id}` was cut short by a second signal");
-                (Err(CallFailure::Refused(Problem::new(Code::Cancelled, what))), Vec::new())
-            }
-        };
+        let (answer, usages) = check
+            .plugin
+            .call(Call {
+                function: Function::Apply,
+                config: check.config.as_deref().unwrap_or("{}"),
+                records: &[],
+                gate: check.gate(Phase::Apply),
+                limits: check.limits(None),
+                surroundings,
+                services: self.prepared.services.clone(),
+                stop: Stop::at(self.cancellation.clone(), 2),
+            })
+            .await;
         let duration_ms = milliseconds(started.elapsed());
         let problem = match answer {
             Ok(Answer::Outcome(outcome)) => {
@@ -71,6 +67,9 @@ impl Machine<'_> {
             }
             Ok(_) => Problem::new(Code::Bug, "`apply` was answered with something else"),
             Err(CallFailure::Refused(problem)) if problem.code.ends_run() => return Err(problem),
+            Err(CallFailure::Stopped) => {
+                Problem::new(Code::Cancelled, format!("check `{id}` was cut short by a second signal"))
+            }
             Err(failure) => {
                 self.prepared.clean_problem(failure.into_problem(&check.plugin.locked_name(), Function::Apply.name()))
             }

@@ -18,7 +18,7 @@ use crate::config::{OnCancel, OnFailure};
 use crate::event::{Event, Finding, ReportItem, RunOutcome, StepOutcome, Trouble};
 use crate::history::{PastRun, PastStep, Turned};
 use crate::plan::PlannedStep;
-use crate::plugin::{Answer, Call, CallFailure, Effect, Function, Outcome};
+use crate::plugin::{Answer, Call, CallFailure, Effect, Function, Outcome, Stop};
 use crate::policy::{Phase, Usage};
 use crate::prepare::{Prepared, PreparedStep};
 use crate::problem::{Code, Problem};
@@ -485,25 +485,19 @@ impl Machine<'_> {
         let started = Instant::now();
         let surroundings = Arc::new(Running::new(step, attempt, self.shared.clone(), self.recorder.clone()));
         let limits = step.limits(self.left());
-        let call = step.plugin.call(Call {
-            function: Function::Apply,
-            config: step.config.as_deref().unwrap_or("{}"),
-            records: &[],
-            gate: step.gate(Phase::Apply),
-            limits,
-            surroundings: surroundings.clone(),
-            services: self.prepared.services.clone(),
-        });
-        let (answer, usages) = tokio::select! {
-            answer = call => answer,
-            () = told_to_stop(&mut self.cancellation, patience) => {
-                // The call is dropped here, and with it its children.
-                self.recorder.record(&Event::StepCancelled { step: id, attempt })?;
-                self.changed |= changes;
-                self.conclude(step, StepOutcome::Cancelled, attempt, started.elapsed());
-                return Ok(Attempt::Cancelled);
-            }
-        };
+        let (answer, usages) = step
+            .plugin
+            .call(Call {
+                function: Function::Apply,
+                config: step.config.as_deref().unwrap_or("{}"),
+                records: &[],
+                gate: step.gate(Phase::Apply),
+                limits,
+                surroundings: surroundings.clone(),
+                services: self.prepared.services.clone(),
+                stop: Stop::at(self.cancellation.clone(), patience),
+            })
+            .await;
         let took = started.elapsed();
         let failure = match answer {
             Ok(Answer::Outcome(outcome)) => {
@@ -514,6 +508,12 @@ impl Machine<'_> {
             }
             Ok(_) => CallFailure::Refused(Problem::new(Code::Bug, "`apply` was answered with something else")),
             Err(CallFailure::Refused(problem)) if problem.code.ends_run() => return Err(problem),
+            Err(CallFailure::Stopped) => {
+                self.recorder.record(&Event::StepCancelled { step: id, attempt })?;
+                self.changed |= changes;
+                self.conclude(step, StepOutcome::Cancelled, attempt, took);
+                return Ok(Attempt::Cancelled);
+            }
             Err(failure) => failure,
         };
         self.changed |= changes;

@@ -4,6 +4,8 @@
 
 use super::{Step, order, outcomes, project, text, until};
 use e2e::Project;
+use e2e::probe::Probe;
+use serde_json::json;
 use std::process::{Child, Command};
 
 /// Sends a signal by its name.
@@ -103,6 +105,96 @@ fn a_second_signal_cuts_reverts_short() {
     assert_eq!(outcomes(&output), "a succeeded, b revert-failed, c reverted");
     assert_eq!(output.result()["outcome"], "rollback-failed");
     assert_eq!(project.story().last().map(String::as_str), Some("run-finished"));
+}
+
+/// A run that is killed, in CI, while its step runs this script; the script says when by making the file `child`.
+fn stopped(script: &str) -> (Project, e2e::Output) {
+    let project = project(&[Step::marks("a").run(script), Step::marks("b")]);
+    let run = started(&project, &[("CI", "true")]);
+    waits_for(&project, "child");
+    signal("TERM", run.id());
+    let output = project.finish(run).exits(12);
+    assert_eq!(outcomes(&output), "a cancelled, b not-run");
+    (project, output)
+}
+
+#[test]
+fn a_child_that_is_told_to_stop_has_its_last_words() {
+    let (project, output) = stopped(&format!(
+        "trap 'kill $!; echo bye >> order; echo these are my last words; exit 3' TERM; {} & wait",
+        for_ever("child")
+    ));
+    assert_eq!(order(&project), "bye");
+    assert!(output.stderr.contains("these are my last words"), "{}", output.stderr);
+    assert!(!output.stderr.contains("was killed"), "{}", output.stderr);
+}
+
+#[test]
+fn a_child_that_does_not_listen_is_killed_with_all_that_it_started() {
+    let rest = "trap '' TERM; echo $$ > rest; while :; do sleep 600; done";
+    let script = format!("trap '' TERM; sh -c \"{}\" & {}; sleep 600", rest.replace('$', "\\$"), for_ever("child"));
+    let begin = std::time::Instant::now();
+    let (project, output) = stopped(&format!("{script}; echo more >> order"));
+    assert!(output.stderr.contains("`sh` did not end when it was asked to, and was killed"), "{}", output.stderr);
+    assert!(begin.elapsed() < std::time::Duration::from_secs(60));
+    ended(&project, "child");
+    ended(&project, "rest");
+    assert_eq!(order(&project), "");
+}
+
+#[test]
+fn a_second_signal_kills_at_once() {
+    let step =
+        Step::marks("a").run("trap 'echo > asked' TERM; echo $$ > part; mv part child; while :; do sleep 0.1; done");
+    let project = project(&[step]);
+    let run = started(&project, &[("CI", "true")]);
+    waits_for(&project, "child");
+    signal("INT", run.id());
+    waits_for(&project, "asked");
+    signal("INT", run.id());
+    let output = project.finish(run).exits(12);
+    ended(&project, "child");
+    assert_eq!(outcomes(&output), "a cancelled");
+    // That is said of who had its time and did not use it.
+    assert!(!output.stderr.contains("did not end when it was asked to"), "{}", output.stderr);
+}
+
+#[test]
+fn who_is_told_to_stop_begins_nothing_more() {
+    let exec = |program: &str| json!({ "kind": "exec", "program": program, "phases": ["apply"] });
+    let project = Probe::new()
+        .asks(exec("./first"))
+        .asks(exec("./second"))
+        .applies(json!({ "do": "exec", "program": "./first" }))
+        .applies(json!({ "do": "record", "value": "1" }))
+        .applies(json!({ "do": "exec", "program": "./second" }))
+        .project()
+        // It ends as if nothing had happened.
+        .file("first", &format!("#!/bin/sh\ntrap 'kill $!; exit 0' TERM\n({}) & wait\n", for_ever("child")))
+        .file("second", "#!/bin/sh\necho second >> order\n")
+        .locked();
+    let run = started(&project, &[("CI", "true")]);
+    waits_for(&project, "child");
+    signal("TERM", run.id());
+    let output = project.finish(run).exits(12);
+    assert_eq!(outcomes(&output), "probe cancelled");
+    assert_eq!(order(&project), "");
+    // Not even what takes no time.
+    let story = project.story();
+    assert!(!story.iter().any(|event| event.starts_with("record-appended")), "{story:?}");
+}
+
+#[test]
+fn a_step_that_is_told_to_stop_is_not_tried_again() {
+    let step = Step::marks("a")
+        .run(&format!("echo try >> order; trap 'exit 1' TERM; ({}) & wait", for_ever("child")))
+        .key("retry = { attempts = 3, backoff = \"1ms\" }");
+    let project = project(&[step]);
+    let run = started(&project, &[("CI", "true")]);
+    waits_for(&project, "child");
+    signal("TERM", run.id());
+    let output = project.finish(run).exits(12);
+    assert_eq!((order(&project).as_str(), &output.result()["steps"][0]["attempts"]), ("try", &json!(1)));
 }
 
 #[test]

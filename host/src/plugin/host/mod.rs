@@ -17,6 +17,7 @@ pub use run::{Deployment, LiveRelease, StepState};
 
 use super::bindings::windlass::plugin::types as wit;
 use super::call::{Function, Limits};
+use super::stop::{Children, Stop};
 use crate::event::{Level, ReportItem};
 use crate::policy::{Access, Denial, Gate, Phase, Question};
 use crate::problem::Problem;
@@ -83,6 +84,18 @@ impl std::fmt::Display for MemoryExceeded {
 
 impl std::error::Error for MemoryExceeded {}
 
+/// The call was told to stop while it waited for a child, which has ended.
+#[derive(Debug)]
+pub(super) struct Stopped;
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the call was told to stop")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
 /// Something ended the call for a reason that is not the guest's.
 #[derive(Debug)]
 struct Ended;
@@ -136,6 +149,8 @@ pub(super) struct State {
     services: Arc<Services>,
     function: Option<Function>,
     plugin: String,
+    stop: Stop,
+    children: Children,
     fatal: Option<Problem>,
     /// What is left of [`KEPT`].
     kept: usize,
@@ -167,8 +182,10 @@ impl State {
         services: Arc<Services>,
         function: Function,
         plugin: &str,
+        stop: Stop,
     ) -> Result<Self, Problem> {
-        Self::make(gate, limits, Some(surroundings), services, Some(function), plugin)
+        let state = Self::make(gate, limits, Some(surroundings), services, Some(function), plugin)?;
+        Ok(Self { stop, ..state })
     }
 
     /// For `describe` and `requires`, which have no host.
@@ -203,6 +220,8 @@ impl State {
             services,
             function,
             plugin: plugin.to_owned(),
+            stop: Stop::never(),
+            children: Children::default(),
             fatal: None,
             kept: KEPT,
             reported: REPORTED,
@@ -217,6 +236,11 @@ impl State {
 
     pub(super) fn gate(&self) -> Arc<Mutex<Gate>> {
         self.gate.clone()
+    }
+
+    /// When the call is told to stop, and what it waits for.
+    pub(super) fn stop(&self) -> (Stop, Children) {
+        (self.stop.clone(), self.children.clone())
     }
 
     /// Hand on what the log still holds back.

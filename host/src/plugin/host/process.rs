@@ -1,9 +1,10 @@
 //! Running granted programs.
 
-use super::{State, broken_promise, locked};
+use super::{State, Stopped, broken_promise, locked};
 use crate::event::Level;
 use crate::plugin::bindings::windlass::plugin::process as interface;
 use crate::plugin::bindings::windlass::plugin::types as wit;
+use crate::plugin::stop::GRACE;
 use crate::policy::{Capability, Question};
 use crate::process::{self, Spawn};
 use std::ffi::OsString;
@@ -23,6 +24,9 @@ fn unavailable(code: &str, message: String) -> wit::Failure {
         note: None,
     }
 }
+
+/// The number of SIGKILL, the same everywhere.
+const KILLED: i32 = 9;
 
 /// A directory of its own for a child's temporary files, gone with it.
 struct Temporary(std::path::PathBuf);
@@ -91,6 +95,9 @@ impl interface::Host for State {
         &mut self,
         command: interface::Command,
     ) -> wasmtime::Result<Result<interface::Completion, wit::Failure>> {
+        if self.stop.is_told() {
+            return Err(wasmtime::Error::new(Stopped));
+        }
         let names: Vec<String> = command.variables.iter().map(|(name, _)| name.clone()).collect();
         let question = Question::Exec {
             program: &command.program,
@@ -139,12 +146,22 @@ impl interface::Host for State {
         let stream = spawn.capture.is_none();
         let output = self.output.clone();
         locked(&output).take_tail();
-        let result = process::run(spawn, |from, bytes| {
+        let child = self.children.begin();
+        let result = process::run_until(spawn, self.stop.told(), GRACE, |from, bytes| {
             let mut output = locked(&output);
             if stream { output.write(from, bytes) } else { output.keep(from, bytes) }
         })
         .await;
+        drop(child);
         let tail = locked(&output).take_tail();
+        // Also where the child came to its end by itself: what the guest would do next is not begun any more.
+        if self.stop.is_told() {
+            if result.as_ref().is_ok_and(|done| done.stopped && done.signal == Some(KILLED)) {
+                let words = format!("`{}` did not end when it was asked to, and was killed", command.program);
+                locked(&output).message(Level::Warn, &words);
+            }
+            return Err(wasmtime::Error::new(Stopped));
+        }
         if result.as_ref().is_ok_and(|done| done.left && !done.timed_out) {
             let words =
                 format!("what `{}` left running was ended; `background = true` would let it stay", command.program);
