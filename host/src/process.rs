@@ -17,11 +17,9 @@
 
 mod environment;
 mod group;
-mod leftover;
 mod pipe;
 
-pub use environment::{baseline, baseline_names, find_program, toolchain_variables};
-pub use leftover::{Leftover, end_leftovers};
+pub use environment::{Mark, baseline, baseline_names, find_program, toolchain_variables};
 
 use futures_util::FutureExt;
 use group::Group;

@@ -114,6 +114,52 @@ fn a_child_sees_what_was_granted_and_nothing_else_of_the_job() {
 }
 
 #[test]
+fn a_child_is_told_on_which_effect_it_is_at_work() {
+    let marks = |result: &str| -> Vec<String> {
+        let said = result.split_once("out=").expect("an output").1.split_once(" err=").expect("an end").0;
+        let mut marks: Vec<String> =
+            said.lines().filter(|line| line.starts_with("WINDLASS_")).map(Into::into).collect();
+        marks.sort();
+        marks
+    };
+    let env = json!({ "do": "exec", "program": "env" });
+    let asks = |background: bool| {
+        Probe::new().asks(json!({ "kind": "exec", "program": "env", "background": background, "phases": ALL }))
+    };
+    let run = |probe: Probe, code: i32| {
+        // What the job itself is at work on is no matter.
+        let project =
+            probe.project().variable("WINDLASS_RUN", "not-this").variable("WINDLASS_BACKGROUND", "1").locked();
+        let _ = project.windlass("run").exits(code);
+        let id = project.event("run-started")["run"].as_str().expect("an id").to_owned();
+        (project, format!("WINDLASS_RUN={id}"))
+    };
+    let (project, id) = run(asks(false).plans(env.clone()).applies(env.clone()), 0);
+    assert_eq!(marks(&project.results()[0]), ["WINDLASS_ATTEMPT=1", &id, "WINDLASS_STEP=probe"]);
+    assert_eq!(marks(&project.planned()[0]), Vec::<String>::new(), "a plan has no effect");
+    let (project, id) = run(asks(false).reverts(env.clone()).turns(), 10);
+    assert_eq!(marks(&project.reverted()), ["WINDLASS_ATTEMPT=1", &id, "WINDLASS_STEP=probe"]);
+    let (project, id) = run(asks(true).applies(env), 0);
+    assert_eq!(
+        marks(&project.results()[0]),
+        ["WINDLASS_ATTEMPT=1", "WINDLASS_BACKGROUND=1", &id, "WINDLASS_STEP=probe"]
+    );
+}
+
+#[test]
+fn nobody_can_be_granted_what_says_on_which_effect_a_child_is_at_work() {
+    for name in ["WINDLASS_RUN", "WINDLASS_STEP", "WINDLASS_ATTEMPT", "WINDLASS_BACKGROUND", "windlass_run"] {
+        let variable = json!({ "kind": "exec", "program": "env", "variables": [name], "phases": APPLY });
+        let secret = json!({ "kind": "secret-variable", "name": "TOKEN", "variable": name, "phases": APPLY });
+        for asked in [variable, secret] {
+            let output = Probe::new().asks(asked).project().windlass("lock").exits(2);
+            let expected = format!("no program can be given the variable `{name}`");
+            assert!(output.stderr.contains(&expected), "{}", output.stderr);
+        }
+    }
+}
+
+#[test]
 fn a_variable_is_seen_in_the_phases_it_was_accepted_for() {
     let variables = json!({ "do": "variables" });
     let asks =

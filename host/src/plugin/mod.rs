@@ -17,7 +17,7 @@ mod stop;
 
 pub use cache::fill;
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
-pub use host::{Deployment, LiveRelease, Services, StepState, Surroundings};
+pub use host::{Deployment, EffectKey, LiveRelease, Services, StepState, Surroundings};
 pub use load::{Plugin, Plugins};
 pub use stop::Stop;
 

@@ -4,7 +4,7 @@
 use super::{Prepared, PreparedStep};
 use crate::event::{Level, Listener, ReportItem};
 use crate::history::PastRun;
-use crate::plugin::{Deployment, Surroundings};
+use crate::plugin::{Deployment, EffectKey, Surroundings};
 use crate::problem::{Code, Problem};
 use serde_json::Value;
 use std::sync::Arc;
@@ -36,6 +36,10 @@ impl Looking {
 impl Surroundings for Looking {
     fn deployment(&self) -> Deployment {
         self.deployment.clone()
+    }
+
+    fn effect(&self) -> Option<EffectKey> {
+        None
     }
 
     fn output(&self, step: &str, name: &str) -> Option<String> {

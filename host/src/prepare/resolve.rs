@@ -3,8 +3,9 @@
 use crate::config::{Config, Environment, PluginLocator, Selection, Step, WithSchema};
 use crate::lock::{LockedStep, LockedSteps, locked_name};
 use crate::plugin::{Plugin, Plugins};
-use crate::policy::Capability;
+use crate::policy::{Capability, Secret, SecretUse};
 use crate::problem::{Code, Problem};
+use crate::process::Mark;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -106,7 +107,27 @@ pub(super) async fn requires(config: &Config, resolved: &Resolved, with: &Value)
         capability.check().map_err(|problem| problem.at(place()))?;
     }
     no_overlaps(&capabilities).map_err(|problem| problem.at(place()))?;
+    no_marks(&capabilities).map_err(|problem| problem.at(place()))?;
     Ok(capabilities)
+}
+
+/// Nobody is granted the variables that say what a child is at work on: who could set them could hide a child, or have
+/// another's ended.
+fn no_marks(capabilities: &[Capability]) -> Result<(), Problem> {
+    let variables = capabilities.iter().flat_map(|capability| match capability {
+        Capability::Exec(exec) => exec.variables.iter().collect(),
+        Capability::Secret(Secret { usage: SecretUse::ChildVariable { variable }, .. }) => vec![variable],
+        _ => vec![],
+    });
+    match variables.into_iter().find(|name| Mark::is_in(name)) {
+        Some(name) => {
+            Err(Problem::new(Code::StepConfigInvalid, format!("no program can be given the variable `{name}`"))
+                .because("Windlass sets it itself, and finds by it what is at work for a run")
+                .with_note("nothing was run")
+                .with_hint("take it out of the step's `with`: every program that has an effect gets it"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Granted directory trees never overlap: with two views of one file, a read-only one means nothing.

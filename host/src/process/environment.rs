@@ -171,6 +171,42 @@ const TOOLCHAINS: &[(&str, &[&str])] = &[
     ("mise", &["MISE_DATA_DIR", "MISE_CACHE_DIR", "MISE_CONFIG_DIR"]),
 ];
 
+/// What a child carries in its environment, and with it everything that it starts: on which effect it is at work. Programs
+/// may use it as the key of what they do; whoever takes over from a host that was killed finds them by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// The run's id.
+    Run,
+    /// The step's id.
+    Step,
+    /// Which attempt at the step, from 1.
+    Attempt,
+    /// `1` where it may go on without us; not there otherwise.
+    Background,
+}
+
+impl Mark {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Run, Self::Step, Self::Attempt, Self::Background];
+
+    /// The variable that it is in.
+    #[must_use]
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Self::Run => "WINDLASS_RUN",
+            Self::Step => "WINDLASS_STEP",
+            Self::Attempt => "WINDLASS_ATTEMPT",
+            Self::Background => "WINDLASS_BACKGROUND",
+        }
+    }
+
+    /// Whether a variable of this name is one. In whichever case, since on Windows it makes no difference.
+    #[must_use]
+    pub fn is_in(name: &str) -> bool {
+        Self::ALL.iter().any(|mark| mark.variable().eq_ignore_ascii_case(name))
+    }
+}
+
 /// The variables that a toolchain's homes and caches go by; none where there is no toolchain of this name.
 #[must_use]
 pub fn toolchain_variables(name: &str) -> Option<&'static [&'static str]> {

@@ -4,7 +4,7 @@ use super::Recorder;
 use crate::config::StepId;
 use crate::event::{Event, Level, ReportItem, RunOutcome, StepOutcome};
 use crate::history::PastRun;
-use crate::plugin::{Deployment, Surroundings};
+use crate::plugin::{Deployment, EffectKey, Surroundings};
 use crate::prepare::PreparedStep;
 use crate::problem::Problem;
 use serde_json::Value;
@@ -108,6 +108,11 @@ impl Running {
 impl Surroundings for Running {
     fn deployment(&self) -> Deployment {
         Deployment { attempt: self.attempt, ..locked(&self.shared.0).deployment.clone() }
+    }
+
+    fn effect(&self) -> Option<EffectKey> {
+        let run = locked(&self.shared.0).deployment.run.clone();
+        Some(EffectKey { run, step: self.step.clone(), attempt: self.attempt })
     }
 
     fn output(&self, step: &str, name: &str) -> Option<String> {

@@ -197,6 +197,30 @@ fn a_step_that_is_told_to_stop_is_not_tried_again() {
     assert_eq!((order(&project).as_str(), &output.result()["steps"][0]["attempts"]), ("try", &json!(1)));
 }
 
+/// What is left by a host that was killed can be found by its marks.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_children_of_a_killed_host_go_on_and_say_whose_they_are() {
+    let project = project(&[Step::marks("a").run(&for_ever("child"))]);
+    let mut run = started(&project, &[]);
+    waits_for(&project, "child");
+    run.kill().expect("it runs");
+    run.wait().expect("an end");
+    let child: u32 = project.read("child").trim().parse().expect("an id");
+    let environment = std::fs::read(format!("/proc/{child}/environ")).expect("it is alive");
+    let status = std::fs::read_to_string(format!("/proc/{child}/stat")).expect("it is alive");
+    // Its shell waits for what it started, so all of its group is ended here.
+    let group = Command::new("sh").arg("-c").arg(format!("kill -KILL -{child}")).status().expect("a shell");
+    assert!(group.success());
+    assert!(!status.contains(") Z "), "{status}");
+    let environment = String::from_utf8_lossy(&environment);
+    let mut marks: Vec<&str> = environment.split('\0').filter(|pair| pair.starts_with("WINDLASS_")).collect();
+    let runs = std::fs::read_dir(project.path().join(".windlass/runs")).expect("runs");
+    let id = runs.map(|run| run.expect("a run").file_name()).next().expect("one run").to_string_lossy().into_owned();
+    marks.sort_unstable();
+    assert_eq!(marks, ["WINDLASS_ATTEMPT=1", format!("WINDLASS_RUN={id}").as_str(), "WINDLASS_STEP=a"]);
+}
+
 #[test]
 fn nothing_is_left_where_nothing_was_changed() {
     let look = Step::of("look", &for_ever("child")).with("effect = \"reads\"");

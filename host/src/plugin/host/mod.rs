@@ -29,10 +29,23 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+/// On which effect of which run a call is at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectKey {
+    /// The run's id.
+    pub run: String,
+    /// The step's id.
+    pub step: String,
+    /// From 1.
+    pub attempt: u32,
+}
+
 /// What a call sees of the run that it is part of. Texts that reach it are redacted already.
 pub trait Surroundings: std::fmt::Debug + Send + Sync {
     /// What is being deployed, where, and what is there now.
     fn deployment(&self) -> Deployment;
+    /// What the call is at work on; none while planning, which has no effect.
+    fn effect(&self) -> Option<EffectKey>;
     /// The output of an earlier step.
     fn output(&self, step: &str, name: &str) -> Option<String>;
     /// Keep a record of the effect that is about to come. On disk when it returns.

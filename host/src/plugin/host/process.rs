@@ -6,7 +6,7 @@ use crate::plugin::bindings::windlass::plugin::process as interface;
 use crate::plugin::bindings::windlass::plugin::types as wit;
 use crate::plugin::stop::GRACE;
 use crate::policy::{Capability, Question};
-use crate::process::{self, Spawn};
+use crate::process::{self, Mark, Spawn};
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
@@ -59,7 +59,8 @@ impl Drop for Temporary {
 }
 
 impl State {
-    /// The child's environment: the baseline, what the toolchains need, what was granted, and secrets granted for this.
+    /// The child's environment: the baseline, what the toolchains need, what was granted, secrets granted for this, and the
+    /// marks, which nobody can be granted.
     fn child_environment(
         &self,
         exec: &crate::policy::Exec,
@@ -84,6 +85,14 @@ impl State {
         for (variable, secret) in locked(&self.gate).child_secrets() {
             if let Some(secret) = self.services.secrets.get(&secret) {
                 put(&variable, secret.expose());
+            }
+        }
+        if let Some(effect) = self.surroundings.as_ref().and_then(|surroundings| surroundings.effect()) {
+            put(Mark::Run.variable(), &effect.run);
+            put(Mark::Step.variable(), &effect.step);
+            put(Mark::Attempt.variable(), &effect.attempt.to_string());
+            if exec.background {
+                put(Mark::Background.variable(), "1");
             }
         }
         environment
