@@ -14,12 +14,16 @@
 //!
 //! A group is asked once, since many programs take being asked again for impatience and end without tidying up. What it
 //! writes until its end is heard. On Windows a job object takes the group's place, and it is always killed at once.
+//!
+//! What is at work for a host that was itself killed is found by the marks in its environment: [`leftovers`].
 
 mod environment;
 mod group;
+mod leftover;
 mod pipe;
 
 pub use environment::{Mark, baseline, baseline_names, find_program, toolchain_variables};
+pub use leftover::{Leftover, end_leftovers, leftovers};
 
 use futures_util::FutureExt;
 use group::Group;
