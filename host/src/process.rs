@@ -25,6 +25,7 @@ mod pipe;
 pub use environment::{Mark, baseline, baseline_names, find_program, toolchain_variables};
 pub use leftover::{Leftover, end_leftovers, leftovers};
 
+use crate::fault;
 use futures_util::FutureExt;
 use group::Group;
 use pipe::Pipe;
@@ -218,6 +219,7 @@ pub async fn run_until(
         }
     }
     running.drain().await;
+    fault::point();
     let mut completion = running.kept;
     (completion.code, completion.signal) = (status.code(), signal(status));
     Ok(completion)

@@ -316,6 +316,16 @@ pub(super) fn ended(leftovers: &[process::Leftover]) -> String {
     format!("; what was still at work for it was ended: {}", config::listing(names, "and"))
 }
 
+/// End what is still at work for a run whose process is gone, so that nothing changes while the truth is found out.
+pub(super) async fn quiet(run: &str) -> Result<Vec<process::Leftover>, Problem> {
+    let ended = process::end_leftovers(run).await;
+    let Some(left) = process::leftovers(run).into_iter().next() else { return Ok(ended) };
+    Err(Problem::new(Code::RunAlive, format!("something is still at work for run `{run}`"))
+        .because(format!("process {} (`{}`) cannot be ended from here", left.process, left.program))
+        .with_note("nothing else was changed")
+        .with_hint("end it, as its owner or as an administrator, and try again"))
+}
+
 /// The runs that have not ended, of a place or of all. Whether their processes live is not asked.
 pub(super) fn open_runs(project: &Project, place: Option<&Place>) -> Result<Vec<PastRun>, Problem> {
     let open = |run: &Result<PastRun, Problem>| run.as_ref().map_or(true, |run| run.outcome.is_none());
@@ -338,7 +348,7 @@ pub(super) async fn close(
         reopened => reopened?,
     };
     let Some(past) = history::of_record(record, run)?.filter(|past| past.outcome.is_none()) else { return Ok(None) };
-    let ended = process::end_leftovers(run).await;
+    let ended = quiet(run).await?;
     let (outcome, reason) = come_to(&past);
     let finished =
         Event::RunFinished { outcome, reason: Some(reason.word().to_owned()), changed: past.changed, duration_ms: 0 };

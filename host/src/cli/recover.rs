@@ -1,7 +1,7 @@
 //! `resume`, `rollback` and `reap`: a run that was cut off, stopped, or has to be taken back.
 
 use super::arguments::{Common, Format, Resume as ResumeArguments, Rollback as RollbackArguments};
-use super::conduct::{Conduct, Conducted, close, deployed, ended, exit_of, lease_taken, open_runs, refuse};
+use super::conduct::{Conduct, Conducted, close, deployed, ended, exit_of, lease_taken, open_runs, quiet, refuse};
 use super::project::Project;
 use super::session::{Asking, GITHUB_TOKEN, Known, Session, level};
 use super::signals::signals;
@@ -15,7 +15,6 @@ use crate::lease::{self, Lease};
 use crate::plan::Plan;
 use crate::prepare::{self, Prepared, Resumed, Settled};
 use crate::problem::{Code, Exit, Problem};
-use crate::process;
 use crate::report::{self, Console, Style};
 use crate::run::{Options, Recorder, step_planned};
 use crate::secret::Secrets;
@@ -175,7 +174,7 @@ async fn resume_under_lease(
         return Err(find(project, run).err().unwrap_or_else(|| Problem::new(Code::RunNotFound, "it is gone")).into());
     };
     may_be_resumed(project, &past)?;
-    let leftovers = process::end_leftovers(run).await;
+    let leftovers = quiet(run).await?;
     if !leftovers.is_empty() {
         say(&format!("the run was cut off{}\n", ended(&leftovers)));
     }
@@ -417,7 +416,7 @@ async fn take_back_under_lease(
     }
     let mut leftovers = Vec::new();
     for run in &back.runs {
-        leftovers.push(process::end_leftovers(&run.run).await);
+        leftovers.push(quiet(&run.run).await?);
     }
     let mut first: Option<(Conducted, bool)> = None;
     let count = back.runs.len();

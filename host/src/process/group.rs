@@ -1,6 +1,7 @@
 //! A child and everything it starts: a process group, or a job object on Windows.
 
 use super::pipe::Pipe;
+use crate::fault;
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use std::future::Future;
 use std::io;
@@ -36,7 +37,9 @@ impl Group {
         command.wrap(process_wrap::tokio::ProcessGroup::leader());
         #[cfg(windows)]
         command.wrap(process_wrap::tokio::JobObject);
+        fault::point();
         let child = command.spawn()?;
+        fault::point();
         #[cfg(not(unix))]
         let (mut child, missing) = (child, || io::Error::other("the child has no output"));
         #[cfg(not(unix))]

@@ -80,7 +80,7 @@ pub fn taking_back(runs: &[PastRun], to: Option<&PastRun>, keep: &[String], styl
         for step in run.left().rev() {
             let id = &step.id;
             let _ = if keep.contains(id) {
-                writeln!(text, "  {} {id:width$}  {}", style.yellow("!"), "stays, as you say")
+                writeln!(text, "  {} {id:width$}  stays, as you say", style.yellow("!"))
             } else {
                 writeln!(
                     text,
