@@ -181,22 +181,25 @@ async fn who_does_not_listen_is_killed() {
 
 #[tokio::test]
 async fn a_group_is_asked_once_and_heard_until_its_end() {
+    let directory = Directory::new("once");
+    nix::unistd::mkfifo(&directory.0.join("heard"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     let (ready, stop) = tokio::sync::oneshot::channel();
     let mut ready = Some(ready);
-    // The first program ends at once, and what it started takes its time: much longer than until it could be asked again.
-    let rest = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done";
-    let script = shell(&format!("sh -c \"{rest}\" & wait"), Path::new("/"));
+    // The first program ends when what it started has heard of it; that goes on, and would hear it a second time.
+    let rest = "trap 'echo asked; echo >heard' TERM; echo ready; while :; do sleep 0.01; done";
+    let script = shell(&format!("trap 'read line <heard; exit 7' TERM; sh -c \"{rest}\" & wait"), &directory.0);
     let stop = async move { drop(stop.await) };
     let grace = Duration::from_millis(500);
     let completion =
         run_until(script, stop, grace, |_, _| ready.take().map_or((), |ready| ready.send(()).unwrap_or(())));
     let completion = tokio::time::timeout(PATIENCE, completion).await.expect("in time").expect("it starts");
-    assert_eq!((completion.signal, completion.stopped, completion.left), (Some(15), true, true));
+    assert_eq!((completion.code, completion.stopped, completion.left), (Some(7), true, true));
     assert_eq!(String::from_utf8_lossy(&completion.stdout), "ready\nasked\n");
 }
 
 #[tokio::test]
 async fn what_is_left_running_is_given_no_more_time_than_the_caller_has() {
+    let begin = std::time::Instant::now();
     let directory = Directory::new("hurry");
     let alive = directory.pipe("alive");
     let (ready, stop) = tokio::sync::oneshot::channel();
@@ -210,6 +213,7 @@ async fn what_is_left_running_is_given_no_more_time_than_the_caller_has() {
         run_until(script, stop, Duration::ZERO, |_, _| ready.take().map_or((), |ready| ready.send(()).unwrap_or(())));
     let completion = tokio::time::timeout(PATIENCE, completion).await.expect("in time").expect("it starts");
     assert_eq!((completion.code, completion.stopped), (Some(0), true));
+    assert!(begin.elapsed() < GRACE, "it had the time that it has where nobody hurries");
     assert_gone(&alive);
 }
 
