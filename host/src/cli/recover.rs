@@ -9,6 +9,7 @@ use super::{Failed, print, say};
 use crate::config::Holes;
 use crate::event::{Event, Listener, Place, RunOutcome, Subject, Verdict};
 use crate::forge::Forge;
+use crate::gate;
 use crate::history::{self, PastRun};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
@@ -96,6 +97,7 @@ async fn go_on(
         )
         .into());
     }
+    gate::approval(&project.config, environment)?;
     let now = project.subject(&arguments.subject, environment, past.subject.component.as_deref())?;
     // What is checked out is compared; what the release is called was decided when the run began.
     let subject = Subject { version: past.subject.version.clone(), ..now };
@@ -222,7 +224,18 @@ async fn announce(
     run: &str,
     plan: &str,
 ) -> Result<Option<crate::forge::Created>, Problem> {
-    let created = conduct.forge.create(&conduct.announcement(run, plan)).await?;
+    let created = match conduct.forge.create(&conduct.announcement(run, plan)).await {
+        Ok(created) => created,
+        Err(problem) => {
+            recorder.record(&Event::RunFinished {
+                outcome: RunOutcome::Failed,
+                reason: Some(problem.code.word().to_owned()),
+                changed: false,
+                duration_ms: 0,
+            })?;
+            return Err(problem);
+        }
+    };
     if let Some(created) = &created {
         recorder.record(&Event::DeploymentCreated { id: created.id.clone(), url: created.url.clone() })?;
     }
