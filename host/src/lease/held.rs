@@ -99,7 +99,8 @@ impl Lease {
     /// Whether it is still held: asked before each effect. Cheap, and without waiting.
     ///
     /// # Errors
-    /// [`Code::LeaseLost`] where it is not, or where that cannot be made out: no further effect may happen.
+    /// [`Code::LeaseLost`] where it is not, or where that cannot be made out, and what the store says where it cannot be
+    /// read: no further effect may happen.
     pub fn check(&self) -> Result<(), Problem> {
         if let Some(problem) = &*self.claim.lost.borrow() {
             return Err(problem.clone());
@@ -211,6 +212,10 @@ impl Claim {
         match stored.and_then(Stored::record) {
             Ok(record) if record.is_of(&self.run, self.number) => Ok(record),
             Ok(record) => Err(self.taken(&record)),
+            // The disk's trouble, and nobody's claim.
+            Err(problem) if problem.code == Code::JournalUnwritable => {
+                Err(problem.with_note("the run stopped before its next effect"))
+            }
             Err(problem) => {
                 let lost = self.lost(&problem.what);
                 Err(problem.causes.iter().fold(lost, |lost, cause| lost.because(cause)))

@@ -262,7 +262,7 @@ fn unwritable(path: &Path, error: Error) -> Problem {
 }
 
 fn unreadable(path: &Path, error: Error) -> Problem {
-    Problem::new(Code::LeaseInvalid, format!("the lease `{}` cannot be read", path.display()))
+    Problem::new(Code::JournalUnwritable, format!("the lease `{}` cannot be read", path.display()))
         .because(error)
         .with_hint("mend the permissions")
 }

@@ -145,6 +145,20 @@ async fn whoever_only_asks_is_not_taken_for_an_owner() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_the_disks_trouble_and_ends_the_run_all_the_same() {
+    let (project, store) = local();
+    let lease = take_now(&store, staging(), "one").await.expect("a lease");
+    let path = file(&project, "shop+staging.json");
+    std::fs::remove_file(&path).expect("removed");
+    // Permissions do not keep everybody out; a directory does.
+    std::fs::create_dir(&path).expect("in the way");
+    let problem = lease.check().expect_err("unreadable");
+    assert_eq!(problem.code, Code::JournalUnwritable);
+    assert_eq!(problem.note.as_deref(), Some("the run stopped before its next effect"));
+    assert!(!problem.causes.is_empty() && problem.hint.is_some());
+}
+
+#[tokio::test]
 async fn a_damaged_record_is_named_kept_and_replaced_only_by_force() {
     let whole = {
         let (project, store) = local();
