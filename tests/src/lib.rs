@@ -7,6 +7,7 @@ pub mod database;
 pub mod probe;
 pub mod server;
 pub mod slack;
+pub mod steps;
 pub mod traces;
 
 use std::ffi::OsStr;
@@ -228,7 +229,8 @@ impl Project {
         command
     }
 
-    /// Runs Windlass with these words, split at spaces. `run` and `plan` get the commit where the words name none.
+    /// Runs Windlass with these words, split at spaces. `run`, `plan` and `resume` get the commit where the words
+    /// name none and there is no repository.
     #[must_use]
     pub fn windlass(&self, words: &str) -> Output {
         self.windlass_with(words, &[])
@@ -238,7 +240,7 @@ impl Project {
     #[must_use]
     pub fn windlass_with(&self, words: &str, variables: &[(&str, &str)]) -> Output {
         let mut arguments: Vec<&str> = words.split_whitespace().collect();
-        if matches!(arguments.first(), Some(&("run" | "plan")))
+        if matches!(arguments.first(), Some(&("run" | "plan" | "resume")))
             && !arguments.contains(&"--commit")
             && !self.path().join(".git").exists()
         {

@@ -90,7 +90,7 @@ pub(super) enum Command {
     Resume(Resume),
     /// Take back what runs have done, newest first, so that the release before is live again.
     Rollback(Rollback),
-    /// Close what dead runs left open: their journals, leases, children, and what the forge shows. Safe to run at any time.
+    /// Close what dead runs left open: journals, leases, children, what the forge shows.
     Reap,
     /// Look at the leases, one for each app, environment and component, and break one.
     #[command(subcommand)]

@@ -57,7 +57,7 @@ fn in_ci_a_cancelled_run_stops_and_says_what_is_left() {
         assert_eq!(story.last().map(String::as_str), Some("run-finished"));
         let status = project.windlass("status").exits(0).stdout;
         assert!(status.contains("step `b`: cancelled"), "{status}");
-        assert!(status.contains("look at what the cancelled run left"), "{status}");
+        assert!(status.contains("goes on with it, `windlass rollback -e staging` takes back what it did"), "{status}");
     }
 }
 

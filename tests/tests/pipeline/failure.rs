@@ -17,6 +17,8 @@ fn what_was_done_is_taken_back_in_reverse_order_from_the_failing_step_on() {
         story,
         [
             "run-started",
+            "run-planned",
+            "lease-taken",
             "step-started a",
             "step-succeeded a",
             "step-started b",
@@ -111,7 +113,7 @@ fn a_revert_that_fails_is_a_persons_business_and_stops_no_other() {
 
 #[test]
 fn a_finally_step_that_fails_is_a_note() {
-    let broken = Step { run: "echo y >> order; exit 1".into(), ..Step::finally("y") };
+    let broken = Step::finally("y").run("echo y >> order; exit 1");
     let project = project(&[Step::marks("a"), broken, Step::finally("z")]);
     let output = project.windlass("run --format json").exits(0);
     assert_eq!(order(&project), "a y z");

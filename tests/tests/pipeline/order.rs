@@ -77,7 +77,7 @@ fn overlays_are_merged_over_a_step_in_their_environment() {
         "{HEAD}{}\n[environments.production.step.a.with]\nset = {{ WHERE = \"production\" }}\n",
         Step::of("a", "echo $WHERE $WHAT >> order").with("set = { WHERE = \"elsewhere\", WHAT = \"a\" }")
     );
-    let project = Project::with(&config.replace("ENVIRONMENTS", "")).locked();
+    let project = Project::with(&config.replace("TOP", "")).locked();
     let _ = project.windlass("run -e staging").exits(0);
     let _ = project.windlass("run -e production").exits(0);
     assert_eq!(order(&project), "elsewhere a production a");

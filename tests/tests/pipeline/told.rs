@@ -166,7 +166,7 @@ fn a_run_that_is_taken_back() {
       newest  [run] rollback-failed, 0123456789 since [time]
               `sh -c 'echo working; echo it is broken; exit 3'` ended with exit code 3
               step `b`: revert-failed
-      next    a person has to look: not everything could be taken back
+      next    a person has to look: not everything could be taken back; `windlass rollback -e staging` tries the rest again
     --- stderr
     ");
     insta::assert_snapshot!(project.windlass("history").all(), @"
