@@ -139,11 +139,12 @@ pub async fn run(
     deployment.run = run.to_owned();
     deployment.steps = prepared.states();
     let started = Instant::now();
+    let (written, told) = watch::channel(0);
     let mut machine = Machine {
         shared: Arc::new(Shared::new(deployment, begun.as_deref())),
         options,
         recorder: recorder.clone(),
-        cancellation: cancellation.clone(),
+        cancellation: told,
         deadline: options.timeout.map(|timeout| started + timeout),
         results: BTreeMap::new(),
         effects: false,
@@ -157,8 +158,9 @@ pub async fn run(
     };
     machine.remember();
     let result = tokio::select! {
+        biased;
+        problem = write_down_signals(cancellation, &recorder, &written) => Err(problem),
         result = machine.run() => result,
-        problem = write_down_signals(cancellation, &recorder) => Err(problem),
     };
     let result = match result {
         Ok(result) => result,
@@ -170,13 +172,19 @@ pub async fn run(
     }
 }
 
-/// The journal has a cancellation as soon as there is one, whatever is being waited for. Ends only where it cannot be written.
-async fn write_down_signals(mut cancellation: Cancellation, recorder: &Recorder) -> Problem {
+/// The journal has a cancellation as soon as there is one, whatever is being waited for, and before anything comes of it: the
+/// machine is told once it is written down. Ends only where it cannot be.
+async fn write_down_signals(
+    mut cancellation: Cancellation,
+    recorder: &Recorder,
+    written: &watch::Sender<u32>,
+) -> Problem {
     for times in 1.. {
         told_to_stop(&mut cancellation, times).await;
         if let Err(problem) = recorder.record(&Event::RunCancelled { times }) {
             return problem;
         }
+        written.send_replace(times);
     }
     std::future::pending().await
 }
