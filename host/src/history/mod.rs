@@ -148,30 +148,33 @@ pub fn live(store: &dyn Store, place: &Place) -> Result<Option<PastRun>, Problem
     Ok(None)
 }
 
-/// Forget the oldest runs of a place, so that `keep` are left, and say which. Never one that somebody may still need: the one that
-/// is live and the one before it, one that has not ended, and one that left something that was not taken back after the
-/// live one.
+/// Forget the oldest runs of a place, so that `keep` are left, and say which. Never one that somebody may still need: the one
+/// that is live, what a rollback takes back and where it goes back to, one that has not ended, and one that left something
+/// since then.
 ///
 /// # Errors
 /// Where one cannot be read or removed.
 pub fn prune(store: &dyn Store, place: &Place, keep: usize) -> Result<Vec<String>, Problem> {
     let here: Vec<String> = names_in(store, place)?.collect();
     let mut forgotten = Vec::new();
-    let mut releases = 0;
     if here.len() <= keep {
         return Ok(forgotten);
     }
+    // Of what succeeded: any, those that changed something, and any before the newest of those.
+    let (mut live, mut releases, mut before) = (false, 0, false);
     for (index, name) in here.into_iter().enumerate() {
         // Between what may be needed and what may be forgotten nothing has to be read.
         if releases >= 2 && index < keep {
             continue;
         }
         let Some(run) = replay(store, &name)? else { continue };
-        let succeeded = run.outcome == Some(RunOutcome::Succeeded);
-        let needed =
-            (succeeded && releases < 2) || run.outcome.is_none() || (releases == 0 && run.left().next().is_some());
-        if succeeded && run.changed {
-            releases += 1;
+        let mut needed = run.outcome.is_none() || (releases < 2 && run.left().next().is_some());
+        if run.outcome == Some(RunOutcome::Succeeded) {
+            // One that had nothing to do is live, or what was live before, but no other release.
+            needed |= !live || (releases == 1 && !before) || (run.changed && releases < 2);
+            live = true;
+            before |= releases > 0;
+            releases += u32::from(run.changed);
         }
         if index >= keep && !needed {
             forgotten.push(name);

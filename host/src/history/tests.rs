@@ -267,3 +267,27 @@ fn the_oldest_runs_are_forgotten_and_never_one_that_is_needed() {
     assert_eq!(names(&store), ["00", "02", "03", "04", "07", "08"], "another place is not touched");
     assert_eq!(prune(&store, &here(), 1).expect("pruned"), Vec::<String>::new());
 }
+
+#[test]
+fn what_had_nothing_to_do_is_forgotten_and_never_what_a_rollback_needs() {
+    let store = Memory::default();
+    let release = [started("a", 1), record("a"), succeeded("a"), finished(RunOutcome::Succeeded, true)];
+    let idle = [Event::StepSkipped { step: "a".into() }, finished(RunOutcome::Succeeded, false)];
+    let left = [started("a", 1), record("a"), finished(RunOutcome::Failed, true)];
+    for (name, events) in [
+        ("01", &release[..]),
+        ("02", &release),
+        ("03", &idle),
+        ("04", &idle),
+        ("05", &left),
+        ("06", &release),
+        ("07", &idle),
+        ("08", &idle),
+        ("09", &idle),
+    ] {
+        run(&store, name, events);
+    }
+    // Live is 09, which is what 06 made of it; to take that back, 05 has to go too, and then 04 is live, which 02 made.
+    assert_eq!(prune(&store, &here(), 1).expect("pruned"), ["01", "03", "07", "08"]);
+    assert_eq!(prune(&store, &here(), 1).expect("pruned"), Vec::<String>::new());
+}

@@ -1,11 +1,11 @@
 //! Taking back: what the steps recorded, newest first, beginning with the failing step's own.
 
 use super::surroundings::Running;
-use super::{Machine, milliseconds, told_to_stop};
+use super::{Machine, milliseconds};
 use crate::config::OnCancel;
 use crate::event::{Event, RunOutcome, StepOutcome, Trouble};
 use crate::history::Turned;
-use crate::plugin::{Answer, Call, CallFailure, Function};
+use crate::plugin::{Answer, Call, CallFailure, Function, Stop};
 use crate::policy::{Phase, Usage};
 use crate::prepare::PreparedStep;
 use crate::problem::{Code, Problem};
@@ -26,8 +26,8 @@ impl Machine<'_> {
     /// A cancellation: take back what was done if the config says so.
     pub(super) async fn cancel(&mut self, last: usize) -> Result<RunOutcome, Problem> {
         // Where it was begun elsewhere, where `on_cancel` said so, it is ended here.
-        let begun = self.begun.as_deref().is_some_and(|run| run.turned.is_some());
-        if begun || self.options.on_cancel == OnCancel::Rollback {
+        let turned = self.begun.as_deref().is_some_and(|run| run.turned.is_some());
+        if turned || self.options.on_cancel == OnCancel::Rollback {
             match self.turn(last, None).await? {
                 RunOutcome::RollbackFailed => return Ok(RunOutcome::RollbackFailed),
                 _ => return Ok(RunOutcome::Cancelled),
@@ -131,23 +131,20 @@ impl Machine<'_> {
         let records = self.shared.records(&id);
         let surroundings = Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone()));
         // The deadline of the run is no deadline for taking it back.
-        let call = step.plugin.call(Call {
-            function: Function::Revert,
-            config: step.config.as_deref().unwrap_or("{}"),
-            records: &records,
-            gate: step.gate(Phase::Revert),
-            limits: step.limits(None),
-            surroundings,
-            services: self.prepared.services.clone(),
-        });
-        let mut cancellation = self.cancellation.clone();
-        let (answer, usages) = tokio::select! {
-            answer = call => answer,
-            () = told_to_stop(&mut cancellation, 2) => {
-                let problem = Problem::new(Code::Cancelled, format!("taking back step `{id}` was cut short by a second signal"));
-                return self.revert_failed(step, &problem, Vec::new(), started.elapsed());
-            }
-        };
+        let (answer, usages) = step
+            .plugin
+            .call(Call {
+                function: Function::Revert,
+                config: step.config.as_deref().unwrap_or("{}"),
+                records: &records,
+                gate: step.gate(Phase::Revert),
+                limits: step.limits(None),
+                surroundings,
+                services: self.prepared.services.clone(),
+                // The first signal is what began this.
+                stop: Stop::at(self.cancellation.clone(), 2),
+            })
+            .await;
         let took = started.elapsed();
         match answer {
             Ok(Answer::Outcome(outcome)) => {
@@ -172,6 +169,11 @@ impl Machine<'_> {
                 self.revert_failed(step, &problem, usages, took)
             }
             Err(CallFailure::Refused(problem)) if problem.code.ends_run() => Err(problem),
+            Err(CallFailure::Stopped) => {
+                let problem =
+                    Problem::new(Code::Cancelled, format!("taking back step `{id}` was cut short by a second signal"));
+                self.revert_failed(step, &problem, usages, took)
+            }
             Err(failure) => {
                 let problem = failure.into_problem(&step.plugin.locked_name(), Function::Revert.name());
                 let problem = self.prepared.clean_problem(problem);
