@@ -339,25 +339,27 @@ fn what_to_take_back(common: &Common, arguments: &RollbackArguments, project: &P
     }
     let mut runs: Vec<PastRun> = Vec::new();
     let mut target = None;
-    let has_left = |runs: &[PastRun]| runs.iter().any(|run| run.left().next().is_some());
+    let mut anything = false;
     for run in history::runs_in(&project.journals, &place)? {
         let run = run?;
         let succeeded = run.outcome == Some(RunOutcome::Succeeded);
         let reached = match &arguments.to {
             Some(to) => run.run == *to,
-            // To the release before the newest that has left anything; to the newest where later runs have.
-            None => succeeded && has_left(&runs),
+            // To the release before the newest that changed anything; to the newest where later runs left something.
+            None => succeeded && anything,
         };
         if reached {
             target = Some(run);
             break;
         }
-        // Also one that changed nothing: it says that a release is live which will not be.
-        if succeeded || run.outcome.is_none() || run.left().next().is_some() {
+        let left = run.left().next().is_some();
+        anything |= left;
+        // What had nothing to do is the release before it once more, and no longer live when that is not.
+        if left || succeeded || run.outcome.is_none() {
             runs.push(run);
         }
     }
-    if !has_left(&runs) {
+    if !anything {
         return Err(not_resumable(
             format!("there is nothing to take back in `{}`", place.environment),
             "no run has left anything there that was not taken back".into(),
