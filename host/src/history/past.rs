@@ -2,6 +2,7 @@
 
 use crate::event::{Event, RunOutcome, StepOutcome, Subject, Trouble, Verdict};
 use crate::journal::Entry;
+use crate::problem::Code;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -189,6 +190,13 @@ impl PastRun {
         }
     }
 
+    /// Whether it ended because its process was gone, or could have no further effect.
+    fn ended_by_accident(&self) -> bool {
+        let code = Code::ALL.iter().find(|code| Some(code.word()) == self.reason.as_deref());
+        let accident = |code: &Code| matches!(code, Code::CutOff | Code::StepUnknown) || code.ends_run();
+        self.outcome.is_some() && code.is_some_and(accident)
+    }
+
     /// One more event.
     pub(super) fn add(&mut self, entry: Entry) {
         self.last = entry.at;
@@ -199,11 +207,7 @@ impl PastRun {
             }
             Event::DeploymentCreated { id, url } => self.deployment = Some(Deployed { id, url }),
             Event::RunResumed { .. } => {
-                // What failed before the run ended has its chance again; what it was cut off after, goes its way.
-                if self.outcome.is_some() && self.turned.is_none() {
-                    let failed = self.steps.iter_mut().filter(|step| step.outcome == StepOutcome::Failed);
-                    failed.for_each(|step| step.outcome = StepOutcome::NotRun);
-                }
+                self.try_again();
                 self.reopen(self.outcome.is_some());
             }
             Event::RollbackStarted { to, keep, .. } => {
@@ -222,6 +226,17 @@ impl PastRun {
                 self.duration_ms = Some(self.duration_ms.unwrap_or_default() + duration_ms);
             }
             event => self.add_to_step(event),
+        }
+    }
+
+    /// Where it ended with a failure and not by being cut off, what failed is tried again: the last one that did, because
+    /// those before were tolerated.
+    fn try_again(&mut self) {
+        if self.outcome == Some(RunOutcome::Failed) && self.turned.is_none() && !self.ended_by_accident() {
+            let failed = |step: &&mut PastStep| !step.finally && step.outcome == StepOutcome::Failed;
+            if let Some(step) = self.steps.iter_mut().rev().find(failed) {
+                step.again = true;
+            }
         }
     }
 

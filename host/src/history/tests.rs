@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Event, StepEntry, StepOutcome, Subject, Verdict, Witness};
+use crate::event::{Event, StepEntry, StepOutcome, Subject, Trouble, Verdict, Witness};
 use crate::journal::{Directory, Journal, Memory};
 use serde_json::json;
 
@@ -172,36 +172,6 @@ fn a_run_goes_on_after_its_end_where_something_is_left_of_it() {
 }
 
 #[test]
-fn a_step_that_failed_has_its_chance_again_only_after_the_end_of_the_run() {
-    let store = Memory::default();
-    let trouble = crate::event::Trouble {
-        code: "step-failed".into(),
-        detail: None,
-        what: "it failed".into(),
-        causes: vec![],
-        note: None,
-        hint: None,
-    };
-    let failed = Event::StepFailed {
-        step: "a".into(),
-        attempt: 1,
-        trouble,
-        usages: vec![],
-        report: vec![],
-        duration_ms: 1,
-        again: false,
-    };
-    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2 };
-    let outcome = |events: &[Event]| run(&store, "1", events).step("a").expect("a step").outcome;
-    let cut_off = [started("a", 1), failed.clone(), resumed.clone()];
-    assert_eq!(outcome(&cut_off), StepOutcome::Failed, "the run goes where it was going");
-    let ended = [started("a", 1), failed.clone(), finished(RunOutcome::Failed, false), resumed.clone()];
-    assert_eq!(outcome(&ended), StepOutcome::NotRun);
-    let turned = [started("a", 1), record("a"), failed, Event::RunTurned { step: Some("a".into()) }, resumed];
-    assert_eq!(outcome(&turned), StepOutcome::Failed);
-}
-
-#[test]
 fn a_release_that_was_taken_back_is_not_live() {
     let store = Memory::default();
     let release = [started("a", 1), record("a"), succeeded("a"), finished(RunOutcome::Succeeded, true)];
@@ -290,4 +260,40 @@ fn what_had_nothing_to_do_is_forgotten_and_never_what_a_rollback_needs() {
     // Live is 09, which is what 06 made of it; to take that back, 05 has to go too, and then 04 is live, which 02 made.
     assert_eq!(prune(&store, &here(), 1).expect("pruned"), ["01", "03", "07", "08"]);
     assert_eq!(prune(&store, &here(), 1).expect("pruned"), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_that_ended_with_a_failure_tries_again_what_failed() {
+    let store = Memory::default();
+    let trouble =
+        Trouble { code: "step-failed".into(), detail: None, what: "no".into(), causes: vec![], note: None, hint: None };
+    let failed = |step: &str| Event::StepFailed {
+        step: step.into(),
+        attempt: 1,
+        trouble: trouble.clone(),
+        usages: vec![],
+        report: vec![],
+        duration_ms: 1,
+        again: false,
+    };
+    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2 };
+    let ended = |reason: &str| Event::RunFinished {
+        outcome: RunOutcome::Failed,
+        reason: Some(reason.into()),
+        changed: false,
+        duration_ms: 1,
+    };
+    let again = |end: Option<Event>| {
+        let mut events = vec![started("a", 1), failed("a"), started("b", 1), failed("b")];
+        events.extend(end);
+        events.push(resumed.clone());
+        let past = run(&store, "1", &events);
+        ["a", "b"].map(|step| past.step(step).expect("a step").again)
+    };
+    // What failed before was tolerated, or it would not have come to the second.
+    assert_eq!(again(Some(ended("step-failed"))), [false, true]);
+    // Cut off, it has not yet done what it does after a failure.
+    for end in [None, Some(ended("cut-off")), Some(ended("lease-lost")), Some(ended("journal-unwritable"))] {
+        assert_eq!(again(end), [false, false]);
+    }
 }
