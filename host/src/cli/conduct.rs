@@ -365,9 +365,8 @@ fn come_to(past: &PastRun) -> (RunOutcome, Code) {
     let mut steps = past.steps.iter().filter(|step| !step.finally);
     let unknown = steps.clone().any(|step| step.outcome == StepOutcome::Unknown);
     let outcome = match &past.turned {
-        // Only what comes after the steps was cut off: the release is live, or is taken back.
+        // Only what comes after the steps was cut off: the release is live.
         None if steps.all(PastStep::is_done) => RunOutcome::Succeeded,
-        Some(_) if past.left().next().is_none() => RunOutcome::RolledBack,
         None => RunOutcome::Failed,
         Some(_) => RunOutcome::RollbackFailed,
     };

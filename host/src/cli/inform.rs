@@ -232,6 +232,7 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
     let (resume, rollback) = (format!("`windlass resume {}`", run.run), format!("`windlass rollback {options}`"));
     let left = run.left().next().is_some();
     match run.outcome {
+        _ if run.is_half_taken_back() => format!("{resume} goes on taking it back"),
         Some(RunOutcome::Succeeded) => "nothing".into(),
         Some(RunOutcome::RolledBack | RunOutcome::Blocked) => {
             format!("mend what failed and {again}; it is as it was before")
@@ -245,7 +246,6 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
         Some(RunOutcome::RollbackFailed) => "a person has to look: what is live again does not pass its checks".into(),
         // What came after it would be in the way of going on.
         _ if !is_newest => format!("a later run came after it; {rollback} takes back what it left"),
-        None if run.turned.is_some() => format!("{resume} goes on taking it back"),
         _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
         Some(RunOutcome::Failed) if !left && run.reason.as_deref() != Some(Code::CutOff.word()) => {
             format!("mend what failed and {again}, or go on with {resume}")

@@ -352,7 +352,8 @@ fn what_to_take_back(common: &Common, arguments: &RollbackArguments, project: &P
             target = Some(run);
             break;
         }
-        let left = run.left().next().is_some();
+        // What was cut off before its checks is ended first, or the release that they are of would be taken back, too.
+        let left = run.left().next().is_some() || run.is_half_taken_back();
         anything |= left;
         // What had nothing to do is the release before it once more, and no longer live when that is not.
         if left || succeeded || run.outcome.is_none() {

@@ -184,10 +184,16 @@ impl PastRun {
         match self.outcome {
             None => true,
             Some(RunOutcome::Failed | RunOutcome::Cancelled | RunOutcome::RollbackFailed) => {
-                self.turned.is_none() || self.left().next().is_some()
+                self.turned.is_none() || self.left().next().is_some() || self.is_half_taken_back()
             }
             Some(RunOutcome::Succeeded | RunOutcome::RolledBack | RunOutcome::Blocked) => false,
         }
+    }
+
+    /// Whether taking it back was cut off: where nothing is left of it, what is live again was not checked.
+    #[must_use]
+    pub fn is_half_taken_back(&self) -> bool {
+        self.turned.is_some() && (self.outcome.is_none() || self.ended_by_accident())
     }
 
     /// Whether it ended because its process was gone, or could have no further effect.
