@@ -4,7 +4,7 @@ use super::arguments::{Arguments, Common, Completions, Explain, Format, History,
 use super::project::{self, Project};
 use super::{Failed, print, say};
 use crate::event::{Place, RunOutcome, StepOutcome};
-use crate::history::{self, PastRun};
+use crate::history::{self, PastRun, Turned};
 use crate::plugin::{Plugins, built_in_names};
 use crate::problem::{Code, Problem};
 use crate::{config, lease};
@@ -232,8 +232,11 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
     let (resume, rollback) = (format!("`windlass resume {}`", run.run), format!("`windlass rollback {options}`"));
     let left = run.left().next().is_some();
     match run.outcome {
-        _ if run.is_half_taken_back() => format!("{resume} goes on taking it back"),
+        _ if is_newest && run.is_half_taken_back() => format!("{resume} goes on taking it back"),
         Some(RunOutcome::Succeeded) => "nothing".into(),
+        Some(RunOutcome::RolledBack) if matches!(run.turned, Some(Turned::Asked { .. })) => {
+            format!("{again} when you are ready; it is as it was before")
+        }
         Some(RunOutcome::RolledBack | RunOutcome::Blocked) => {
             format!("mend what failed and {again}; it is as it was before")
         }

@@ -51,7 +51,8 @@ fn describe(text: &mut String, place: &Place, standing: &Standing) -> serde_json
     let mut value = json!({ "environment": place.environment, "component": place.component });
     match standing {
         Standing::Free { number, released } => {
-            let _ = writeln!(text, "  free    it was taken {number} times");
+            let times = if *number == 1 { "once".to_owned() } else { format!("{number} times") };
+            let _ = writeln!(text, "  free    it was taken {times}");
             if let Some(Released { run, by, actor, at, .. }) = released {
                 let whose = run.as_ref().map_or_else(String::new, |run| format!(" from run {run}"));
                 let who = actor.as_ref().map_or_else(String::new, |actor| format!(" for {actor}"));

@@ -107,11 +107,7 @@ impl Listener for Console {
                 self.line(&line);
             }
             Event::StepKept { step, summary, .. } => {
-                self.line(&format!(
-                    "{} {step}: not taken back, as its plan said: {}",
-                    style.yellow("!"),
-                    harmless(summary)
-                ));
+                self.line(&format!("{} {step}: not taken back: {}", style.yellow("!"), harmless(summary)));
             }
             Event::RevertFailed { step, trouble, .. } => {
                 self.line(&format!("{} {} could not be taken back", style.red("✗"), style.bold(step)));

@@ -65,7 +65,15 @@ impl Machine<'_> {
         };
         let last = self.prepared.steps.len().saturating_sub(1);
         let to_revert = self.to_revert(last, &keep);
-        self.kept.extend(keep);
+        for id in keep {
+            let kept =
+                self.prepared.steps.iter().find(|step| step.step.id.as_str() == id && self.shared.has_records(&id));
+            if let Some(step) = kept.filter(|_| !self.kept.contains(&id)) {
+                let (outcome, summary) = (self.result_of(step).outcome, "it was to be kept".to_owned());
+                self.recorder.record(&Event::StepKept { step: id.clone(), outcome, summary })?;
+                self.kept.push(id);
+            }
+        }
         let ended = self.revert_all(to_revert).await?;
         Ok(if ended.contains(&Reverted::Not) { RunOutcome::RollbackFailed } else { RunOutcome::RolledBack })
     }
@@ -151,6 +159,7 @@ impl Machine<'_> {
                 let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
                 // The plan said that it cannot be taken back, so nobody may say that it was.
                 if self.lasting.contains(&id) {
+                    let summary = format!("its plan said that it cannot be; {summary}");
                     self.recorder.record(&Event::StepKept { step: id, outcome: before, summary })?;
                     self.conclude(step, before, 0, took);
                     return Ok(Reverted::Kept);
