@@ -1,0 +1,138 @@
+//! After taking back: the checks of the release that is live again are made once more, as they were made then.
+
+use super::*;
+use e2e::server::{Answer, Server};
+use serde_json::json;
+
+/// A check that leaves its version and fails while there is a file `broken`.
+fn check() -> Step {
+    Step::of("live", "echo live-${deployment.version} >> order; test ! -e broken").with("effect = \"checks\"")
+}
+
+#[test]
+fn what_is_live_again_is_checked_as_it_was_then() {
+    let project = project(&[versioned("a"), check(), Step::finally("z")]);
+    release(&project, "1");
+    let second = release(&project, "2");
+    let output = project.windlass("rollback").exits(0);
+    assert_eq!(order(&project), "a-1 live-1 z a-2 live-2 z -a-2 live-1 z");
+    let passed = &events_named(&project, &second, "check-passed")[0];
+    assert_eq!(passed["step"], "live");
+    assert!(output.stderr.contains("what shop 2 did in staging is taken back"), "{}", output.stderr);
+}
+
+#[test]
+fn a_smoke_test_asks_for_the_version_that_is_live_again() {
+    let server = Server::start(|_| Answer::new(200, "well"));
+    let url = server.url("/${deployment.version}/health");
+    let smoke = format!(
+        "\n[[step]]\nid = \"healthy\"\nplugin = \"smoke-test\"\n[[step.with.checks]]\nurl = \"{url}\"\nwithin = \"0s\"\n"
+    );
+    let project = Project::with(&format!("{}{smoke}", text("", &[versioned("a")]))).locked();
+    for version in ["1", "2"] {
+        release(&project, version);
+    }
+    let _ = project.windlass("rollback").exits(0);
+    let asked: Vec<String> = server.received().into_iter().map(|request| request.path).collect();
+    assert_eq!(asked, ["/1/health", "/2/health", "/1/health"]);
+}
+
+#[test]
+fn a_release_that_does_not_work_any_more_is_a_persons_business() {
+    let project = project(&[versioned("a"), check()]);
+    release(&project, "1");
+    let second = release(&project, "2");
+    project.write("broken", "");
+    let output = project.windlass("rollback --format json").exits(11);
+    let result = output.result();
+    assert_eq!((&result["outcome"], &result["reason"]), (&json!("rollback-failed"), &json!("rollback-unproven")));
+    assert_eq!(outcomes(&output), "a reverted, live succeeded", "what was done is taken back all the same");
+    assert!(output.stderr.contains("what is live again does not pass its checks"), "{}", output.stderr);
+    assert_eq!(events_named(&project, &second, "check-failed").len(), 1);
+    assert_eq!(status(&project)["next"], "a person has to look: what is live again does not pass its checks");
+    assert_eq!(live(&project).as_deref(), Some("1"));
+}
+
+#[test]
+fn a_run_that_takes_itself_back_checks_too_and_its_own_failure_stays_the_problem() {
+    let project = project(&[versioned("a"), check(), Step::marks("c").run("test ! -e fail")]);
+    release(&project, "1");
+    project.write("fail", "");
+    let output = project.windlass("run --release-version 2 --format json").exits(10);
+    assert_eq!(order(&project), "a-1 live-1 a-2 live-2 -c -a-2 live-1");
+    assert_eq!(output.result()["reason"], "step-failed");
+    // The next one leaves something behind that it does not take back, and the check finds it.
+    let project = Project::with(
+        &project.read("deploy.toml").replace("test ! -e fail\"", "test ! -e fail || { touch broken; exit 3; }\""),
+    )
+    .locked();
+    release(&project, "1");
+    project.write("fail", "");
+    let output = project.windlass("run --release-version 2 --format json").exits(11);
+    let result = output.result();
+    assert_eq!((&result["outcome"], &result["reason"]), (&json!("rollback-failed"), &json!("rollback-unproven")));
+    let history = project.windlass("history --format json").exits(0).result();
+    let problem = history[0]["problem"].as_str().expect("a problem").to_owned();
+    assert!(problem.contains("touch broken; exit 3"), "{problem}");
+}
+
+#[test]
+fn where_nothing_was_taken_back_nothing_is_checked() {
+    let looks = Step::of("look", "test ! -e fail").with("effect = \"reads\"");
+    let project = project(&[looks, versioned("a"), check()]);
+    release(&project, "1");
+    project.write("fail", "");
+    let _ = project.windlass("run --release-version 2").exits(13);
+    assert_eq!(order(&project), "a-1 live-1");
+}
+
+#[test]
+fn where_there_is_no_release_before_there_is_nothing_to_check() {
+    let project = project(&[versioned("a"), check()]);
+    release(&project, "1");
+    let _ = project.windlass("rollback").exits(0);
+    assert_eq!(order(&project), "a-1 live-1 -a-1");
+}
+
+#[test]
+fn a_check_that_is_gone_is_said_not_to_be_made() {
+    let project = project(&[versioned("a"), check()]);
+    release(&project, "1");
+    project.write("deploy.toml", &text("", &[versioned("a")]));
+    let _ = project.windlass("lock").exits(0);
+    release(&project, "2");
+    let output = project.windlass("rollback").exits(0);
+    assert!(
+        output.stderr.contains("check `live` of run `[run]` is not made again: there is no such step any more"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn checks_that_were_cut_off_are_made_before_anything_older_is_taken_back() {
+    let check = Step::of("live", &format!("echo live-${{deployment.version}} >> order; {}", stuck("child", "exit 0")));
+    for closed in [false, true] {
+        for (again, exit) in [("rollback", 0), ("resume", 10)] {
+            let project = project(&[versioned("a"), check.clone().with("effect = \"checks\"")]);
+            project.write("child", "");
+            for version in ["0", "1", "2"] {
+                release(&project, version);
+            }
+            std::fs::remove_file(project.path().join("child")).expect("it is there");
+            let done = order(&project);
+            let run = cut_off(&project, "rollback", "child");
+            assert_eq!(order(&project), format!("{done} -a-2 live-1"));
+            if closed {
+                let _ = project.windlass("reap").exits(0);
+            }
+            let next = status(&project)["next"].as_str().unwrap_or_default().to_owned();
+            assert_eq!(next, format!("`windlass resume {run}` goes on taking it back"));
+            let words = if again == "resume" { format!("resume {run}") } else { again.to_owned() };
+            let output = project.windlass(&format!("{words} --format json")).exits(exit);
+            assert_eq!(output.result()["outcome"], "rolled-back");
+            assert_eq!(order(&project), format!("{done} -a-2 live-1 live-1"));
+            assert_eq!(live(&project).as_deref(), Some("1"));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Signals while something is under way: what is written down of them, and when.
+
+use super::*;
+use serde_json::json;
+
+/// A revert that waits for the file `go`.
+fn slow_revert(id: &str) -> Step {
+    Step::marks(id)
+        .reverted_by(&format!("touch reverting; while test ! -e go; do sleep 0.01; done; echo -{id} >> order"))
+}
+
+fn story_has(project: &Project, event: &str) -> bool {
+    let text = std::fs::read_to_string(journal_of(project, &newest(project))).unwrap_or_default();
+    text.contains(&format!("\"event\":\"{event}\""))
+}
+
+#[test]
+fn a_signal_is_written_down_at_once() {
+    let project = project(&[slow_revert("a"), Step::marks("b").run(&stuck("child", "exit 0"))]);
+    let run = project.start("run --format json");
+    until("the child", || project.has("child"));
+    signal("INT", run.id());
+    until("the revert", || project.has("reverting"));
+    // The run is far from its end.
+    assert!(story_has(&project, "run-cancelled") && story_has(&project, "step-cancelled"));
+    assert!(!story_has(&project, "run-finished"));
+    project.write("go", "");
+    let output = project.finish(run).exits(12);
+    assert_eq!(output.result()["outcome"], "cancelled");
+    assert_eq!(order(&project), "a -b -a");
+    let cancelled = events_named(&project, &newest(&project), "run-cancelled");
+    assert_eq!(cancelled, [json!({ "event": "run-cancelled", "times": 1 })]);
+    let turned = &events_named(&project, &newest(&project), "run-turned")[0];
+    assert_eq!(turned["step"], json!(null), "no step failed");
+}
+
+#[test]
+fn a_second_signal_is_written_down_and_what_was_not_taken_back_can_be() {
+    let project = project(&[Step::marks("a"), slow_revert("b"), Step::marks("c").run(&stuck("child", "exit 0"))]);
+    let run = project.start("run --format json");
+    until("the child", || project.has("child"));
+    signal("INT", run.id());
+    until("the revert", || project.has("reverting"));
+    signal("TERM", run.id());
+    let output = project.finish(run).exits(11);
+    assert_eq!(
+        (&output.result()["outcome"], &output.result()["reason"]),
+        (&json!("rollback-failed"), &json!("revert-failed"))
+    );
+    let run = newest(&project);
+    let times: Vec<_> =
+        events_named(&project, &run, "run-cancelled").iter().map(|event| event["times"].clone()).collect();
+    assert_eq!(times, [1, 2]);
+    let failed = &events_named(&project, &run, "revert-failed")[0];
+    assert_eq!((&failed["step"], &failed["trouble"]["code"]), (&json!("b"), &json!("cancelled")));
+    assert_eq!(order(&project), "a b -c");
+    project.write("go", "");
+    let _ = project.windlass("rollback").exits(0);
+    assert_eq!(order(&project), "a b -c -b -a");
+}
+
+#[test]
+fn taking_back_after_a_signal_is_ended_where_signals_mean_something_else() {
+    let project = project(&[Step::marks("a"), slow_revert("b"), Step::marks("c").run(&stuck("child", "exit 0"))]);
+    let run = project.start("run");
+    until("the child", || project.has("child"));
+    signal("INT", run.id());
+    until("the revert", || project.has("reverting"));
+    kill(run);
+    project.write("go", "");
+    let run = newest(&project);
+    let output = project.windlass_with(&format!("resume {run} --format json"), &[("CI", "true")]).exits(12);
+    assert_eq!((&output.result()["outcome"], &output.result()["reason"]), (&json!("cancelled"), &json!("cancelled")));
+    assert_eq!(outcomes(&output), "a reverted, b reverted, c reverted");
+    assert!(order(&project).ends_with("-a"), "{}", order(&project));
+}
+
+#[test]
+fn a_rollback_that_was_asked_for_is_cut_short_by_a_second_signal_only() {
+    let project = project(&[Step::marks("a"), slow_revert("b")]);
+    let _ = project.windlass("run").exits(0);
+    let run = project.start("rollback --format json");
+    until("the revert", || project.has("reverting"));
+    signal("TERM", run.id());
+    until("the signal to be written down", || story_has(&project, "run-cancelled"));
+    assert!(!story_has(&project, "revert-failed"), "to be taken back is what was asked for");
+    signal("TERM", run.id());
+    let _ = project.finish(run).exits(11);
+    assert_eq!(order(&project), "a b");
+    project.write("go", "");
+    let _ = project.windlass("rollback").exits(0);
+    assert_eq!(order(&project), "a b -b -a");
+}
+
+#[test]
+fn a_run_that_goes_on_can_be_cancelled_again() {
+    let last = Step::marks("c").run(&stuck("child-c", "echo c >> order")).unless("grep -qx c order");
+    let project = project(&[Step::marks("a"), stuck_step("b"), last]);
+    let run = cut_off(&project, "run", "child");
+    let mut command = project.command(["resume", &run, "--commit", e2e::COMMIT, "--format", "json"]);
+    command.env("CI", "true").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let resumed = command.spawn().expect("the binary runs");
+    until("the child", || project.has("child-c"));
+    signal("TERM", resumed.id());
+    let output = project.finish(resumed).exits(12);
+    assert_eq!(output.result()["reason"], "cancelled-unfinished");
+    let _ = project.windlass(&format!("resume {run}")).exits(0);
+    assert_eq!(order(&project), "a b c");
+}
+
+#[test]
+fn whoever_waits_for_a_lease_can_stop_waiting() {
+    let waits = "touch waiting; while test ! -e go; do sleep 0.01; done; echo a >> order";
+    let environment = "[environments.staging]\nlease = { wait = \"10m\" }\n";
+    let project = Project::with(&text_with("", environment, &[Step::marks("a").run(waits)])).locked();
+    let first = project.start("run");
+    until("the first run", || project.has("waiting"));
+    let told = std::fs::File::create(project.path().join("told")).expect("a file");
+    let mut command = project.command(["run", "--format", "json", "--commit", e2e::COMMIT]);
+    let second = command.stdout(std::process::Stdio::piped()).stderr(told).spawn().expect("the binary runs");
+    until("the second run's waiting", || project.read("told").contains("waiting for run"));
+    signal("INT", second.id());
+    let output = project.finish(second).exits(12);
+    assert_eq!(output.result()["outcome"], "cancelled");
+    assert!(project.read("told").contains("note: nothing was run"), "{}", project.read("told"));
+    project.write("go", "");
+    let _ = project.finish(first).exits(0);
+    assert_eq!(order(&project), "a");
+}
