@@ -163,9 +163,10 @@ fn a_run_that_is_taken_back() {
     --- stdout
     staging
       live    nothing that is known of
-      newest  [run] rollback-failed, 0123456789 since [time]
+      run     [run] rollback-failed, 0123456789 since [time]
               `sh -c 'echo working; echo it is broken; exit 3'` ended with exit code 3
-              step `b`: revert-failed
+              step `b`: could not be taken back
+              `sh -c 'exit 1'` ended with exit code 1
       next    a person has to look: not everything could be taken back; `windlass rollback -e staging` tries the rest again
     --- stderr
     ");
