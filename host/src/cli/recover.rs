@@ -340,7 +340,7 @@ fn what_to_take_back(common: &Common, arguments: &RollbackArguments, project: &P
     let mut runs: Vec<PastRun> = Vec::new();
     let mut target = None;
     let mut anything = false;
-    for run in history::runs_in(&project.journals, &place)? {
+    for (index, run) in history::runs_in(&project.journals, &place)?.enumerate() {
         let run = run?;
         let succeeded = run.outcome == Some(RunOutcome::Succeeded);
         let reached = match &arguments.to {
@@ -352,8 +352,10 @@ fn what_to_take_back(common: &Common, arguments: &RollbackArguments, project: &P
             target = Some(run);
             break;
         }
-        // What was cut off before its checks is ended first, or the release that they are of would be taken back, too.
-        let left = run.left().next().is_some() || run.is_half_taken_back();
+        // What was cut off last, or before its checks, is ended first, also where it left nothing: nobody knew that, and the
+        // release beneath it is not what was meant.
+        let cut_off = run.is_half_taken_back() || (index == 0 && run.is_cut_off());
+        let left = cut_off || run.left().next().is_some();
         anything |= left;
         // What had nothing to do is the release before it once more, and no longer live when that is not.
         if left || succeeded || run.outcome.is_none() {

@@ -190,17 +190,23 @@ impl PastRun {
         }
     }
 
+    /// Whether it was cut off: it did not end, or only in that somebody closed what it left open, or because it could have no
+    /// further effect.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        let code = || Code::ALL.iter().find(|code| Some(code.word()) == self.reason.as_deref());
+        let accident = |code: &Code| matches!(code, Code::CutOff | Code::StepUnknown) || code.ends_run();
+        match self.outcome {
+            None => true,
+            Some(RunOutcome::Succeeded) => false,
+            Some(_) => code().is_some_and(accident),
+        }
+    }
+
     /// Whether taking it back was cut off: where nothing is left of it, what is live again was not checked.
     #[must_use]
     pub fn is_half_taken_back(&self) -> bool {
-        self.turned.is_some() && (self.outcome.is_none() || self.ended_by_accident())
-    }
-
-    /// Whether it ended because its process was gone, or could have no further effect.
-    fn ended_by_accident(&self) -> bool {
-        let code = Code::ALL.iter().find(|code| Some(code.word()) == self.reason.as_deref());
-        let accident = |code: &Code| matches!(code, Code::CutOff | Code::StepUnknown) || code.ends_run();
-        self.outcome.is_some() && code.is_some_and(accident)
+        self.turned.is_some() && self.is_cut_off()
     }
 
     /// One more event.
@@ -238,7 +244,7 @@ impl PastRun {
     /// Where it ended with a failure and not by being cut off, what failed is tried again: the last one that did, because
     /// those before were tolerated.
     fn try_again(&mut self) {
-        if self.outcome == Some(RunOutcome::Failed) && self.turned.is_none() && !self.ended_by_accident() {
+        if self.outcome == Some(RunOutcome::Failed) && self.turned.is_none() && !self.is_cut_off() {
             let failed = |step: &&mut PastStep| !step.finally && step.outcome == StepOutcome::Failed;
             if let Some(step) = self.steps.iter_mut().rev().find(failed) {
                 step.again = true;

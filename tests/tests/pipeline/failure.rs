@@ -103,7 +103,12 @@ fn a_revert_that_fails_is_a_persons_business_and_stops_no_other() {
     assert_eq!(output.result()["outcome"], "rollback-failed");
     assert_eq!(output.result()["reason"], "revert-failed");
     let status = project.windlass("status").exits(0).stdout;
-    assert!(status.contains("step `b`: could not be taken back\n          `sh -c 'echo -b >> order; exit 1'` ended with exit code 1"), "{status}");
+    assert!(
+        status.contains(
+            "step `b`: could not be taken back\n          `sh -c 'echo -b >> order; exit 1'` ended with exit code 1"
+        ),
+        "{status}"
+    );
     assert!(status.contains("a person has to look"), "{status}");
     // What is reported as the reason of it all is what failed first.
     let history = project.windlass("history --format json").exits(0).result();
