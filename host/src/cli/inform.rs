@@ -249,6 +249,7 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
         Some(RunOutcome::RollbackFailed) => "a person has to look: what is live again does not pass its checks".into(),
         // What came after it would be in the way of going on.
         _ if !is_newest => format!("a later run came after it; {rollback} takes back what it left"),
+        _ if run.planned.is_none() => format!("{again} begins again: the run was cut off before it did anything"),
         _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
         Some(RunOutcome::Failed) if !left && run.reason.as_deref() != Some(Code::CutOff.word()) => {
             format!("mend what failed and {again}, or go on with {resume}")
