@@ -150,6 +150,17 @@ impl Project {
         Self::new().file("deploy.toml", config)
     }
 
+    /// Another project with the same files and variables, as they are now.
+    ///
+    /// # Panics
+    /// Where they cannot be copied.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self { variables: self.variables.clone(), ..Self::new() };
+        copy_files(&self.path(), &copy.path());
+        copy
+    }
+
     /// Its directory.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -336,6 +347,19 @@ impl Project {
         let text = text.replace(&self.path().to_string_lossy().into_owned(), "[project]");
         let text = text.replace(&self.directory.path().to_string_lossy().into_owned(), "[temporary]");
         scrub(&text)
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy_files(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).expect("a copy");
+        }
     }
 }
 
