@@ -207,3 +207,33 @@ fn report(work: &Work, took: Duration) {
         work.failures.len(),
     ));
 }
+
+#[test]
+fn a_step_whose_outputs_are_lost_is_not_taken_for_done() {
+    let step = |id: &str, run: &str, more: &str| {
+        let head = format!("[[step]]\nid = \"{id}\"\nplugin = \"command\"\n[step.with]\n");
+        format!(
+            "{head}run = [\"sh\", \"-c\", \"echo +{id} >>effects{run}\"]\nrevert = [\"sh\", \"-c\", \"echo -{id} >>effects\"]\n{more}\n"
+        )
+    };
+    // The first time, it ends the process that waits for it.
+    let kills = "; [ -e killed ] || { touch killed; kill -9 $PPID; }";
+    let project = e2e::Project::with(&format!(
+        "schema = 1\napp = \"shop\"\n[environments.staging]\n{}{}",
+        step("build", kills, "unless = [\"grep\", \"-q\", \"build\", \"effects\"]"),
+        step("release", "", "set = { CODE = \"${steps.build.outputs.exit-code}\" }"),
+    ))
+    .file("effects", "")
+    .locked();
+    assert_eq!(project.windlass("run").code, None);
+    let run = world::runs(&project).pop().expect("a run");
+    let resume = |more: &str| project.windlass(&format!("resume {run} --commit {} {more}", e2e::COMMIT));
+    let unknown = resume("").exits(11);
+    assert!(unknown.stderr.contains("a later step uses its outputs, and those are lost"), "{}", unknown.stderr);
+    assert!(!unknown.stderr.contains("--done"), "{}", unknown.stderr);
+    let refused = resume("--done build").exits(2);
+    assert!(refused.stderr.contains("a later step uses its outputs, and those are lost"), "{}", refused.stderr);
+    assert_eq!(project.read("effects"), "+build\n");
+    let _ = resume("--not-done build").exits(0);
+    assert_eq!(project.read("effects"), "+build\n+build\n+release\n");
+}

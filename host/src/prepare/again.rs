@@ -142,12 +142,20 @@ impl Resumed {
                 ]);
             }
         }
+        for (id, verdict) in settled {
+            if *verdict == Verdict::Done && self.needs_outputs_of(id) {
+                return Err(vec![outputs_are_lost(past, id)]);
+            }
+        }
         let mut unknown = Vec::new();
         for step in self.prepared.steps.clone() {
             let Some(cut) = past.step(step.step.id.as_str()).filter(|step| step.is_cut_off()) else { continue };
             let probed = self.probe(&step, cut, settled, listener).await;
             if probed.verdict == Verdict::Unknown {
-                unknown.push(nobody_knows(past, &probed));
+                let problem = nobody_knows(past, &probed);
+                let lost =
+                    self.needs_outputs_of(&probed.step).then(|| outputs_are_lost(past, &probed.step).hint).flatten();
+                unknown.push(Problem { hint: lost.or(problem.hint), ..problem });
             }
             self.probed.push(probed);
         }
@@ -211,8 +219,9 @@ impl Resumed {
             }
             match self.prepared.plan_step(&step, listener).await {
                 Ok(mut planned) => {
-                    // What was begun and may be there in part is done, whatever its plan says: its plugin said so.
-                    if planned.intents.is_empty() && self.is_partly(id) {
+                    // What was begun and may be there in part is done, whatever its plan says: its plugin said so. So is
+                    // what a person wants done again for its outputs.
+                    if planned.intents.is_empty() && (self.is_partly(id) || self.is_for_outputs(id)) {
                         planned.intents = self.prepared.plan.steps[index].intents.clone();
                     }
                     self.planned.push(planned.clone());
@@ -222,6 +231,12 @@ impl Resumed {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Whether a step is done again for what it puts out, because a person said so: it may be done, as far as its plugin sees.
+    fn is_for_outputs(&self, id: &str) -> bool {
+        let said = |it: &Probed| it.step == id && it.verdict == Verdict::NotDone && it.by == Witness::Person;
+        self.probed.iter().any(said) && self.needs_outputs_of(id)
     }
 
     fn is_partly(&self, id: &str) -> bool {
@@ -244,6 +259,17 @@ fn nobody_knows(past: &PastRun, probed: &Probed) -> Problem {
         "look at what the step does, then `windlass resume {0} --done {id}` or `--not-done {id}`; `windlass rollback` takes back what it recorded",
         past.run
     ))
+}
+
+/// That a step cannot be taken for done, because what it put out went with the process that was killed.
+fn outputs_are_lost(past: &PastRun, id: &str) -> Problem {
+    Problem::new(Code::Usage, format!("run `{}` cannot go on after step `{id}`", past.run))
+        .because("a later step uses its outputs, and those are lost")
+        .with_note("nothing was changed")
+        .with_hint(format!(
+            "where it can be done again, `windlass resume {} --not-done {id}` does that; `windlass rollback` takes back what it recorded",
+            past.run
+        ))
 }
 
 impl Prepared {
