@@ -90,7 +90,10 @@ pub(super) enum Command {
     Resume(Resume),
     /// Take back what runs have done, newest first, so that the release before is live again.
     Rollback(Rollback),
-    /// Close what dead runs left open: journals, leases, children, what the forge shows.
+    /// Close what dead runs left open: journals, leases, programs, deployments.
+    ///
+    /// What is at work for a run whose process is gone is ended, its journal says that it is over, the forge shows it, and
+    /// its lease is given back. Nothing is taken back and nothing goes on. A run that lives is left alone: safe at any time.
     Reap,
     /// Look at the leases, one for each app, environment and component, and break one.
     #[command(subcommand)]
