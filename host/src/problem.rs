@@ -168,7 +168,7 @@ codes! {
     LockInvalid = "lock-invalid", NotAccepted, "`deploy.lock` cannot be read. It is written by `windlass lock`; restore it from version control, or run `windlass lock` and have the whole file reviewed. Nothing was run.";
     LockMissing = "lock-missing", NotAccepted, "There is no `deploy.lock`, so no capability is accepted. Run `windlass lock`, commit the file and have it reviewed. Nothing was run.";
     LockDiffers = "lock-differs", NotAccepted, "`windlass lock --check` found that `deploy.lock` is not what `deploy.toml` asks for now. Run `windlass lock` and have the difference reviewed.";
-    PlanDrifted = "plan-drifted", Drifted, "What would run now is not what the plan says that was passed with `--plan`. Nothing was run. Make a new plan and have it approved.";
+    PlanDrifted = "plan-drifted", Drifted, "What would run now is not what the plan says that was passed with `--plan`, or that a resumed run was begun with. Nothing was run. Make a new plan and have it approved; or check out the commit of the run, or take the run back.";
     PlanInvalid = "plan-invalid", Usage, "The file passed with `--plan` is not a plan of this version of Windlass, or was changed after it was made. Nothing was run.";
     EnvironmentOrder = "environment-order", Blocked, "The environment has `after = [...]`, and the newest successful deployment there is not this commit, or a newer run is under way. Deploy there first. Nothing was run.";
     LeaseHeld = "lease-held", Blocked, "Another run is deploying this app, environment and component at this moment. Nothing was run. `windlass status` says which.";
@@ -179,7 +179,7 @@ codes! {
     StepTimedOut = "step-timed-out", Failed, "A step, or the run as a whole, took longer than its `timeout` and was stopped. What it had recorded was reverted unless `on_failure` says otherwise.";
     StepTrapped = "step-trapped", Failed, "A plugin crashed. This is a bug in the plugin: report it to its author with the backtrace. What it had recorded was reverted unless `on_failure` says otherwise.";
     StepDenied = "step-denied", Failed, "A plugin reached for something that `deploy.lock` does not accept, and was stopped by it. Either the plugin's request in `deploy.lock` is too narrow, or the plugin does more than it says.";
-    RevertFailed = "revert-failed", PersonNeeded, "A step failed, and taking back what had been changed failed too. The environment is in between. The run's report says what was taken back and what was not; a person has to finish it.";
+    RevertFailed = "revert-failed", PersonNeeded, "What had been changed was to be taken back, and not all of it could be. The environment is in between. The run's report says what was taken back and what was not; a person has to finish it, and `windlass rollback` tries the rest again.";
     Cancelled = "cancelled", Cancelled, "The run was cancelled before it did anything that stays, or all of it was taken back. Nothing is left to clean up.";
     CancelledUnfinished = "cancelled-unfinished", Cancelled, "The run was cancelled, and what it had done until then is still there, because `on_cancel` says `stop`: in CI there is no time for more. `windlass status` says what was done and what to do.";
     StepUnknown = "step-unknown", PersonNeeded, "A step was cut off, and nobody can tell whether it did its work. A person has to look.";
