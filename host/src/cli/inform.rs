@@ -5,6 +5,7 @@ use super::project::{self, Project};
 use super::{Failed, print, say};
 use crate::event::{Place, RunOutcome, StepOutcome};
 use crate::history::{self, PastRun, Turned};
+use crate::journal::Store as _;
 use crate::plugin::{Plugins, built_in_names};
 use crate::problem::{Code, Problem};
 use crate::{config, lease};
@@ -131,11 +132,14 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
             let since = || here.iter().copied().take_while(|run| run.outcome != Some(RunOutcome::Succeeded));
             let open = since().find(|run| is_open(run));
             let shown = open.or(newest);
-            let next = advice(&place, shown, shown.map(|run| &run.run) == newest.map(|run| &run.run), holder.is_some());
+            // One whose lease was taken away is under way until it has noticed.
+            let lives = shown.is_some_and(|run| run.outcome.is_none() && project.journals.is_held(&run.run));
+            let is_newest = shown.map(|run| &run.run) == newest.map(|run| &run.run);
+            let next = advice(&place, shown, is_newest, holder.is_some() || lives);
             places.push(json!({
                 "environment": name, "component": component, "url": environment.url,
                 "live": live.map(|run| as_json(run)), "newest": newest.map(as_json), "open": open.map(as_json),
-                "running": holder.is_some(), "holder": holder, "next": next,
+                "running": holder.is_some() || lives, "holder": holder, "next": next,
             }));
             let title = component.as_ref().map_or_else(|| name.to_owned(), |component| format!("{name} ({component})"));
             let _ = writeln!(text, "{title}");
@@ -153,7 +157,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
             if let Some(run) = shown
                 && (run.outcome != Some(RunOutcome::Succeeded) || holder.is_some())
             {
-                write_run(&mut text, run, holder.is_some_and(|holder| holder.run == run.run));
+                write_run(&mut text, run, lives || holder.is_some_and(|holder| holder.run == run.run));
             }
             if let Some(holder) = holder {
                 let _ = writeln!(

@@ -220,11 +220,11 @@ impl PastRun {
             Event::DeploymentCreated { id, url } => self.deployment = Some(Deployed { id, url }),
             Event::RunResumed { .. } => {
                 self.try_again();
-                self.reopen(self.outcome.is_some());
+                self.reopen(self.has_ended());
             }
             Event::RollbackStarted { to, keep, .. } => {
                 let asked = matches!(self.turned, Some(Turned::Asked { .. }));
-                self.reopen(self.outcome.is_some() || !asked);
+                self.reopen(self.has_ended() || !asked);
                 self.turned = Some(Turned::Asked { to, keep });
             }
             Event::RunCancelled { .. } => self.cancelled = true,
@@ -250,6 +250,11 @@ impl PastRun {
                 step.again = true;
             }
         }
+    }
+
+    /// Whether it came to its end by itself.
+    fn has_ended(&self) -> bool {
+        self.outcome.is_some() && !self.is_cut_off()
     }
 
     /// Somebody goes on with it. `tell` where its finally steps have something new to tell.

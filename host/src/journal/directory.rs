@@ -109,6 +109,11 @@ impl Store for Directory {
         Ok(None)
     }
 
+    fn is_held(&self, run: &str) -> bool {
+        File::open(self.directory(run).join(WRITER))
+            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     fn reopen(&self, run: &str, length: u64, held: Box<dyn Any + Send>) -> io::Result<Box<dyn Log>> {
         let file = OpenOptions::new().append(true).open(self.file(run))?;
         if file.metadata()?.len() != length {

@@ -92,6 +92,10 @@ impl Store for Memory {
         Ok(free.then(|| Box::new(Held { store: self.clone(), run: run.to_owned() }) as Box<dyn Any + Send>))
     }
 
+    fn is_held(&self, run: &str) -> bool {
+        self.with(|kept| kept.held.iter().any(|held| held == run))
+    }
+
     fn reopen(&self, run: &str, length: u64, held: Box<dyn Any + Send>) -> io::Result<Box<dyn Log>> {
         let length = usize::try_from(length).map_err(io::Error::other)?;
         self.with(|kept| kept.journals.entry(run.to_owned()).or_default().truncate(length));

@@ -44,6 +44,9 @@ pub trait Store: Debug + Send + Sync {
     /// Where that cannot be found out.
     fn hold(&self, run: &str) -> io::Result<Option<Box<dyn Any + Send>>>;
 
+    /// Whether a process holds it, which is alive then. Asking holds nothing.
+    fn is_held(&self, run: &str) -> bool;
+
     /// Cut a journal that is held to its whole lines, and append to it from there.
     ///
     /// # Errors

@@ -163,7 +163,9 @@ fn a_journal_has_one_writer() {
         let journal = Journal::create(store, "run").expect("a journal");
         let problem = Journal::reopen(store, "run").expect_err("it is being written");
         assert_eq!(problem.code, Code::RunAlive);
+        assert!(store.is_held("run") && !store.is_held("other"));
         drop(journal);
+        assert!(!store.is_held("run"));
         drop(Journal::reopen(store, "run").expect("nobody writes to it now"));
     }
 }

@@ -300,11 +300,6 @@ impl Prepared {
             Err(failure) => Err(self.clean_problem(failure.into_problem(&step.plugin.locked_name(), "probe"))),
         }
     }
-
-    /// What became of taking a step back, where that was cut off.
-    pub async fn is_taken_back(&self, step: &PreparedStep, cut: &PastStep, listener: &Arc<dyn Listener>) -> bool {
-        cut.reverting && self.probe(step, cut, listener).await == Ok(Verdict::NotDone)
-    }
 }
 
 /// A step as a run had it: with the configuration of then, within what the lock accepts now.

@@ -243,11 +243,10 @@ pub fn verdict(
     if exit != Exit::Succeeded {
         // What could not be told has another word than what the run came to.
         let reason = if exit == Exit::Unreported { Some(Code::ForgeUnreported) } else { result.reason };
-        let word = reason.map_or_else(|| (exit as u8).to_string(), |code| code.word().to_owned());
-        text.push_str(&format!(
-            "{}\n",
-            style.dim(&format!("exit {0}: `windlass explain {word}` and `windlass explain {0}` say more", exit as u8))
-        ));
+        let word = reason.map(|code| format!("`windlass explain {}` and ", code.word())).unwrap_or_default();
+        let exit = exit as u8;
+        let line = format!("exit {exit}: {word}`windlass explain {exit}` says more");
+        text.push_str(&format!("{}\n", style.dim(&if word.is_empty() { line } else { line.replace("says", "say") })));
     }
     text
 }

@@ -92,7 +92,8 @@ pub fn taking_back(runs: &[PastRun], to: Option<&PastRun>, keep: &[String], styl
         }
     }
     let count = steps().filter(|step| !keep.contains(&step.id)).count();
-    let _ = writeln!(text, "\n{count} to take back, then the checks of what is live again");
+    let then = if to.is_some() { ", then the checks of what is live again" } else { "" };
+    let _ = writeln!(text, "\n{count} to take back{then}");
     text
 }
 
@@ -113,12 +114,7 @@ pub fn reaped<'a>(
         for left in ended {
             let _ = writeln!(text, "  ended {} (process {}), which was still at work", left.program, left.process);
         }
-        let _ = writeln!(
-            text,
-            "  next: `windlass resume {}` goes on with it, `windlass rollback {}` takes it back",
-            past.run,
-            past.subject.place().options()
-        );
+        let _ = writeln!(text, "  next: `windlass status {}` says what to do", past.subject.place().options());
     }
     for (place, holder) in leases {
         let _ = writeln!(

@@ -51,7 +51,8 @@ impl Machine<'_> {
                 function: Function::Apply,
                 config: check.config.as_deref().unwrap_or("{}"),
                 records: &[],
-                gate: check.gate(Phase::Apply),
+                // It is a part of taking back, and has what is granted for that.
+                gate: check.gate(Phase::Revert),
                 limits: check.limits(None),
                 surroundings,
                 services: self.prepared.services.clone(),

@@ -125,16 +125,6 @@ impl Machine<'_> {
         self.recorder.record(&Event::RevertStarted { step: id.clone() })?;
         let before = self.result_of(step).outcome;
         self.begin(step, 0);
-        if self.is_taken_back(step).await {
-            self.recorder.record(&Event::StepReverted {
-                step: id,
-                summary: "it was taken back already, before that could be written down".into(),
-                usages: Vec::new(),
-                duration_ms: 0,
-            })?;
-            self.conclude(step, StepOutcome::Reverted, 0, Duration::ZERO);
-            return Ok(Reverted::Wholly);
-        }
         let started = Instant::now();
         let records = self.shared.records(&id);
         let surroundings = Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone()));
@@ -207,14 +197,5 @@ impl Machine<'_> {
         self.conclude(step, StepOutcome::RevertFailed, 0, took);
         self.unreverted.get_or_insert_with(|| problem.clone());
         Ok(Reverted::Not)
-    }
-
-    /// Whether a revert that an earlier process began came to its end, where the plugin can tell.
-    async fn is_taken_back(&self, step: &PreparedStep) -> bool {
-        let begun = self.begun.as_deref().and_then(|run| run.step(step.step.id.as_str()));
-        match begun.filter(|past| past.reverting) {
-            Some(past) => self.prepared.is_taken_back(step, past, self.recorder.listener()).await,
-            None => false,
-        }
     }
 }
