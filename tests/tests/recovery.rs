@@ -27,6 +27,8 @@ mod rollback;
 mod rollback_checks;
 #[path = "recovery/rollback_places.rs"]
 mod rollback_places;
+#[path = "recovery/rollback_records.rs"]
+mod rollback_records;
 #[path = "recovery/signals.rs"]
 mod signals;
 #[path = "recovery/status.rs"]

@@ -15,7 +15,7 @@ use std::process::Stdio;
 fn on_small_disk(project: &Project, size: &str, script: &str) -> Output {
     std::fs::create_dir_all(project.path().join(".windlass")).expect("a directory");
     let prelude = format!(
-        "set -u; mount -t tmpfs -o size={size} tmpfs .windlass || exit 99; room() {{ rm .windlass/filler; }}; windlass() {{ '{}' \"$@\"; }};",
+        "set -u; mount -t tmpfs -o size={size} tmpfs .windlass || exit 99; room() {{ rm .windlass/filler; }}; binary='{}'; windlass() {{ \"$binary\" \"$@\"; }};",
         e2e::binary().display()
     );
     let mut command = Command::new("unshare");
@@ -104,6 +104,44 @@ fn a_read_only_disk_lets_nothing_run() {
         assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }
     assert_eq!(order(&project), "");
+}
+
+#[test]
+fn a_full_disk_lets_nothing_be_taken_back() {
+    let project = project(&[Step::marks("a"), Step::marks("b")]);
+    let script = format!(
+        "windlass run --commit {} || exit 1; cat /dev/zero > .windlass/filler 2> /dev/null; \
+         windlass rollback; test $? = 15 || exit 2; cp order order-then; \
+         windlass status > status-then || exit 3; room; windlass rollback || exit 4",
+        e2e::COMMIT
+    );
+    let output = on_small_disk(&project, "256k", &script);
+    assert_eq!(output.code, Some(0), "{}", output.all());
+    assert_eq!(project.read("order-then"), "a\nb\n");
+    assert!(project.read("status-then").contains("next    nothing"), "{}", project.read("status-then"));
+    assert_eq!(order(&project), "a b -b -a");
+}
+
+#[test]
+fn what_only_tells_needs_no_writing() {
+    let project = project(&[Step::marks("a"), stuck_step("b")]);
+    let script = format!(
+        "\"$binary\" run --commit {0} & run=$!; while test ! -e child; do sleep 0.01; done; kill -9 $run $(cat child); wait; \
+         mount -o remount,ro .windlass || exit 99; \
+         windlass status || exit 1; windlass history || exit 2; windlass lease status || exit 3; \
+         windlass rollback --dry-run || exit 4; windlass plan --commit {0} || exit 5; windlass run --dry-run --commit {0} || exit 6; \
+         windlass reap; test $? = 15 || exit 7; windlass lease release; test $? = 15 || exit 8; \
+         windlass resume $(ls .windlass/runs) --commit {0}; test $? = 15 || exit 9",
+        e2e::COMMIT
+    );
+    let output = on_small_disk(&project, "1m", &script);
+    assert_eq!(output.code, Some(0), "{}", output.all());
+    assert!(
+        output.stdout.contains("was cut off") && output.stdout.contains("its process is gone"),
+        "{}",
+        output.stdout
+    );
+    assert_eq!(order(&project), "a");
 }
 
 #[test]

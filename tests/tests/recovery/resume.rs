@@ -22,7 +22,7 @@ fn a_run_that_was_killed_goes_on_after_its_last_proven_step() {
     let attempts: Vec<_> =
         result["steps"].as_array().expect("steps").iter().map(|step| step["attempts"].clone()).collect();
     assert_eq!(attempts, [1, 2, 1, 1], "attempts go on counting");
-    assert_eq!(runs(&project), [run.clone()], "it is the same run");
+    assert_eq!(runs(&project).len(), 1, "it is the same run");
     let story = project.story();
     let resumed = story.iter().position(|event| event == "run-resumed").expect("it is written down");
     assert_eq!(
