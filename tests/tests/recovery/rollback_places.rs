@@ -79,3 +79,36 @@ fn what_was_cancelled_in_ci_is_taken_back() {
     assert_eq!(order(&project), "a-1 -b -a-1");
     assert_eq!(events_named(&project, &newest(&project), "rollback-started")[0]["to"], json!(null));
 }
+
+#[test]
+fn a_rollback_over_several_runs_that_was_cut_off_goes_on() {
+    let check =
+        Step::of("live", &format!("echo live-${{deployment.version}} >> order; {}", stuck("checking", "exit 0")));
+    let steps = [
+        versioned("a").reverted_by(&stuck("reverting-${deployment.version}", "echo -a-${deployment.version} >> order")),
+        check.with("effect = \"checks\""),
+    ];
+    for (file, then, rest) in [("reverting-2", "-a-3", "-a-2 live-1"), ("checking", "-a-3 -a-2 live-1", "live-1")] {
+        let project = project(&steps);
+        for there in ["reverting-2", "reverting-3", "checking"] {
+            project.write(there, "");
+        }
+        let all = ["1", "2", "3"].map(|version| release(&project, version));
+        std::fs::remove_file(project.path().join(file)).expect("it is there");
+        let done = order(&project);
+        cut_off(&project, &format!("rollback --to {}", all[0]), file);
+        assert_eq!(order(&project), format!("{done} {then}"));
+        let next = status(&project)["next"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(
+            next,
+            format!(
+                "taking back run `{}` before it was cut off: `windlass rollback -e staging` goes on with that",
+                all[1]
+            )
+        );
+        let _ = project.windlass("rollback").exits(0);
+        assert_eq!(order(&project), format!("{done} {then} {rest}"));
+        assert_eq!(live(&project).as_deref(), Some("1"));
+        assert_eq!(status(&project)["next"], "`windlass run -e staging` when you are ready; it is as it was before");
+    }
+}
