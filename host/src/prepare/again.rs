@@ -102,8 +102,13 @@ pub async fn resume(
     for mut step in steps {
         let id = step.step.id.as_str().to_owned();
         let then = plan.steps.iter().chain(&plan.finally).find(|planned| planned.id == id);
-        let Some(then) = then.map(|planned| planned_step(&past, planned)) else { continue };
-        if step.config.is_none() && past.step(&id).is_some_and(|step| step.attempts > 0) {
+        let Some(mut then) = then.cloned() else { continue };
+        let begun = past.step(&id).is_some_and(|step| step.attempts > 0);
+        // One that uses outputs of earlier steps and was planned, but not begun, is planned again like one that was not.
+        if step.config.is_some() || begun {
+            then = planned_step(&past, &then);
+        }
+        if step.config.is_none() && begun {
             step.fill_deferred(&resumed.prepared.facts).await.map_err(|problem| vec![problem])?;
         }
         resumed.prepared.push(step, then);
