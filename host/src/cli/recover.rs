@@ -10,7 +10,7 @@ use crate::config::Holes;
 use crate::event::{Event, Listener, Place, RunOutcome, Subject, Verdict};
 use crate::forge::Forge;
 use crate::gate;
-use crate::history::{self, PastRun};
+use crate::history::{self, PastRun, Turned};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
 use crate::plan::Plan;
@@ -212,9 +212,30 @@ async fn resume_under_lease(
         Some(created) => Some(created),
         None => announce(conduct, &recorder, run, &past.plan).await?,
     };
-    let (conducted, told) = conduct.go(prepared, &conduct.options(), run, recorder, created).await;
+    let options = Options { others_follow: others_follow(project, &past)?, ..conduct.options() };
+    let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
     Ok((conducted, exit))
+}
+
+/// Whether a run is being taken back beneath which others have left something, above what is live: only when those are
+/// taken back too is it as it must be.
+fn others_follow(project: &Project, past: &PastRun) -> Result<bool, Problem> {
+    if !matches!(past.turned, Some(Turned::Asked { .. })) {
+        return Ok(false);
+    }
+    for run in history::runs_in(&project.journals, &past.subject.place())? {
+        let run = run?;
+        if run.run < past.run {
+            if run.outcome == Some(RunOutcome::Succeeded) {
+                return Ok(false);
+            }
+            if run.left().next().is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Tell the forge of a run of which it was not told before it was cut off.
@@ -358,7 +379,8 @@ fn what_to_take_back(common: &Common, arguments: &RollbackArguments, project: &P
         let left = cut_off || run.left().next().is_some();
         anything |= left;
         // What had nothing to do is the release before it once more, and no longer live when that is not.
-        if left || succeeded || run.outcome.is_none() {
+        // So is one after which what was live again did not pass its checks: they are made of another release now.
+        if left || succeeded || matches!(run.outcome, None | Some(RunOutcome::RollbackFailed)) {
             runs.push(run);
         }
     }

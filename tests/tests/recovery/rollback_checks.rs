@@ -136,3 +136,40 @@ fn checks_that_were_cut_off_are_made_before_anything_older_is_taken_back() {
         }
     }
 }
+
+/// A step that is killed with its host where the version is not the first.
+fn cut_off_but_first() -> Step {
+    Step::of("cut", "test ${deployment.version} = 1 || kill -9 $PPID").with("effect = \"reads\"")
+}
+
+#[test]
+fn what_is_live_again_is_checked_once_nothing_lies_above_it() {
+    let kill_once = "test ${deployment.version} != 3 -o -e killed || { touch killed; kill -9 $PPID; }";
+    let first = versioned("a").reverted_by(&format!("echo -a-${{deployment.version}} >> order; {kill_once}"));
+    let project = project(&[first, check(), cut_off_but_first()]);
+    release(&project, "1");
+    for words in ["run --release-version 2", "run --release-version 3", "rollback"] {
+        assert_eq!(project.windlass(words).code, None);
+    }
+    let third = newest(&project);
+    let _ = project.windlass(&format!("resume {third} --commit {}", e2e::COMMIT)).exits(10);
+    assert!(events_named(&project, &third, "check-started").is_empty(), "{}", order(&project));
+    assert!(status(&project)["next"].as_str().is_some_and(|next| next.contains("windlass rollback")));
+    let _ = project.windlass("rollback").exits(0);
+    assert!(order(&project).ends_with("-a-2 live-1"), "{}", order(&project));
+    assert_eq!(status(&project)["open"], json!(null));
+}
+
+#[test]
+fn what_did_not_pass_its_checks_is_settled_with_what_lay_beneath() {
+    let project = project(&[versioned("a"), check(), cut_off_but_first()]);
+    release(&project, "1");
+    assert_eq!(project.windlass("run --release-version 2").code, None);
+    project.write("broken", "");
+    let output = project.windlass("run --release-version 3 --format json").exits(11);
+    assert_eq!(output.result()["reason"], "rollback-unproven");
+    std::fs::remove_file(project.path().join("broken")).expect("removed");
+    let _ = project.windlass("rollback").exits(0);
+    assert!(order(&project).ends_with("-a-2 live-1"), "{}", order(&project));
+    assert_eq!(status(&project)["open"], json!(null));
+}
