@@ -237,6 +237,7 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
     let left = run.left().next().is_some();
     match run.outcome {
         _ if is_newest && run.is_half_taken_back() => format!("{resume} goes on taking it back"),
+        _ if run.is_half_taken_back() => format!("taking it back was cut off: {rollback} goes on with that"),
         Some(RunOutcome::Succeeded) => "nothing".into(),
         Some(RunOutcome::RolledBack) if matches!(run.turned, Some(Turned::Asked { .. })) => {
             format!("{again} when you are ready; it is as it was before")

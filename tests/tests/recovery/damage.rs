@@ -88,7 +88,9 @@ fn a_journal_cut_short_anywhere_is_taken_back_or_left_alone() {
             .map(|(_, line)| line)
             .collect();
         let output = project.windlass("rollback");
-        assert_eq!(output.code, Some(if expected.is_empty() { 2 } else { 0 }), "cut at {cut}: {}", output.all());
+        // Where there is a run it was cut off, and is settled by this, also where it left nothing.
+        let known = text[..cut].contains(&b'\n');
+        assert_eq!(output.code, Some(if known { 0 } else { 2 }), "cut at {cut}: {}", output.all());
         assert_eq!(order(&project), expected.join(" "), "cut at {cut}");
     }
 }

@@ -21,7 +21,7 @@ fn a_dead_run_is_closed_and_its_lease_given_back() {
     --- stdout
     closed run [run] in staging: it was cut off at [time]
       nobody knows how far step `b` came
-      next: `windlass resume [run]` goes on with it, `windlass rollback -e staging` takes it back
+      next: `windlass status -e staging` says what to do
     gave back the lease of staging that run [run] held
     --- stderr
     ");

@@ -32,7 +32,7 @@ fn while_a_run_is_under_way() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      newest  [run] is under way, 0123456789 since [time]
+      run     [run] is under way, 0123456789 since [time]
               it was heard of last at [time]
               step `a`: is at work
       lease   held by run …
@@ -54,7 +54,7 @@ fn after_a_run_that_was_cut_off() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      newest  [run] was cut off, 1.2.3 since [time]
+      run     [run] was cut off, 1.2.3 since [time]
               it was heard of last at [time]
               step `b`: it was cut off, and nobody knows how far it came
       next    `windlass resume [run]` goes on with it, `windlass rollback -e staging` takes back what it did
@@ -64,7 +64,7 @@ fn after_a_run_that_was_cut_off() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      newest  [run] failed, 1.2.3 since [time]
+      run     [run] failed, 1.2.3 since [time]
               step `b`: it was cut off, and nobody knows how far it came
       next    `windlass resume [run]` goes on with it, `windlass rollback -e staging` takes back what it did
     ");
@@ -81,7 +81,7 @@ fn after_a_run_that_was_cancelled_in_ci() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      newest  [run] cancelled, 0123456789 since [time]
+      run     [run] cancelled, 0123456789 since [time]
               step `b`: cancelled
       next    `windlass resume [run]` goes on with it, `windlass rollback -e staging` takes back what it did
     ");
@@ -94,7 +94,7 @@ fn after_a_run_that_stopped_at_a_failure() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      newest  [run] failed, 0123456789 since [time]
+      run     [run] failed, 0123456789 since [time]
               `sh -c 'echo b >> order; exit 3'` ended with exit code 3
       next    `windlass resume [run]` goes on with it, `windlass rollback -e staging` takes back what it did
     ");
@@ -107,9 +107,10 @@ fn after_a_run_that_could_not_be_taken_back() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      newest  [run] rollback-failed, 0123456789 since [time]
+      run     [run] rollback-failed, 0123456789 since [time]
               `sh -c 'echo b >> order; exit 3'` ended with exit code 3
-              step `a`: revert-failed
+              step `a`: could not be taken back
+              `sh -c 'exit 1'` ended with exit code 1
       next    a person has to look: not everything could be taken back; `windlass rollback -e staging` tries the rest again
     ");
 }
@@ -123,7 +124,7 @@ fn after_a_run_that_was_taken_back() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    1.0.0 (0123456789) since [time]
-      newest  [run] rolled-back, 2.0.0 since [time]
+      run     [run] rolled-back, 2.0.0 since [time]
               `sh -c 'test ! -e broken'` ended with exit code 1
       next    mend what failed and `windlass run -e staging`; it is as it was before
     ");
@@ -138,7 +139,7 @@ fn while_a_run_is_taken_back_and_after_that_was_cut_off() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      newest  [run] is being taken back, 0123456789 since [time]
+      run     [run] is being taken back, 0123456789 since [time]
               it was heard of last at [time]
               `sh -c 'echo b >> order; exit 3'` ended with exit code 3
               step `a`: is being taken back
@@ -150,7 +151,7 @@ fn while_a_run_is_taken_back_and_after_that_was_cut_off() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      newest  [run] was cut off, 0123456789 since [time]
+      run     [run] was cut off, 0123456789 since [time]
               it was heard of last at [time]
               `sh -c 'echo b >> order; exit 3'` ended with exit code 3
               step `a`: taking it back was cut off
