@@ -182,12 +182,19 @@ fn is_open(run: &PastRun) -> bool {
     matches!(run.outcome, None | Some(RunOutcome::RollbackFailed)) || run.left().next().is_some()
 }
 
+/// Whether a run ended only in that somebody else closed it, because its process was gone.
+fn was_closed(run: &PastRun) -> bool {
+    [Code::CutOff, Code::StepUnknown].iter().any(|code| run.reason.as_deref() == Some(code.word()))
+}
+
 /// A run, and those of its steps that somebody has to know of.
 fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
     let state = match run.outcome {
         None if under_way && run.turned.is_some() => "is being taken back",
         None if under_way => "is under way",
         None => "was cut off",
+        // Closed since then, it is what it was.
+        Some(RunOutcome::Failed | RunOutcome::RollbackFailed) if was_closed(run) => "was cut off",
         outcome => word(outcome),
     };
     let _ = writeln!(text, "  run     {} {state}, {} since {}", run.run, run.subject.version, run.started);

@@ -64,7 +64,7 @@ fn after_a_run_that_was_cut_off() {
     insta::assert_snapshot!(told(&project), @"
     staging
       live    nothing that is known of
-      run     [run] failed, 1.2.3 since [time]
+      run     [run] was cut off, 1.2.3 since [time]
               step `b`: it was cut off, and nobody knows how far it came
       next    `windlass resume [run]` goes on with it, `windlass rollback -e staging` takes back what it did
     ");
