@@ -419,9 +419,6 @@ impl<'a> Case<'a> {
             if TELL.contains(step) || (*step == UNKNOWN && !self.again) {
                 hold!(!marks.contains("++"), "`{step}` was applied twice: {marks}");
             }
-            if TELL.contains(step) && !self.again {
-                hold!(!marks.contains("-0"), "`{step}` was taken back twice: {marks}");
-            }
         }
         let told = effects.count('+', "tell", 2);
         hold!(told <= written("step-started", "tell"), "the finally step ran unannounced");

@@ -156,18 +156,24 @@ pub(crate) fn leftovers(project: &Project) -> Leftovers {
     std::fs::read_dir("/proc").expect("processes").flatten().map(one).max().unwrap_or(Leftovers::None)
 }
 
-/// What must hold of every journal, whatever was killed: each attempt has a number of its own, and whoever takes the lease
-/// later has a larger number.
+/// What must hold of every journal, whatever was killed: each attempt has a number of its own, what was taken back is left
+/// alone, and whoever takes the lease later has a larger number.
 pub(crate) fn journals_hold(project: &Project) -> Holds {
     for run in runs(project) {
         let events = events(project, &run)?;
-        let mut attempts = Vec::new();
+        let (mut attempts, mut settled) = (Vec::new(), Vec::new());
         let mut last = 0;
         for event in &events {
             if event["event"] == "step-started" {
                 let attempt = (event["step"].clone(), event["attempt"].clone());
                 hold!(!attempts.contains(&attempt), "run {run}: {attempt:?} was begun twice");
                 attempts.push(attempt);
+            }
+            if event["event"] == "step-reverted" {
+                settled.push(event["step"].clone());
+            } else if event["event"] == "step-started" || event["event"] == "revert-started" {
+                let step = &event["step"];
+                hold!(!settled.contains(step), "run {run}: {step} was taken back, and is touched once more");
             }
             if event["event"] == "lease-taken" {
                 let number = event["number"].as_u64().unwrap_or_default();
