@@ -2,11 +2,13 @@
 
 use super::arguments::{Common, Format};
 use super::project::Project;
+use super::reap;
 use super::{Failed, print, say};
+use crate::ci;
 use crate::config::{self, Environment, OnCancel};
-use crate::event::{Event, Listener, Place, RunOutcome, StepOutcome, Subject};
+use crate::event::{Event, Listener, RunOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, State};
-use crate::history::{self, PastRun, PastStep};
+use crate::history::{self, PastRun};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
 use crate::prepare::Prepared;
@@ -14,7 +16,6 @@ use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
 use crate::run::{Guard, Options, Recorder, RunResult};
 use crate::secret::Redactor;
-use crate::{ci, process};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -66,10 +67,14 @@ impl Conduct<'_> {
     }
 
     /// Close what dead runs left open here.
-    pub(super) async fn close_dead(&self, run: &str) -> Result<Vec<Closed>, Problem> {
+    pub(super) async fn close_dead(&self, run: &str) -> Result<Vec<reap::Closed>, Problem> {
         let mut closed = Vec::new();
-        for past in open_runs(self.project, Some(&self.subject.place()))? {
-            closed.extend(close(self.project, &self.forge, &past.run, Some(run)).await?);
+        for past in history::runs_in(&self.project.journals, &self.subject.place())? {
+            let past = past?;
+            if past.outcome.is_some() {
+                continue;
+            }
+            closed.extend(reap::close(self.project, &self.forge, &past.run, Some(run)).await?);
         }
         Ok(closed)
     }
@@ -207,23 +212,28 @@ pub(super) fn announcement(
 }
 
 /// A program that reads the result gets one, also where nothing was begun.
-pub(super) fn refuse(common: &Common, app: &str, environment: Option<&Environment>, failed: &Failed) {
-    if common.format != Format::Json {
-        return;
+pub(super) fn with_result<T>(
+    common: &Common,
+    app: &str,
+    environment: Option<&str>,
+    result: Result<T, Failed>,
+) -> Result<T, Failed> {
+    let Err(failed) = &result else { return result };
+    if common.format == Format::Json {
+        let code = match failed {
+            Failed::Problems(problems) => problems.first().map(|problem| problem.code),
+            Failed::Said(_) => None,
+        };
+        let outcome = if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked };
+        print_result(&RunReport {
+            app: app.to_owned(),
+            environment: environment.or(common.environment.as_deref()).unwrap_or_default().to_owned(),
+            component: common.component.clone(),
+            reason: code.map(|code| code.word().to_owned()),
+            ..RunReport::not_begun(outcome)
+        });
     }
-    let code = match failed {
-        Failed::Problems(problems) => problems.first().map(|problem| problem.code),
-        Failed::Said(_) => None,
-    };
-    let named = environment.map(|environment| environment.name.as_str()).or(common.environment.as_deref());
-    let outcome = if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked };
-    print_result(&RunReport {
-        app: app.to_owned(),
-        environment: named.unwrap_or_default().to_owned(),
-        component: common.component.clone(),
-        reason: code.map(|code| code.word().to_owned()),
-        ..RunReport::not_begun(outcome)
-    });
+    result
 }
 
 pub(super) fn print_result(result: &RunReport) {
@@ -271,106 +281,21 @@ fn description(result: &RunResult) -> String {
     }
 }
 
-/// How a run that was to deploy ends the process.
+/// How a run ends the process.
 pub(super) fn exit_of(result: &RunResult, told: bool) -> Exit {
     match result.outcome {
         _ if result.reason.is_some_and(Code::ends_run) => result.reason.map_or(Exit::Bug, Code::exit),
         RunOutcome::Succeeded if told => Exit::Succeeded,
         RunOutcome::Succeeded => Exit::Unreported,
+        // Where somebody asked for it, that is what was to be done.
+        RunOutcome::RolledBack if result.asked && told => Exit::Succeeded,
+        RunOutcome::RolledBack if result.asked => Exit::Unreported,
         RunOutcome::RolledBack => Exit::RolledBack,
         RunOutcome::RollbackFailed => Exit::PersonNeeded,
         RunOutcome::Cancelled => Exit::Cancelled,
         RunOutcome::Failed => Exit::Failed,
         RunOutcome::Blocked => Exit::Blocked,
     }
-}
-
-/// A run whose process is gone, and what was found of it.
-pub(super) struct Closed {
-    pub(super) past: PastRun,
-    pub(super) ended: Vec<process::Leftover>,
-    pub(super) told: bool,
-}
-
-impl Closed {
-    /// In one line.
-    pub(super) fn told(&self) -> String {
-        let past = &self.past;
-        let of = |outcome| past.steps.iter().filter(move |step| step.outcome == outcome).map(|step| step.id.as_str());
-        let unknown: Vec<&str> = of(StepOutcome::Unknown).collect();
-        let mut text = format!("run `{}` before this one was cut off", past.run);
-        if !unknown.is_empty() {
-            text.push_str(&format!(", and nobody knows what became of {}", config::listing(unknown, "and")));
-        }
-        text.push_str(&ended(&self.ended));
-        text
-    }
-}
-
-/// What was still at work, for the end of a sentence.
-pub(super) fn ended(leftovers: &[process::Leftover]) -> String {
-    if leftovers.is_empty() {
-        return String::new();
-    }
-    let names = leftovers.iter().map(|left| format!("{} ({})", left.program, left.process));
-    format!("; what was still at work for it was ended: {}", config::listing(names, "and"))
-}
-
-/// End what is still at work for a run whose process is gone, so that nothing changes while the truth is found out.
-pub(super) async fn quiet(run: &str) -> Result<Vec<process::Leftover>, Problem> {
-    let ended = process::end_leftovers(run).await;
-    let Some(left) = process::leftovers(run).into_iter().next() else { return Ok(ended) };
-    Err(Problem::new(Code::RunAlive, format!("something is still at work for run `{run}`"))
-        .because(format!("process {} (`{}`) cannot be ended from here", left.process, left.program))
-        .with_note("nothing else was changed")
-        .with_hint("end it, as its owner or as an administrator, and try again"))
-}
-
-/// The runs that have not ended, of a place or of all. Whether their processes live is not asked.
-pub(super) fn open_runs(project: &Project, place: Option<&Place>) -> Result<Vec<PastRun>, Problem> {
-    let open = |run: &Result<PastRun, Problem>| run.as_ref().map_or(true, |run| run.outcome.is_none());
-    match place {
-        Some(place) => history::runs_in(&project.journals, place)?.filter(open).collect(),
-        None => history::runs(&project.journals)?.filter(open).collect(),
-    }
-}
-
-/// Close what a run has left open whose process is gone: nothing is at work for it any more, its journal says that it is
-/// over, and the forge shows it. None where the process lives, or another one has closed it.
-pub(super) async fn close(
-    project: &Project,
-    forge: &Forge,
-    run: &str,
-    by: Option<&str>,
-) -> Result<Option<Closed>, Problem> {
-    let (mut journal, record) = match Journal::reopen(&project.journals, run) {
-        Err(problem) if problem.code == Code::RunAlive => return Ok(None),
-        reopened => reopened?,
-    };
-    let Some(past) = history::of_record(record, run)?.filter(|past| past.outcome.is_none()) else { return Ok(None) };
-    let ended = quiet(run).await?;
-    let (outcome, reason) = come_to(&past);
-    let finished =
-        Event::RunFinished { outcome, reason: Some(reason.word().to_owned()), changed: past.changed, duration_ms: 0 };
-    journal.append_all(&[Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }, finished])?;
-    let created = deployed(&past).filter(|_| forge.name() == past.forge);
-    let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
-    let state = if outcome == RunOutcome::Succeeded { State::Success } else { State::Error };
-    let told = tell(forge, created.as_ref(), &announcement, state, "the run was cut off").await;
-    Ok(Some(Closed { past, ended, told }))
-}
-
-/// What a run came to that was cut off, as far as its journal proves it, and the word for why it is over.
-fn come_to(past: &PastRun) -> (RunOutcome, Code) {
-    let mut steps = past.steps.iter().filter(|step| !step.finally);
-    let unknown = steps.clone().any(|step| step.outcome == StepOutcome::Unknown);
-    let outcome = match &past.turned {
-        // Only what comes after the steps was cut off: the release is live.
-        None if steps.all(PastStep::is_done) => RunOutcome::Succeeded,
-        None => RunOutcome::Failed,
-        Some(_) => RunOutcome::RollbackFailed,
-    };
-    (outcome, if unknown { Code::StepUnknown } else { Code::CutOff })
 }
 
 /// The deployment of an earlier run.

@@ -1,9 +1,9 @@
 //! `check`, `lock`, `plan` and `run`.
 
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
-use super::conduct::{Conduct, Conducted, exit_of, lease_taken, print_result, refuse};
+use super::conduct::{Conduct, Conducted, exit_of, lease_taken, print_result, with_result};
 use super::project::Project;
-use super::session::{Asking, GITHUB_TOKEN, Session, level, write_whole};
+use super::session::{Asking, GITHUB_TOKEN, Session, console, write_whole};
 use super::signals::signals;
 use super::{Failed, print, say};
 use crate::config::{DeploymentOwner, Environment};
@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::plugin::Plugins;
 use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
-use crate::report::{self, Console, RunReport, Style};
+use crate::report::{self, RunReport, Style};
 use crate::run::Options;
 use crate::{gate, history};
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
 pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(), Failed> {
     let session = Session::open(common)?;
     let mut asking = Asking::new(&session, common, &arguments.subject)?;
-    let listener: Arc<dyn Listener> = Arc::new(Console::new(Style::of_stderr(), level(common)));
+    let listener: Arc<dyn Listener> = console(common);
     let prepared = asking.prepare(&listener).await?;
     let file = prepared.plan.to_file();
     if let Some(path) = &arguments.output {
@@ -113,17 +113,12 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
 /// `windlass run`
 pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let session = Session::open(common).inspect_err(|failed| refuse(common, "", None, failed))?;
-    let mut asking = Asking::new(&session, common, &arguments.subject)
-        .inspect_err(|failed| refuse(common, session.project.config.app.as_str(), None, failed))?;
-    match deploy(common, arguments, &session, &mut asking, started).await {
-        Ok(Exit::Succeeded) => Ok(()),
-        Ok(exit) => Err(Failed::Said(exit)),
-        Err(failed) => {
-            refuse(common, &asking.subject.app, Some(asking.environment), &failed);
-            Err(failed)
-        }
-    }
+    let session = with_result(common, "", None, Session::open(common))?;
+    let app = session.project.config.app.as_str();
+    let mut asking = with_result(common, app, None, Asking::new(&session, common, &arguments.subject))?;
+    let environment = asking.environment.name.as_str();
+    let exit = deploy(common, arguments, &session, &mut asking, started).await;
+    with_result(common, app, Some(environment), exit)?.said()
 }
 
 async fn deploy(
@@ -135,7 +130,7 @@ async fn deploy(
 ) -> Result<Exit, Failed> {
     let style = Style::of_stderr();
     let project = &session.project;
-    let listener: Arc<dyn Listener> = Arc::new(Console::new(style, level(common)));
+    let listener: Arc<dyn Listener> = console(common);
     let approved = arguments.plan.as_deref().map(read_plan).transpose()?;
     let mark = history::mark(&project.journals);
     let prepared = asking.prepare(&listener).await?;

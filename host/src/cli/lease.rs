@@ -80,12 +80,7 @@ fn describe(text: &mut String, place: &Place, standing: &Standing) -> serde_json
 }
 
 async fn release(common: &Common, project: &Project, arguments: &Release) -> Result<(), Failed> {
-    let environment = project.config.environment(common.environment.as_deref())?;
-    let place = Place {
-        app: project.config.app.as_str().to_owned(),
-        environment: environment.name.as_str().to_owned(),
-        component: common.component.clone(),
-    };
+    let place = project.place(common)?;
     let title = format!("the lease of `{}`", place.environment);
     let whose = if arguments.force {
         let actor = project.actor().unwrap_or_else(|| "somebody".to_owned());

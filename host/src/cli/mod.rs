@@ -6,7 +6,9 @@ mod deploy;
 mod inform;
 mod lease;
 mod project;
-mod recover;
+mod reap;
+mod resume;
+mod rollback;
 mod session;
 mod signals;
 
@@ -23,6 +25,13 @@ enum Failed {
     Problems(Vec<Problem>),
     /// With everything said already.
     Said(Exit),
+}
+
+impl Exit {
+    /// The end of a command that has said everything.
+    fn said(self) -> Result<(), Failed> {
+        if self == Self::Succeeded { Ok(()) } else { Err(Failed::Said(self)) }
+    }
 }
 
 impl From<Problem> for Failed {
@@ -104,9 +113,9 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Plan(plan) => in_runtime(deploy::plan(common, plan)),
         Command::Lock(lock) => in_runtime(deploy::lock(common, lock)),
         Command::Check => in_runtime(deploy::check(common)),
-        Command::Resume(resume) => in_runtime(recover::resume(common, resume)),
-        Command::Rollback(rollback) => in_runtime(recover::rollback(common, rollback)),
-        Command::Reap => in_runtime(recover::reap(common)),
+        Command::Resume(resume) => in_runtime(resume::resume(common, resume)),
+        Command::Rollback(rollback) => in_runtime(rollback::rollback(common, rollback)),
+        Command::Reap => in_runtime(reap::reap(common)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
         Command::Status => in_runtime(inform::status(common)),
         Command::History(history) => inform::history(common, history),

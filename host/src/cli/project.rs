@@ -3,7 +3,7 @@
 use super::arguments::{Common, Subject as Asked};
 use crate::ci::{self, Variables};
 use crate::config::{self, Config, Environment, Release};
-use crate::event::Subject;
+use crate::event::{Place, Subject};
 use crate::journal::Directory;
 use crate::problem::{Code, Problem};
 use crate::{lease, release};
@@ -39,6 +39,16 @@ impl Project {
         let journals = Directory::of(&directory);
         let leases = Arc::new(lease::LocalStore::new(&directory));
         Ok(Self { config, directory, journals, leases, variables, facts })
+    }
+
+    /// The place that the common options name.
+    pub(super) fn place(&self, common: &Common) -> Result<Place, Problem> {
+        let environment = self.config.environment(common.environment.as_deref())?;
+        Ok(Place {
+            app: self.config.app.as_str().to_owned(),
+            environment: environment.name.as_str().to_owned(),
+            component: common.component.clone(),
+        })
     }
 
     /// Who asks, for the records.

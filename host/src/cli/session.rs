@@ -10,6 +10,7 @@ use crate::lock::{Lock, LockedSteps};
 use crate::plugin::{Plugins, Services};
 use crate::prepare::{self, Facts, Prepared, Resolved};
 use crate::problem::Problem;
+use crate::report::{Console, Style};
 use crate::secret::Secrets;
 use crate::{ci, history};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,13 +21,18 @@ use std::sync::Arc;
 pub(super) const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
 
 /// How much is said.
-pub(super) fn level(common: &Common) -> Level {
+fn level(common: &Common) -> Level {
     match common.log {
         LogLevel::Debug => Level::Debug,
         LogLevel::Info => Level::Info,
         LogLevel::Warn => Level::Warn,
         LogLevel::Error => Level::Error,
     }
+}
+
+/// Who tells a person what happens.
+pub(super) fn console(common: &Common) -> Arc<dyn Listener> {
+    Arc::new(Console::new(Style::of_stderr(), level(common)))
 }
 
 /// Leave the compilation for the next run to a process of its own: this one does not wait for it.
@@ -139,6 +145,16 @@ impl<'a> Asking<'a> {
             live,
             begun,
             holes,
+        }
+    }
+
+    /// The holes of a run that was begun: filled with what they were filled with then.
+    pub(super) fn holes_of(&self, past: &PastRun) -> Holes {
+        Holes {
+            version: Some(self.subject.version.clone()),
+            commit: Some(self.subject.commit.clone()),
+            variables: past.variables.clone(),
+            outputs: BTreeMap::new(),
         }
     }
 

@@ -1,9 +1,11 @@
 //! What happened before: the runs of a project, newest first, and what they say is live.
 
+mod again;
 mod past;
 #[cfg(test)]
 mod tests;
 
+pub use again::{Back, find, may_go_on, not_resumable, others_follow, to_take_back};
 pub use past::{Deployed, PastRun, PastStep, Turned};
 
 use crate::event::{Event, Place, RunOutcome};

@@ -219,10 +219,13 @@ pub fn verdict(
         }
         RunOutcome::Succeeded => style.green(&format!("{app} {version} ({commit}) is live in {environment}{at}")),
         RunOutcome::Failed => style.red(&format!("{app} {version} was not deployed to {environment}; nothing was taken back")),
-        RunOutcome::RolledBack if exit == Exit::Succeeded => {
+        RunOutcome::RolledBack if result.asked => {
             style.green(&format!("what {app} {version} did in {environment} is taken back"))
         }
         RunOutcome::RolledBack => style.red(&format!("{app} {version} was not deployed to {environment}; what was done is taken back")),
+        RunOutcome::RollbackFailed if result.asked && result.reason != Some(Code::RollbackUnproven) => {
+            style.red(&format!("not all of what {app} {version} did in {environment} could be taken back: a person is needed"))
+        }
         RunOutcome::RollbackFailed if result.reason == Some(Code::RollbackUnproven) => {
             style.red(&format!("what {app} {version} did in {environment} is taken back, but what is live again does not pass its checks: a person is needed"))
         }

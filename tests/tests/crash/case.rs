@@ -370,8 +370,9 @@ impl<'a> Case<'a> {
         self.counts.resumes += 1;
         match (output.code, output.result()["outcome"].as_str()) {
             (Some(0), Some("succeeded")) => Ok(Some(End::Deployed)),
-            // It was being taken back already. `status` knows whether that was all.
-            (Some(10), Some("rolled-back")) => Ok(None),
+            // It was being taken back already: because it failed, or because somebody asked. `status` knows whether that was
+            // all.
+            (Some(0 | 10), Some("rolled-back")) => Ok(None),
             _ => Err("`resume` failed".into()),
         }
     }

@@ -113,7 +113,7 @@ fn a_check_that_is_gone_is_said_not_to_be_made() {
 fn checks_that_were_cut_off_are_made_before_anything_older_is_taken_back() {
     let check = Step::of("live", &format!("echo live-${{deployment.version}} >> order; {}", stuck("child", "exit 0")));
     for closed in [false, true] {
-        for (again, exit) in [("rollback", 0), ("resume", 10)] {
+        for again in ["rollback", "resume"] {
             let project = project(&[versioned("a"), check.clone().with("effect = \"checks\"")]);
             project.write("child", "");
             for version in ["0", "1", "2"] {
@@ -129,7 +129,7 @@ fn checks_that_were_cut_off_are_made_before_anything_older_is_taken_back() {
             let next = status(&project)["next"].as_str().unwrap_or_default().to_owned();
             assert_eq!(next, format!("`windlass resume {run}` goes on taking it back"));
             let words = if again == "resume" { format!("resume {run}") } else { again.to_owned() };
-            let output = project.windlass(&format!("{words} --format json")).exits(exit);
+            let output = project.windlass(&format!("{words} --format json")).exits(0);
             assert_eq!(output.result()["outcome"], "rolled-back");
             assert_eq!(order(&project), format!("{done} -a-2 live-1 live-1"));
             assert_eq!(live(&project).as_deref(), Some("1"));
@@ -152,7 +152,7 @@ fn what_is_live_again_is_checked_once_nothing_lies_above_it() {
         assert_eq!(project.windlass(words).code, None);
     }
     let third = newest(&project);
-    let _ = project.windlass(&format!("resume {third} --commit {}", e2e::COMMIT)).exits(10);
+    let _ = project.windlass(&format!("resume {third} --commit {}", e2e::COMMIT)).exits(0);
     assert!(events_named(&project, &third, "check-started").is_empty(), "{}", order(&project));
     assert!(status(&project)["next"].as_str().is_some_and(|next| next.contains("windlass rollback")));
     let _ = project.windlass("rollback").exits(0);

@@ -1,0 +1,193 @@
+//! `resume`: go on with a run that was cut off or stopped.
+
+use super::arguments::{Common, Resume as Arguments};
+use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, with_result};
+use super::reap::{ended, quiet};
+use super::session::{Asking, GITHUB_TOKEN, Known, Session, console};
+use super::signals::signals;
+use super::{Failed, say};
+use crate::event::RunOutcome;
+use crate::event::{Event, Subject, Verdict};
+use crate::forge::Forge;
+use crate::gate;
+use crate::history::{self, PastRun};
+use crate::journal::Journal;
+use crate::lease::Lease;
+use crate::plan::Plan;
+use crate::prepare::{self, Resumed, Settled};
+use crate::problem::{Code, Exit, Problem};
+use crate::report::{self, Style};
+use crate::run::{Options, Recorder, step_planned};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// `windlass resume`
+pub(super) async fn resume(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
+    let started = Instant::now();
+    let session = with_result(common, "", None, Session::open(common))?;
+    let app = session.project.config.app.as_str();
+    let past = history::find(&session.project.journals, &arguments.run).map_err(Failed::from);
+    let past = with_result(common, app, None, past)?;
+    let environment = past.subject.environment.clone();
+    let exit = go_on(common, arguments, &session, past, started).await;
+    with_result(common, app, Some(&environment), exit)?.said()
+}
+
+async fn go_on(
+    common: &Common,
+    arguments: &Arguments,
+    session: &Session,
+    past: PastRun,
+    started: Instant,
+) -> Result<Exit, Failed> {
+    let project = &session.project;
+    history::may_go_on(&project.journals, &past)?;
+    let environment = project.config.environment(Some(&past.subject.environment))?;
+    if common.environment.as_deref().is_some_and(|name| name != past.subject.environment) {
+        return Err(history::not_resumable(
+            format!("run `{}` is not of environment `{}`", past.run, common.environment.as_deref().unwrap_or_default()),
+            format!("it deploys to `{}`", past.subject.environment),
+            "leave `--environment` out: the run says where it deploys to".into(),
+        )
+        .into());
+    }
+    gate::approval(&project.config, environment)?;
+    let now = project.subject(&arguments.subject, environment, past.subject.component.as_deref())?;
+    // What is checked out is compared; what the release is called was decided when the run began.
+    let subject = Subject { version: past.subject.version.clone(), ..now };
+    let mut asking = Asking::again(session, subject)?;
+    let known = asking.know().await?;
+    let forge = Forge::choose(common.forge, &project.facts, asking.secrets.get(GITHUB_TOKEN))?;
+    let conduct = Conduct {
+        common,
+        project,
+        environment,
+        subject: past.subject.clone(),
+        forge,
+        listener: console(common),
+        cancellation: signals(),
+        started,
+    };
+    let lease = conduct.lease(|| past.run.clone()).await?;
+    let conducted = resume_under_lease(&conduct, arguments, &asking, known, &past.run, &lease).await;
+    conduct.leave(lease).await;
+    let (conducted, exit) = conducted?;
+    conduct.report(&conducted, exit);
+    Ok(exit)
+}
+
+/// What a person says of steps that were cut off.
+fn settled(arguments: &Arguments) -> Result<Settled, Problem> {
+    let mut settled = Settled::new();
+    for (steps, verdict) in [(&arguments.done, Verdict::Done), (&arguments.not_done, Verdict::NotDone)] {
+        for step in steps {
+            if settled.insert(step.clone(), verdict).is_some_and(|other| other != verdict) {
+                return Err(Problem::new(Code::Usage, format!("step `{step}` cannot be both done and not done"))
+                    .with_note("nothing was changed")
+                    .with_hint("name it with one of `--done` and `--not-done`"));
+            }
+        }
+    }
+    Ok(settled)
+}
+
+async fn resume_under_lease(
+    conduct: &Conduct<'_>,
+    arguments: &Arguments,
+    asking: &Asking<'_>,
+    known: Known<'_>,
+    run: &str,
+    lease: &Arc<Lease>,
+) -> Result<(Conducted, Exit), Failed> {
+    let project = conduct.project;
+    let settled = settled(arguments)?;
+    let (journal, record) = Journal::reopen(&project.journals, run)?;
+    // As it is now: somebody may have gone on with it while the lease was waited for.
+    let Some(past) = history::of_record(record, run)? else {
+        return Err(history::find(&project.journals, run)
+            .err()
+            .unwrap_or_else(|| Problem::new(Code::RunNotFound, "it is gone"))
+            .into());
+    };
+    history::may_go_on(&project.journals, &past)?;
+    let leftovers = quiet(run).await?;
+    if !leftovers.is_empty() {
+        say(&format!("the run was cut off{}\n", ended(&leftovers)));
+    }
+    let live = history::live(&project.journals, &past.subject.place())?.map(Arc::new);
+    let facts = asking.facts(asking.holes_of(&past), live, Some(Arc::new(past.clone())));
+    let config = &project.config;
+    let Known { resolved, locked, services, .. } = known;
+    let listener = &conduct.listener;
+    let resumed = prepare::resume(config, resolved, locked, facts, services, listener, &settled).await?;
+    resumed.prepared.has_secrets()?;
+    say(&told_of(&past, &resumed));
+    let recorder = conduct.recorder(journal, lease, resumed.prepared.services.redactor.clone());
+    let Resumed { mut prepared, probed, planned } = resumed;
+    let resumed = Event::RunResumed {
+        windlass: env!("CARGO_PKG_VERSION").to_owned(),
+        actor: project.actor(),
+        process: std::process::id(),
+    };
+    let mut events = vec![resumed, lease_taken(lease)];
+    if !leftovers.is_empty() {
+        events.push(Event::NoteAdded { text: format!("the run was cut off{}", ended(&leftovers)) });
+    }
+    events.extend(probed.into_iter().map(|probed| Event::StepProbed {
+        step: probed.step,
+        attempt: probed.attempt,
+        verdict: probed.verdict,
+        by: probed.by,
+    }));
+    events.extend(planned.iter().map(step_planned));
+    recorder.record_all(&events)?;
+    prepared.facts.begun = Some(Arc::new(history::find(&project.journals, run)?));
+    let created = match deployed(&past).filter(|_| conduct.forge.name() == past.forge) {
+        Some(created) => Some(created),
+        None => announce(conduct, &recorder, run, &past.plan).await?,
+    };
+    let options = Options { others_follow: history::others_follow(&project.journals, &past)?, ..conduct.options() };
+    let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
+    let exit = exit_of(&conducted.result, told);
+    Ok((conducted, exit))
+}
+
+/// Tell the forge of a run of which it was not told before it was cut off.
+async fn announce(
+    conduct: &Conduct<'_>,
+    recorder: &Recorder,
+    run: &str,
+    plan: &str,
+) -> Result<Option<crate::forge::Created>, Problem> {
+    let created = match conduct.forge.create(&conduct.announcement(run, plan)).await {
+        Ok(created) => created,
+        Err(problem) => {
+            recorder.record(&Event::RunFinished {
+                outcome: RunOutcome::Failed,
+                reason: Some(problem.code.word().to_owned()),
+                changed: false,
+                duration_ms: 0,
+            })?;
+            return Err(problem);
+        }
+    };
+    if let Some(created) = &created {
+        recorder.record(&Event::DeploymentCreated { id: created.id.clone(), url: created.url.clone() })?;
+    }
+    Ok(created)
+}
+
+/// What was found out, and what is going to be done.
+fn told_of(past: &PastRun, resumed: &Resumed) -> String {
+    let style = Style::of_stderr();
+    let mut text = report::resuming(past, &resumed.probed, style);
+    // Of a run that is being taken back there is nothing to plan.
+    if past.turned.is_none() {
+        let left = |id: &str| !past.step(id).is_some_and(history::PastStep::is_done);
+        let proven = |id: &str| resumed.probed.iter().any(|it| it.step == id && it.verdict == Verdict::Done);
+        let plan = &resumed.prepared.plan;
+        let steps = plan.steps.iter().filter(|step| left(&step.id) && !proven(&step.id)).cloned().collect();
+        text.push_str(&report::plan_steps(&Plan { steps, ..plan.clone() }, style));
+    }
+    text
+}

@@ -1,0 +1,207 @@
+//! `rollback`: take back what runs have done, so that the release before is live again.
+
+use super::arguments::{Common, Format, Rollback as Arguments};
+use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, with_result};
+use super::project::Project;
+use super::reap::{ended, quiet};
+use super::session::{Asking, GITHUB_TOKEN, Known, Session, console};
+use super::signals::signals;
+use super::{Failed, print, say};
+use crate::event::{Event, Place, RunOutcome};
+use crate::forge::Forge;
+use crate::history::{self, Back};
+use crate::journal::Journal;
+use crate::lease::Lease;
+use crate::prepare::{self, Prepared};
+use crate::problem::{Code, Exit, Problem};
+use crate::report::{self, Style};
+use crate::run::Options;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// `windlass rollback`
+pub(super) async fn rollback(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
+    let started = Instant::now();
+    let session = with_result(common, "", None, Session::open(common))?;
+    let app = session.project.config.app.as_str();
+    let place = with_result(common, app, None, session.project.place(common).map_err(Failed::from))?;
+    let exit = take_back(common, arguments, &session, &place, started).await;
+    with_result(common, app, Some(&place.environment), exit)?.said()
+}
+
+async fn take_back(
+    common: &Common,
+    arguments: &Arguments,
+    session: &Session,
+    place: &Place,
+    started: Instant,
+) -> Result<Exit, Failed> {
+    let project = &session.project;
+    let back = history::to_take_back(&project.journals, place, arguments.to.as_deref())?;
+    let Some(newest) = back.runs.first() else {
+        return Err(Problem::new(Code::Bug, "there is nothing to take back").into());
+    };
+    keeps_what_is_there(&back, &arguments.keep)?;
+    let mut asking = Asking::again(session, newest.subject.clone())?;
+    let known = asking.know().await?;
+    let prepared = prepare_all(project, &mut asking, &known, &back, &arguments.keep).await?;
+    say(&report::taking_back(&back.runs, back.to.as_ref(), &arguments.keep, Style::of_stderr()));
+    if arguments.dry_run {
+        say("\nnothing was changed\n");
+        if common.format == Format::Json {
+            print(&format!("{}\n", planned_as_json(place, &back, &arguments.keep)));
+        }
+        return Ok(Exit::Succeeded);
+    }
+    for prepared in &prepared {
+        prepared.has_secrets()?;
+    }
+    let forge = Forge::choose(common.forge, &project.facts, asking.secrets.get(GITHUB_TOKEN))?;
+    let conduct = Conduct {
+        common,
+        project,
+        environment: asking.environment,
+        subject: newest.subject.clone(),
+        forge,
+        listener: console(common),
+        cancellation: signals(),
+        started,
+    };
+    let lease = conduct.lease(|| newest.run.clone()).await?;
+    let conducted = take_back_under_lease(&conduct, arguments, &back, prepared, &lease).await;
+    conduct.leave(lease).await;
+    let (conducted, exit) = conducted?;
+    conduct.report(&conducted, exit);
+    Ok(exit)
+}
+
+/// What is to be kept has to be there, or it is a typing mistake that takes back too much.
+fn keeps_what_is_there(back: &Back, keep: &[String]) -> Result<(), Problem> {
+    let there = |id: &String| back.runs.iter().any(|run| run.left().any(|step| step.id == *id));
+    match keep.iter().find(|id| !there(id)) {
+        None => Ok(()),
+        Some(id) => {
+            let steps: Vec<&str> = back.runs.iter().flat_map(|run| run.left()).map(|step| step.id.as_str()).collect();
+            Err(Problem::new(Code::Usage, format!("there is no step `{id}` whose work could be kept"))
+                .because(format!("what would be taken back is of {}", crate::config::listing(steps, "and")))
+                .with_note("nothing was changed")
+                .with_hint("name one of these with `--keep`, or leave it out"))
+        }
+    }
+}
+
+/// Make each run ready to be taken back, or say all that stands in the way.
+async fn prepare_all(
+    project: &Project,
+    asking: &mut Asking<'_>,
+    known: &Known<'_>,
+    back: &Back,
+    keep: &[String],
+) -> Result<Vec<Prepared>, Failed> {
+    let mut prepared = Vec::new();
+    let mut problems = Vec::new();
+    let live = back.to.clone().map(Arc::new);
+    for run in &back.runs {
+        asking.subject = run.subject.clone();
+        let holes = asking.holes_of(run);
+        let facts = asking.facts(holes, live.clone(), Some(Arc::new(run.clone())));
+        let services = known.services.clone();
+        match prepare::taken_back(&project.config, &known.resolved, known.locked, facts, services, keep).await {
+            Ok(ready) => prepared.push(ready),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(prepared) } else { Err(problems.into()) }
+}
+
+async fn take_back_under_lease(
+    conduct: &Conduct<'_>,
+    arguments: &Arguments,
+    back: &Back,
+    prepared: Vec<Prepared>,
+    lease: &Arc<Lease>,
+) -> Result<(Conducted, Exit), Failed> {
+    let project = conduct.project;
+    let now = history::to_take_back(&project.journals, &conduct.subject.place(), arguments.to.as_deref())?;
+    if now.runs != back.runs || now.to.as_ref().map(|to| &to.run) != back.to.as_ref().map(|to| &to.run) {
+        return Err(history::not_resumable(
+            "what is to be taken back is no longer what it was".into(),
+            "another run came first".into(),
+            format!("`windlass status {}` says how things stand now", conduct.subject.place().options()),
+        )
+        .into());
+    }
+    // All of them before anything is changed: one that lives is not taken back, and neither are those after it.
+    let mut journals = Vec::new();
+    for run in &back.runs {
+        journals.push(Journal::reopen(&project.journals, &run.run)?.0);
+    }
+    let mut leftovers = Vec::new();
+    for run in &back.runs {
+        leftovers.push(quiet(&run.run).await?);
+    }
+    let mut first: Option<(Conducted, bool)> = None;
+    let count = back.runs.len();
+    for (index, ((past, mut prepared), journal)) in back.runs.iter().zip(prepared).zip(journals).enumerate() {
+        let recorder = conduct.recorder(journal, lease, prepared.services.redactor.clone());
+        let rollback = Event::RollbackStarted {
+            windlass: env!("CARGO_PKG_VERSION").to_owned(),
+            actor: project.actor(),
+            process: std::process::id(),
+            to: back.to.as_ref().map(|to| to.run.clone()),
+            keep: arguments.keep.clone(),
+        };
+        let mut events = vec![rollback, lease_taken(lease)];
+        if !leftovers[index].is_empty() {
+            events.push(Event::NoteAdded { text: format!("the run was cut off{}", ended(&leftovers[index])) });
+        }
+        recorder.record_all(&events)?;
+        prepared.facts.begun = Some(Arc::new(history::find(&project.journals, &past.run)?));
+        let options = Options { others_follow: index + 1 < count, ..conduct.options() };
+        let created = deployed(past).filter(|_| conduct.forge.name() == past.forge);
+        say(&format!("\n{}", report::announce_rollback(&past.subject, &past.run, Style::of_stderr())));
+        let (conducted, told) = conduct.go(prepared, &options, &past.run, recorder, created).await;
+        let done = conducted.result.outcome == RunOutcome::RolledBack;
+        match &mut first {
+            None => first = Some((conducted, told)),
+            // The result is of the newest run, with what came of the older ones.
+            Some((all, all_told)) => {
+                all.result.steps.extend(conducted.result.steps);
+                all.result.kept.extend(conducted.result.kept);
+                all.result.outcome = conducted.result.outcome;
+                all.result.reason = conducted.result.reason;
+                all.result.problem = conducted.result.problem;
+                *all_told &= told;
+            }
+        }
+        // What is older must not be taken back from under what is newer and still there.
+        if !done {
+            break;
+        }
+    }
+    let Some((conducted, told)) = first else {
+        return Err(Problem::new(Code::Bug, "there was nothing to take back").into());
+    };
+    let exit = exit_of(&conducted.result, told);
+    Ok((conducted, exit))
+}
+
+/// What a rollback would do, for programs.
+fn planned_as_json(place: &Place, back: &Back, keep: &[String]) -> serde_json::Value {
+    let runs: Vec<_> = back
+        .runs
+        .iter()
+        .map(|run| {
+            let steps = run.left().rev().filter(|step| !keep.contains(&step.id));
+            json!({
+                "run": run.run, "version": run.subject.version, "commit": run.subject.commit,
+                "steps": steps.map(|step| json!({ "id": step.id, "plugin": step.plugin })).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({
+        "schema": "windlass.rollback/1", "app": place.app, "environment": place.environment,
+        "component": place.component, "to": back.to.as_ref().map(|to| &to.run), "keep": keep, "runs": runs,
+    })
+}
