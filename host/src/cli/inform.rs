@@ -243,6 +243,10 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
     let (resume, rollback) = (format!("`windlass resume {}`", run.run), format!("`windlass rollback {options}`"));
     let left = run.left().next().is_some();
     match run.outcome {
+        // Nobody goes on with it, also not with taking it back: there is nothing to go by.
+        _ if run.planned.is_none() && run.is_cut_off() => {
+            format!("{again} begins again: the run was cut off before it did anything")
+        }
         _ if is_newest && run.is_half_taken_back() => format!("{resume} goes on taking it back"),
         _ if run.is_half_taken_back() => format!("taking it back was cut off: {rollback} goes on with that"),
         Some(RunOutcome::Succeeded) => "nothing".into(),
@@ -261,7 +265,6 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
         Some(RunOutcome::RollbackFailed) => "a person has to look: what is live again does not pass its checks".into(),
         // What came after it would be in the way of going on.
         _ if !is_newest => format!("a later run came after it; {rollback} takes back what it left"),
-        _ if run.planned.is_none() => format!("{again} begins again: the run was cut off before it did anything"),
         _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
         Some(RunOutcome::Failed) if !left && run.reason.as_deref() != Some(Code::CutOff.word()) => {
             format!("mend what failed and {again}, or go on with {resume}")
