@@ -13,6 +13,8 @@ mod disk;
 mod drift;
 #[path = "recovery/lease.rs"]
 mod lease;
+#[path = "recovery/leftover.rs"]
+mod leftover;
 #[path = "recovery/reap.rs"]
 mod reap;
 #[path = "recovery/resume.rs"]

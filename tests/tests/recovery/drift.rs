@@ -114,7 +114,8 @@ fn the_variables_are_those_of_then() {
     let steps = [stuck_step("a"), Step::of("b", "echo ${env.BUILD} >> order")];
     let project = Project::with(&text("env = [\"BUILD\"]", &steps)).locked();
     let mut command = project.command(["run", "--commit", e2e::COMMIT]);
-    let process = command.env("BUILD", "77").spawn().expect("the binary runs");
+    let quiet = std::process::Stdio::null;
+    let process = command.env("BUILD", "77").stdout(quiet()).stderr(quiet()).spawn().expect("the binary runs");
     until("the child", || project.has("child"));
     kill(process);
     end_child(&project, "child");

@@ -73,7 +73,9 @@ fn a_secret_that_is_missing_lets_nothing_run() {
     let step = stuck_step("a").with("secrets = { TOKEN = { secret = \"TOKEN\" } }");
     let project = project(&[step]);
     let mut command = project.command(["run", "--commit", e2e::COMMIT]);
-    let process = command.env("TOKEN", "hunter2-hunter2").spawn().expect("the binary runs");
+    let quiet = std::process::Stdio::null;
+    let process =
+        command.env("TOKEN", "hunter2-hunter2").stdout(quiet()).stderr(quiet()).spawn().expect("the binary runs");
     until("the child", || project.has("child"));
     kill(process);
     end_child(&project, "child");
