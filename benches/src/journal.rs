@@ -78,7 +78,7 @@ fn begin(project: &Path) -> Result<Journal, String> {
         schema: windlass::event::SCHEMA.into(),
         windlass: "0.1.0".into(),
         run: RUN.into(),
-        subject: Subject {
+        subject: Box::new(Subject {
             app: "bench".into(),
             environment: "staging".into(),
             component: None,
@@ -86,7 +86,7 @@ fn begin(project: &Path) -> Result<Journal, String> {
             reference: None,
             version: "1.0.0".into(),
             actor: None,
-        },
+        }),
         plan: format!("sha256:{}", "0".repeat(64)),
         forge: "local".into(),
         steps: vec![StepEntry { id: name(0), plugin: "command@0.1.0".into(), finally: false }],

@@ -263,7 +263,7 @@ pub enum Event {
         /// The run's id.
         run: String,
         /// What it is about.
-        subject: Subject,
+        subject: Box<Subject>,
         /// The plan's digest.
         plan: String,
         /// The forge that is told.
@@ -280,6 +280,9 @@ pub enum Event {
         /// The variables that `env` in `deploy.toml` names, as they were: another job has others.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         variables: BTreeMap<String, String>,
+        /// Whether steps that have nothing to do are run, too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        force: bool,
     },
     /// The run holds the lease of its place.
     LeaseTaken {
@@ -323,6 +326,11 @@ pub enum Event {
         id: String,
         /// Where a person sees it.
         url: Option<String>,
+    },
+    /// The forge was told how the run ended. Where this is not there, `reap` and the next run tell it.
+    DeploymentTold {
+        /// What it was told.
+        outcome: RunOutcome,
     },
     /// A step was planned while the run was under way: because it uses outputs of earlier steps, or for a `resume`.
     StepPlanned {
@@ -399,7 +407,7 @@ pub enum Event {
         /// From 1.
         attempt: u32,
         /// Why.
-        trouble: Trouble,
+        trouble: Box<Trouble>,
         /// What it used and was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
@@ -459,7 +467,7 @@ pub enum Event {
         /// Its id.
         step: String,
         /// Why.
-        trouble: Trouble,
+        trouble: Box<Trouble>,
         /// What it used and was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
@@ -488,7 +496,7 @@ pub enum Event {
         /// The step's id.
         step: String,
         /// Why.
-        trouble: Trouble,
+        trouble: Box<Trouble>,
         /// What it used and was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,

@@ -169,10 +169,13 @@ impl Plan {
         without(self).must_be(&without(begun)).map_err(|problem| Problem {
             what: format!("what is here now is not what run `{run}` was begun with"),
             note: Some("nothing was changed".into()),
-            hint: Some(format!(
-                "check out commit `{}` and resume there, or take the run back with `windlass rollback`",
-                begun.commit
-            )),
+            hint: Some(if self.commit == begun.commit {
+                "undo what was changed in `deploy.toml`, `deploy.lock` and the plugins since, or take the run back with \
+                 `windlass rollback`"
+                    .into()
+            } else {
+                format!("check out commit `{}` and resume there, or take the run back with `windlass rollback`", begun.commit)
+            }),
             ..problem
         })
     }

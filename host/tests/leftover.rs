@@ -59,7 +59,7 @@ impl Drop for Script {
 }
 
 async fn end(run: &str) -> Vec<Leftover> {
-    tokio::time::timeout(PATIENCE, end_leftovers(run)).await.expect("in time")
+    tokio::time::timeout(PATIENCE, end_leftovers(run, |_| true)).await.expect("in time")
 }
 
 fn ids(leftovers: &[Leftover]) -> Vec<u32> {
@@ -71,11 +71,11 @@ async fn what_is_left_is_asked_to_end() {
     let run = run_of("asked");
     let mut script = Script::start("trap 'echo bye; exit' TERM; echo ready; read line", &[(Mark::Run, &run)]);
     assert_eq!(script.line(), "ready");
-    let found = leftovers(&run);
+    let found = leftovers(&run, |_| true);
     assert_eq!(found, [Leftover { process: script.child.id(), program: "sh".into() }]);
     assert_eq!(end(&run).await, found);
     assert_eq!(script.rest(), "bye\n");
-    assert_eq!(leftovers(&run), []);
+    assert_eq!(leftovers(&run, |_| true), []);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn what_is_started_meanwhile_is_found_too() {
     assert_eq!(script.line(), "ready");
     let ended = ids(&end(&run).await);
     assert!(ended.len() == 2 && ended[0] == script.child.id(), "{ended:?}");
-    assert_eq!(leftovers(&run), []);
+    assert_eq!(leftovers(&run, |_| true), []);
     assert_eq!(script.rest(), "");
 }
 
@@ -118,7 +118,7 @@ async fn what_becomes_another_program_again_and_again_is_found_at_each_look() {
     let mut command = Command::new("sh");
     command.args(["-c", script]).env("AGAIN", script).env(Mark::Run.variable(), &run);
     let mut child = command.stderr(Stdio::null()).spawn().expect("a shell");
-    let missed = (0..200).filter(|_| ids(&leftovers(&run)) != [child.id()]).count();
+    let missed = (0..200).filter(|_| ids(&leftovers(&run, |_| true)) != [child.id()]).count();
     let ended = end(&run).await;
     child.wait().expect("an end");
     assert_eq!((missed, ids(&ended)), (0, vec![child.id()]));
@@ -134,12 +134,12 @@ async fn what_may_stay_and_what_is_another_runs_stays() {
     for script in [&mut background, &mut others, &mut nobodys] {
         assert_eq!(script.line(), "ready");
     }
-    assert_eq!(leftovers(&run), []);
+    assert_eq!(leftovers(&run, |_| true), []);
     assert_eq!(end(&run).await, []);
     for script in [&mut background, &mut others, &mut nobodys] {
         assert!(script.is_running());
     }
-    assert_eq!(ids(&leftovers(&other)), [others.child.id()]);
+    assert_eq!(ids(&leftovers(&other, |_| true)), [others.child.id()]);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn who_has_ended_and_was_not_waited_for_is_not_at_work() {
     let id = nix::unistd::Pid::from_raw(script.child.id().try_into().expect("an id"));
     waitid(Id::Pid(id), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("its end");
     assert!(std::path::Path::new(&format!("/proc/{id}")).exists());
-    assert_eq!(leftovers(&run), []);
+    assert_eq!(leftovers(&run, |_| true), []);
 }
 
 #[tokio::test]

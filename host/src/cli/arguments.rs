@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 pub(super) enum Format {
     /// For people.
     Human,
-    /// For programs: the last line of standard output is one JSON object.
+    /// For programs: JSON; of `run`, `resume` and `rollback` the last line of standard output is the result.
     Json,
 }
 
@@ -179,7 +179,8 @@ pub(super) struct Resume {
 
 #[derive(Debug, Args)]
 pub(super) struct Rollback {
-    /// The run whose release is to be live again; otherwise the one before the newest that changed anything.
+    /// The run whose release is to be live again. Otherwise what the newest runs left is taken back, or, where nothing is
+    /// left, the release that is live: said twice, that is done once.
     #[arg(long, value_name = "RUN")]
     pub(super) to: Option<String>,
     /// Leave this step's work as it is, and take back the rest. Can be given more than once.

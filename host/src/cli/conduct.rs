@@ -1,12 +1,12 @@
 //! One run under its lease: its journal, its forge, its machine, its result. What `run`, `resume` and `rollback` share.
 
 use super::arguments::{Common, Format};
+use super::inform::advice;
 use super::project::Project;
 use super::reap;
 use super::{Failed, print, say};
-use crate::ci;
 use crate::config::{self, Environment, OnCancel};
-use crate::event::{Event, Listener, RunOutcome, Subject};
+use crate::event::{Event, Listener, RunOutcome, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, State};
 use crate::history::{self, PastRun};
 use crate::journal::Journal;
@@ -16,6 +16,7 @@ use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
 use crate::run::{Guard, Options, Recorder, RunResult};
 use crate::secret::Redactor;
+use crate::{ci, process};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -66,19 +67,6 @@ impl Conduct<'_> {
         lease::take(self.project.leases.clone(), request, waiting, stop).await.map(Arc::new)
     }
 
-    /// Close what dead runs left open here.
-    pub(super) async fn close_dead(&self, run: &str) -> Result<Vec<reap::Closed>, Problem> {
-        let mut closed = Vec::new();
-        for past in history::runs_in(&self.project.journals, &self.subject.place())? {
-            let past = past?;
-            if past.outcome.is_some() {
-                continue;
-            }
-            closed.extend(reap::close(self.project, &self.forge, &past.run, Some(run)).await?);
-        }
-        Ok(closed)
-    }
-
     /// Where the events of a run go, for as long as its lease is held.
     pub(super) fn recorder(&self, journal: Journal, lease: &Arc<Lease>, redactor: Redactor) -> Arc<Recorder> {
         Arc::new(Recorder::new(journal, self.listener.clone(), redactor, guard(Arc::downgrade(lease))))
@@ -110,19 +98,45 @@ impl Conduct<'_> {
         created: Option<Created>,
     ) -> (Conducted, bool) {
         let plan = self.plan_of(&prepared);
-        let result = crate::run::run(prepared, options, run, recorder, self.cancellation.clone()).await;
+        let result = crate::run::run(prepared, options, run, recorder.clone(), self.cancellation.clone()).await;
         if let Some(problem) = result.problem.as_ref().filter(|problem| problem.code.ends_run()) {
             say(&format!("\n{}", report::problem(problem, Style::of_stderr())));
         }
-        let told = tell(
-            &self.forge,
-            created.as_ref(),
-            &self.announcement(run, &plan),
-            state_of(&result),
-            &description(&result),
-        )
-        .await;
+        self.end_escaped(run, &result).await;
+        let announcement = self.announcement(run, &plan);
+        let told = tell(&self.forge, created.as_ref(), &announcement, state_of(&result), &description(&result)).await;
+        if told && created.is_some() {
+            // Where that cannot be written down, it is told once more: the same, to the same deployment.
+            let _ = recorder.record(&Event::DeploymentTold { outcome: result.outcome });
+        }
         (Conducted { run: run.to_owned(), plan, created, result }, told)
+    }
+
+    /// Of a step that was cancelled, end also what has left its group, as daemons do.
+    async fn end_escaped(&self, run: &str, result: &RunResult) {
+        let cancelled = |id: &str| result.steps.iter().any(|it| it.id == id && it.outcome == StepOutcome::Cancelled);
+        if result.steps.iter().any(|step| step.outcome == StepOutcome::Cancelled) {
+            let escaped = process::end_leftovers(run, cancelled).await;
+            if !escaped.is_empty() {
+                say(&format!("warning: the run was cancelled{}\n", reap::ended(&escaped)));
+            }
+        }
+    }
+
+    /// What this comes to, unless somebody says stop before: nothing is changed by it.
+    pub(super) async fn unless_told<T>(&self, work: impl Future<Output = T>) -> Result<T, Problem> {
+        let mut cancellation = self.cancellation.clone();
+        tokio::select! {
+            biased;
+            told = cancellation.wait_for(|times| *times > 0) => match told {
+                Ok(_) => Err(Problem::new(Code::Cancelled, "cancelled before anything was done")
+                    .because("a signal came while it was found out what is to be done")
+                    .with_note("nothing was changed")
+                    .with_hint("say it again when you are ready")),
+                Err(_) => std::future::pending().await,
+            },
+            result = work => Ok(result),
+        }
     }
 
     /// The digest of the plan that the run was begun with.
@@ -146,7 +160,8 @@ impl Conduct<'_> {
         };
         match released {
             Err(problem) if problem.code != Code::LeaseLost => {
-                say(&report::problem(&problem, Style::of_stderr()));
+                let cause = problem.causes.first().cloned().unwrap_or_default();
+                say(&format!("warning: {}: {cause}; the next run takes it over\n", problem.what));
             }
             _ => {}
         }
@@ -175,6 +190,12 @@ impl Conduct<'_> {
         };
         let url = self.environment.url.as_deref();
         say(&report::verdict(&self.subject, result, exit, url, self.started.elapsed(), style));
+        // Somebody may read this on a machine that is gone soon after.
+        if !matches!(exit, Exit::Succeeded | Exit::RolledBack | Exit::Unreported)
+            && let Ok(past) = history::find(&self.project.journals, run)
+        {
+            say(&format!("next: {}\n", advice(&self.subject.place(), Some(&past), true, false)));
+        }
         if self.common.format == Format::Json {
             print_result(&report);
         }

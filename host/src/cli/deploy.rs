@@ -3,6 +3,7 @@
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
 use super::conduct::{Conduct, Conducted, exit_of, lease_taken, print_result, with_result};
 use super::project::Project;
+use super::reap::close_all;
 use super::session::{Asking, GITHUB_TOKEN, Session, console, write_whole};
 use super::signals::signals;
 use super::{Failed, print, say};
@@ -10,7 +11,7 @@ use crate::config::{DeploymentOwner, Environment};
 use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
 use crate::forge::{Created, Forge};
 use crate::journal::Journal;
-use crate::lease::Lease;
+use crate::lease::{self, Lease, Standing};
 use crate::lock::{self, Lock};
 use crate::plan::Plan;
 use crate::plugin::Plugins;
@@ -132,7 +133,8 @@ async fn deploy(
     let project = &session.project;
     let listener: Arc<dyn Listener> = console(common);
     let approved = arguments.plan.as_deref().map(read_plan).transpose()?;
-    let mark = history::mark(&project.journals);
+    let place = asking.subject.place();
+    let before = lease::standing(&*project.leases, &place).await;
     let prepared = asking.prepare(&listener).await?;
     prepared.has_secrets()?;
     if let Some(approved) = &approved {
@@ -168,7 +170,7 @@ async fn deploy(
         return Ok(Exit::Succeeded);
     }
     let lease = conduct.lease(|| history::next_id(&project.journals)).await?;
-    let conducted = under_lease(&conduct, arguments, asking, prepared, approved.as_ref(), mark, &lease).await;
+    let conducted = under_lease(&conduct, arguments, asking, prepared, approved.as_ref(), before, &lease).await;
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
     conduct.report(&conducted, exit);
@@ -182,23 +184,24 @@ async fn under_lease(
     asking: &mut Asking<'_>,
     mut prepared: Prepared,
     approved: Option<&Plan>,
-    mark: Option<(String, u64)>,
+    before: Result<Standing, Problem>,
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
     let style = Style::of_stderr();
     let project = conduct.project;
     let run = lease.run();
-    let came_first = history::mark(&project.journals) != mark;
-    let dead = conduct.close_dead(run).await?;
-    // Somebody was at work after our plan was made: what was planned may be done already, or no longer do.
+    let dead = close_all(project, &conduct.forge, &conduct.subject.place(), run).await?;
+    // Nobody was at work since our plan was made exactly if nobody held the lease then, and nobody took it before us.
+    let alone = matches!(before, Ok(Standing::Free { number, .. }) if number + 1 == lease.number());
+    // Otherwise what was planned may be done already, or no longer do.
     let why = match dead.as_slice() {
-        [] if came_first => Some("another run came first"),
-        [] => None,
+        [] if alone => None,
+        [] => Some("another run came first"),
         _ => Some("a run before this one was cut off"),
     };
     if let Some(why) = why {
         say(&format!("\n{why}, so this one is planned again\n"));
-        prepared = asking.prepare(&conduct.listener).await?;
+        prepared = conduct.unless_told(asking.prepare(&conduct.listener)).await??;
         prepared.has_secrets()?;
         if let Some(approved) = approved {
             prepared.plan.must_be(approved)?;
@@ -212,10 +215,14 @@ async fn under_lease(
     let plan = prepared.plan.digest();
     recorder.record_all(&[
         run_started(run, &conduct.subject, &plan, conduct.forge.name(), &prepared),
-        Event::RunPlanned { plan: prepared.plan.to_file(), variables: prepared.facts.holes.variables.clone() },
+        Event::RunPlanned {
+            plan: prepared.plan.to_file(),
+            variables: prepared.facts.holes.variables.clone(),
+            force: arguments.force,
+        },
         lease_taken(lease),
     ])?;
-    for closed in dead {
+    for closed in &dead {
         recorder.note(&closed.told())?;
     }
     let created = match conduct.forge.create(&conduct.announcement(run, &plan)).await {
@@ -237,6 +244,15 @@ async fn under_lease(
     let options = Options { force: arguments.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
+    if exit != Exit::Succeeded
+        && let Some(closed) = dead.iter().find(|closed| closed.past.left().next().is_some())
+    {
+        say(&format!(
+            "\nnote: what run {} did before it was cut off is still there: `windlass rollback {}` takes it back\n",
+            closed.past.run,
+            closed.past.subject.place().options()
+        ));
+    }
     Ok((conducted, exit))
 }
 
@@ -268,7 +284,7 @@ fn run_started(run: &str, subject: &Subject, plan: &str, forge: &str, prepared: 
         schema: crate::event::SCHEMA.to_owned(),
         windlass: env!("CARGO_PKG_VERSION").to_owned(),
         run: run.to_owned(),
-        subject: subject.clone(),
+        subject: Box::new(subject.clone()),
         plan: plan.to_owned(),
         forge: forge.to_owned(),
         steps: prepared.steps.iter().chain(&prepared.finally).map(entry).collect(),

@@ -48,10 +48,13 @@ pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed
             && common.component.as_deref().is_none_or(|name| run.subject.component.as_deref() == Some(name))
     };
     let mut runs = Vec::new();
+    // One that cannot be read hides no other.
+    let mut problems = Vec::new();
     for run in history::runs(&project.journals)? {
-        let run = run?;
-        if wanted(&run) {
-            runs.push(run);
+        match run {
+            Ok(run) if wanted(&run) => runs.push(run),
+            Ok(_) => {}
+            Err(problem) => problems.push(problem),
         }
         if runs.len() == arguments.count {
             break;
@@ -59,9 +62,9 @@ pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed
     }
     if common.format == Format::Json {
         print(&format!("{}\n", serde_json::Value::from(runs.iter().map(as_json).collect::<Vec<_>>())));
-        return Ok(());
+        return told(problems);
     }
-    if runs.is_empty() {
+    if runs.is_empty() && problems.is_empty() {
         say("nothing was deployed yet\n");
     }
     let mut text = String::new();
@@ -84,7 +87,12 @@ pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed
         );
     }
     print(&text);
-    Ok(())
+    told(problems)
+}
+
+/// What could not be looked at, once the rest is shown.
+fn told(problems: Vec<Problem>) -> Result<(), Failed> {
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 
 /// `windlass status`
@@ -95,8 +103,12 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
         config.environment(Some(name))?;
     }
     let mut runs = Vec::new();
+    let mut problems = Vec::new();
     for run in history::runs(&project.journals)? {
-        runs.push(run?);
+        match run {
+            Ok(run) => runs.push(run),
+            Err(problem) => problems.push(problem),
+        }
     }
     let mut components: Vec<Option<String>> = vec![None];
     components.extend(config.components().into_iter().map(|component| Some(component.as_str().to_owned())));
@@ -122,10 +134,13 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
                 continue;
             }
             let live = here.iter().find(|run| run.outcome == Some(RunOutcome::Succeeded));
-            let standing = lease::standing(&*project.leases, &place).await?;
-            let holder = match &standing {
-                lease::Standing::Held { holder, alive, .. } if *alive != Some(false) => Some(holder),
-                _ => None,
+            let holder = match lease::standing(&*project.leases, &place).await {
+                Ok(lease::Standing::Held { holder, alive, .. }) if alive != Some(false) => Some(holder),
+                Ok(_) => None,
+                Err(problem) => {
+                    problems.push(problem);
+                    None
+                }
             };
             let newest = here.first().copied();
             // What came after the release that is live, and is not settled, is what somebody has to know of.
@@ -157,9 +172,9 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
             if let Some(run) = shown
                 && (run.outcome != Some(RunOutcome::Succeeded) || holder.is_some())
             {
-                write_run(&mut text, run, lives || holder.is_some_and(|holder| holder.run == run.run));
+                write_run(&mut text, run, lives || holder.as_ref().is_some_and(|holder| holder.run == run.run));
             }
-            if let Some(holder) = holder {
+            if let Some(holder) = &holder {
                 let _ = writeln!(
                     text,
                     "  lease   held by run {} since {}, for {}, process {} on {}",
@@ -173,7 +188,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
         Format::Human => print(&text),
         Format::Json => print(&format!("{}\n", serde_json::Value::from(places))),
     }
-    Ok(())
+    told(problems)
 }
 
 /// Whether something about a run is not settled: it has not ended, or has left something that was not taken back, or what is
@@ -204,6 +219,9 @@ fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
     if let Some(problem) = &run.problem {
         let _ = writeln!(text, "          {}", problem.what);
     }
+    if let Some(unproven) = &run.unproven {
+        let _ = writeln!(text, "          what is live again is not as it must be: {}", unproven.what);
+    }
     for step in &run.steps {
         let state = match step.outcome {
             StepOutcome::Unknown if under_way && step.reverting => "is being taken back",
@@ -227,7 +245,7 @@ fn left_nothing(run: &PastRun) -> bool {
 }
 
 /// What a person should do now.
-fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> String {
+pub(super) fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> String {
     let options = place.options();
     let Some(run) = run else {
         return if held {
@@ -250,6 +268,10 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
         _ if is_newest && run.is_half_taken_back() => format!("{resume} goes on taking it back"),
         _ if run.is_half_taken_back() => format!("taking it back was cut off: {rollback} goes on with that"),
         Some(RunOutcome::Succeeded) => "nothing".into(),
+        Some(RunOutcome::RolledBack) if run.steps.iter().any(|step| step.kept) => {
+            let kept = run.steps.iter().filter(|step| step.kept).map(|step| format!("`{}`", step.id));
+            format!("{again} when you are ready; it is as it was before, but for {}", config::listing(kept, "and"))
+        }
         Some(RunOutcome::RolledBack) if matches!(run.turned, Some(Turned::Asked { .. })) => {
             format!("{again} when you are ready; it is as it was before")
         }
@@ -262,7 +284,9 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
         Some(RunOutcome::RollbackFailed) if left => {
             format!("a person has to look: not everything could be taken back; {rollback} tries the rest again")
         }
-        Some(RunOutcome::RollbackFailed) => "a person has to look: what is live again does not pass its checks".into(),
+        Some(RunOutcome::RollbackFailed) => {
+            format!("a person has to look: what is live again does not pass its checks; {rollback} makes them again")
+        }
         // What came after it would be in the way of going on.
         _ if !is_newest => format!("a later run came after it; {rollback} takes back what it left"),
         _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
@@ -346,7 +370,10 @@ pub(super) fn explain(arguments: &Explain) -> Result<(), Failed> {
 /// Exit codes that no problem has, because a run ends with them that had another one.
 const EXITS: &[(&str, &str)] = &[
     ("0", "Succeeded; also when a step with `on_failure = \"continue\"` failed: the result says so."),
-    ("10", "The run failed, and everything that it had done was taken back. What was live before is live."),
+    (
+        "10",
+        "The run failed, and everything that it had done was taken back, but for what its plan said cannot be: the end of the run names that.",
+    ),
 ];
 
 /// `windlass completions`

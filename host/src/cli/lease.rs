@@ -24,13 +24,21 @@ async fn status(common: &Common, project: &Project) -> Result<(), Failed> {
     }
     let mut text = String::new();
     let mut places = Vec::new();
+    let mut problems: Vec<Problem> = Vec::new();
     for place in project.leases.places().await? {
         if common.environment.as_ref().is_some_and(|name| place.environment != *name)
             || common.component.as_ref().is_some_and(|name| place.component.as_ref() != Some(name))
         {
             continue;
         }
-        let standing = lease::standing(&*project.leases, &place).await?;
+        let standing = match lease::standing(&*project.leases, &place).await {
+            Ok(standing) => standing,
+            // One that cannot be read hides no other.
+            Err(problem) => {
+                problems.push(problem.with_note("what else there is is shown above; nothing was changed"));
+                continue;
+            }
+        };
         let title = match &place.component {
             Some(component) => format!("{} ({component})", place.environment),
             None => place.environment.clone(),
@@ -40,10 +48,10 @@ async fn status(common: &Common, project: &Project) -> Result<(), Failed> {
     }
     match common.format {
         Format::Json => print(&format!("{}\n", serde_json::Value::from(places))),
-        Format::Human if text.is_empty() => say("no lease was ever taken here\n"),
+        Format::Human if text.is_empty() && problems.is_empty() => say("no lease was ever taken here\n"),
         Format::Human => print(&text),
     }
-    Ok(())
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 
 /// One place, for a person and for a program.

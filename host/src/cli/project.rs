@@ -44,6 +44,9 @@ impl Project {
     /// The place that the common options name.
     pub(super) fn place(&self, common: &Common) -> Result<Place, Problem> {
         let environment = self.config.environment(common.environment.as_deref())?;
+        if common.component.is_some() {
+            self.config.steps_for(environment, common.component.as_deref())?;
+        }
         Ok(Place {
             app: self.config.app.as_str().to_owned(),
             environment: environment.name.as_str().to_owned(),

@@ -4,18 +4,19 @@ use super::arguments::{Common, Format};
 use super::conduct::{announcement, deployed, tell};
 use super::project::Project;
 use super::session::GITHUB_TOKEN;
-use super::{Failed, print};
+use super::{Failed, print, say};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
 use crate::forge::{Forge, State};
 use crate::history::{self, PastRun, PastStep};
-use crate::journal::Journal;
+use crate::journal::{Journal, Store as _};
 use crate::lease;
 use crate::problem::{Code, Exit, Problem};
 use crate::process;
 use crate::report::{self, Style};
 use crate::secret::Secrets;
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 /// `windlass reap`
 pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
@@ -35,7 +36,7 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     for past in history::runs(&project.journals)? {
         // One that cannot be read keeps nobody from closing the others.
         let past = match past {
-            Ok(past) if past.outcome.is_none() && here(&past.subject.place()) => past,
+            Ok(past) if (past.outcome.is_none() || past.is_untold()) && here(&past.subject.place()) => past,
             Ok(_) => continue,
             Err(problem) => {
                 problems.push(problem);
@@ -43,36 +44,51 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
             }
         };
         // Nothing has to be told to a forge that was never told of the run.
-        let forge = if past.deployment.is_some() {
-            Forge::choose(common.forge, &project.facts, token.get(GITHUB_TOKEN))?
-        } else {
-            Forge::Local
+        let forge = match Forge::choose(common.forge, &project.facts, token.get(GITHUB_TOKEN)) {
+            Ok(forge) if past.deployment.is_some() => forge,
+            Err(problem) if past.deployment.is_some() => {
+                problems.push(problem);
+                Forge::Local
+            }
+            _ => Forge::Local,
         };
         match close(&project, &forge, &past.run, None).await {
             Ok(Some(one)) => {
                 told &= one.told;
                 closed.push(one);
             }
+            // It lives, or somebody else closes it at this moment.
             Ok(None) => {}
+            Err(problem) if problem.code == Code::RunAlive => {}
             Err(problem) => problems.push(problem),
         }
     }
     let mut freed = Vec::new();
     for place in project.leases.places().await? {
-        if here(&place)
-            && let Some(holder) = lease::release_dead(&*project.leases, &place).await?
-        {
-            freed.push((place, holder));
+        if !here(&place) {
+            continue;
         }
+        match lease::release_dead(&*project.leases, &place).await {
+            Ok(holder) => freed.extend(holder.map(|holder| (place, holder))),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let untold: Vec<&Closed> = closed.iter().filter(|one| !one.told).collect();
+    for one in &untold {
+        let forge = &one.past.forge;
+        say(&format!(
+            "warning: {forge} was not told how run {} ended: say `windlass reap --forge {forge}` again\n",
+            one.past.run
+        ));
     }
     match common.format {
         Format::Human => print(&report::reaped(
-            closed.iter().map(|one| (&one.past, one.ended.as_slice())),
+            closed.iter().filter(|one| one.was_open).map(|one| (&one.past, one.ended.as_slice())),
             &freed,
             Style::of_stdout(),
         )),
         Format::Json => {
-            let runs = closed.iter().map(|one| {
+            let runs = closed.iter().filter(|one| one.was_open).map(|one| {
                 json!({
                     "run": one.past.run, "environment": one.past.subject.environment,
                     "component": one.past.subject.component,
@@ -99,6 +115,8 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
 /// A run whose process is gone, and what was found of it.
 pub(super) struct Closed {
     pub(super) past: PastRun,
+    /// Whether it had no end; otherwise only the forge was not told of it.
+    was_open: bool,
     pub(super) ended: Vec<process::Leftover>,
     pub(super) told: bool,
 }
@@ -127,39 +145,99 @@ pub(super) fn ended(leftovers: &[process::Leftover]) -> String {
     format!("; what was still at work for it was ended: {}", config::listing(names, "and"))
 }
 
-/// End what is still at work for a run whose process is gone, so that nothing changes while the truth is found out.
-pub(super) async fn quiet(run: &str) -> Result<Vec<process::Leftover>, Problem> {
-    let ended = process::end_leftovers(run).await;
-    let Some(left) = process::leftovers(run).into_iter().next() else { return Ok(ended) };
+/// End what is still at work for what was cut off of a run, so that nothing changes while the truth is found out.
+pub(super) async fn quiet(past: &PastRun) -> Result<Vec<process::Leftover>, Problem> {
+    let run = &past.run;
+    let ended = process::end_leftovers(run, |step| past.is_at_work(step)).await;
+    let left = process::leftovers(run, |step| past.is_at_work(step)).into_iter().next();
+    let Some(left) = left else { return Ok(ended) };
     Err(Problem::new(Code::RunAlive, format!("something is still at work for run `{run}`"))
         .because(format!("process {} (`{}`) cannot be ended from here", left.process, left.program))
         .with_note("nothing else was changed")
         .with_hint("end it, as its owner or as an administrator, and try again"))
 }
 
-/// Close what a run has left open whose process is gone: nothing is at work for it any more, its journal says that it is
-/// over, and the forge shows it. None where the process lives, or another one has closed it.
-pub(super) async fn close(
+/// How long a journal is waited for that somebody else is closing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Close what dead runs left open in a place, for the run that comes after them.
+///
+/// # Errors
+/// [`Code::JournalInvalid`], [`Code::JournalUnwritable`].
+pub(super) async fn close_all(
     project: &Project,
     forge: &Forge,
-    run: &str,
-    by: Option<&str>,
-) -> Result<Option<Closed>, Problem> {
-    let (mut journal, record) = match Journal::reopen(&project.journals, run) {
-        Err(problem) if problem.code == Code::RunAlive => return Ok(None),
-        reopened => reopened?,
+    place: &Place,
+    by: &str,
+) -> Result<Vec<Closed>, Problem> {
+    let mut closed = Vec::new();
+    for past in history::runs_in(&project.journals, place)? {
+        let past = past?;
+        if past.outcome.is_some() && !past.is_untold() {
+            continue;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match close(project, forge, &past.run, Some(by)).await {
+                Err(problem) if problem.code == Code::RunAlive && Instant::now() < deadline => {
+                    // Somebody may be closing it at this moment, and ends what is at work for it.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                // It lives, and lost the lease by force: it has no further effect, and whoever took the lease away knows of it.
+                Err(problem) if problem.code == Code::RunAlive => {
+                    say(&format!("warning: {}; what it is at now goes on beside this run\n", past.is_alive().what));
+                    break;
+                }
+                one => {
+                    closed.extend(one?.filter(|closed| closed.was_open));
+                    break;
+                }
+            }
+        }
+    }
+    Ok(closed)
+}
+
+/// Close what a run has left open whose process is gone: nothing is at work for it any more, its journal says that it is
+/// over, and the forge shows it. None where there is nothing to close, or another one has closed it.
+///
+/// # Errors
+/// [`Code::RunAlive`] where its process lives, or somebody closes it at this moment.
+async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) -> Result<Option<Closed>, Problem> {
+    let (mut journal, record) = Journal::reopen(&project.journals, run)?;
+    let Some(past) = history::of_record(record, &project.journals.name(run))? else { return Ok(None) };
+    if past.outcome.is_some() && !past.is_untold() {
+        return Ok(None);
+    }
+    let was_open = past.outcome.is_none();
+    let (outcome, reason) = past.outcome.map_or_else(|| come_to(&past), |outcome| (outcome, Code::CutOff));
+    let mut ended = Vec::new();
+    if was_open {
+        ended = quiet(&past).await?;
+        let finished = Event::RunFinished {
+            outcome,
+            reason: Some(reason.word().to_owned()),
+            changed: past.changed,
+            duration_ms: 0,
+        };
+        journal.append_all(&[Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }, finished])?;
+    }
+    let told = match deployed(&past) {
+        None => true,
+        // It is told by whoever can: this one cannot.
+        Some(_) if forge.name() != past.forge => false,
+        created => {
+            let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
+            let state = if outcome == RunOutcome::Succeeded { State::Success } else { State::Error };
+            let why = if was_open { "the run was cut off" } else { "the run ended before this could be told" };
+            let told = tell(forge, created.as_ref(), &announcement, state, why).await;
+            if told {
+                journal.append(&Event::DeploymentTold { outcome })?;
+            }
+            told
+        }
     };
-    let Some(past) = history::of_record(record, run)?.filter(|past| past.outcome.is_none()) else { return Ok(None) };
-    let ended = quiet(run).await?;
-    let (outcome, reason) = come_to(&past);
-    let finished =
-        Event::RunFinished { outcome, reason: Some(reason.word().to_owned()), changed: past.changed, duration_ms: 0 };
-    journal.append_all(&[Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }, finished])?;
-    let created = deployed(&past).filter(|_| forge.name() == past.forge);
-    let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
-    let state = if outcome == RunOutcome::Succeeded { State::Success } else { State::Error };
-    let told = tell(forge, created.as_ref(), &announcement, state, "the run was cut off").await;
-    Ok(Some(Closed { past, ended, told }))
+    Ok(Some(Closed { past, was_open, ended, told }))
 }
 
 /// What a run came to that was cut off, as far as its journal proves it, and the word for why it is over.

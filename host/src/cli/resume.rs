@@ -110,7 +110,7 @@ async fn resume_under_lease(
             .into());
     };
     history::may_go_on(&project.journals, &past)?;
-    let leftovers = quiet(run).await?;
+    let leftovers = quiet(&past).await?;
     if !leftovers.is_empty() {
         say(&format!("the run was cut off{}\n", ended(&leftovers)));
     }
@@ -119,7 +119,8 @@ async fn resume_under_lease(
     let config = &project.config;
     let Known { resolved, locked, services, .. } = known;
     let listener = &conduct.listener;
-    let resumed = prepare::resume(config, resolved, locked, facts, services, listener, &settled).await?;
+    let found = prepare::resume(config, resolved, locked, facts, services, listener, &settled);
+    let resumed = conduct.unless_told(found).await??;
     resumed.prepared.has_secrets()?;
     say(&told_of(&past, &resumed));
     let recorder = conduct.recorder(journal, lease, resumed.prepared.services.redactor.clone());
@@ -146,7 +147,8 @@ async fn resume_under_lease(
         Some(created) => Some(created),
         None => announce(conduct, &recorder, run, &past.plan).await?,
     };
-    let options = Options { others_follow: history::others_follow(&project.journals, &past)?, ..conduct.options() };
+    let others_follow = history::others_follow(&project.journals, &past)?;
+    let options = Options { others_follow, force: past.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
     Ok((conducted, exit))

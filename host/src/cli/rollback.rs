@@ -10,7 +10,7 @@ use super::{Failed, print, say};
 use crate::event::{Event, Place, RunOutcome};
 use crate::forge::Forge;
 use crate::history::{self, Back};
-use crate::journal::Journal;
+use crate::journal::{Journal, Store as _};
 use crate::lease::Lease;
 use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
@@ -43,19 +43,24 @@ async fn take_back(
         return Err(Problem::new(Code::Bug, "there is nothing to take back").into());
     };
     keeps_what_is_there(&back, &arguments.keep)?;
+    // Whoever does it waits for the lease, as long as the environment says.
+    let alive = back.runs.iter().find(|run| arguments.dry_run && project.journals.is_held(&run.run));
+    if let Some(alive) = alive {
+        return Err(alive.is_alive().into());
+    }
     let mut asking = Asking::again(session, newest.subject.clone())?;
     let known = asking.know().await?;
     let prepared = prepare_all(project, &mut asking, &known, &back, &arguments.keep).await?;
     say(&report::taking_back(&back.runs, back.to.as_ref(), &arguments.keep, Style::of_stderr()));
+    for prepared in &prepared {
+        prepared.has_secrets_to_take_back()?;
+    }
     if arguments.dry_run {
         say("\nnothing was changed\n");
         if common.format == Format::Json {
             print(&format!("{}\n", planned_as_json(place, &back, &arguments.keep)));
         }
         return Ok(Exit::Succeeded);
-    }
-    for prepared in &prepared {
-        prepared.has_secrets()?;
     }
     let forge = Forge::choose(common.forge, &project.facts, asking.secrets.get(GITHUB_TOKEN))?;
     let conduct = Conduct {
@@ -123,8 +128,15 @@ async fn take_back_under_lease(
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
     let project = conduct.project;
-    let now = history::to_take_back(&project.journals, &conduct.subject.place(), arguments.to.as_deref())?;
-    if now.runs != back.runs || now.to.as_ref().map(|to| &to.run) != back.to.as_ref().map(|to| &to.run) {
+    // Whoever had the lease before may have left nothing to take back, which is an answer of its own.
+    let now = history::to_take_back(&project.journals, &conduct.subject.place(), arguments.to.as_deref());
+    let now = match now {
+        Err(problem) if problem.code != Code::NotResumable => return Err(problem.into()),
+        now => now,
+    };
+    let as_it_was =
+        |now: &Back| now.runs == back.runs && now.to.as_ref().map(|to| &to.run) == back.to.as_ref().map(|to| &to.run);
+    if !now.is_ok_and(|now| as_it_was(&now)) {
         return Err(history::not_resumable(
             "what is to be taken back is no longer what it was".into(),
             "another run came first".into(),
@@ -139,7 +151,7 @@ async fn take_back_under_lease(
     }
     let mut leftovers = Vec::new();
     for run in &back.runs {
-        leftovers.push(quiet(&run.run).await?);
+        leftovers.push(quiet(run).await?);
     }
     let mut first: Option<(Conducted, bool)> = None;
     let count = back.runs.len();

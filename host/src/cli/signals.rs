@@ -23,12 +23,15 @@ pub(super) fn signals() -> watch::Receiver<u32> {
 struct StopSignals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// The terminal is gone; none where whoever started this said that it does not matter, as `nohup` does.
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 fn stop_signals() -> std::io::Result<StopSignals> {
     use tokio::signal::unix::{SignalKind, signal};
-    Ok(StopSignals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    let hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+    Ok(StopSignals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
 }
 
 #[cfg(unix)]
@@ -37,8 +40,23 @@ impl StopSignals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = async {
+                match &mut self.hangup {
+                    Some(hangup) => drop(hangup.recv().await),
+                    None => std::future::pending().await,
+                }
+            } => {}
         }
     }
+}
+
+/// Whether this process was started to outlive its terminal. Where that cannot be seen, it was not.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The lowest bit is that of signal 1.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Windows asks with Ctrl-C and Ctrl-Break, when the console is closed, when the user leaves and when the machine goes down.

@@ -63,50 +63,55 @@ pub struct Back {
     pub to: Option<PastRun>,
 }
 
-/// Which runs of a place are to be taken back: all that came after `to`, or, where nothing is said, the newest that has left
-/// anything and all after it.
+/// Which runs of a place are to be taken back. With `to`, all that came after it. Otherwise, where the newest runs have left
+/// something, or what they were taken back to was not proven, these, down to the release that is live; and where all is
+/// settled and the newest run is the release that is live, that one, with the runs of the same version and commit that
+/// followed on each other. Said twice, this takes back once.
 ///
 /// # Errors
 /// [`Code::NotResumable`] where there is nothing to take back, or `to` is no release of this place.
 pub fn to_take_back(store: &dyn Store, place: &Place, to: Option<&str>) -> Result<Back, Problem> {
     if let Some(to) = to {
-        let target = find(store, to)?;
-        if target.subject.place() != *place || target.outcome != Some(RunOutcome::Succeeded) {
-            let why = if target.subject.place() == *place { "it did not succeed" } else { "it deployed elsewhere" };
-            return Err(not_resumable(
-                format!("run `{to}` is no release of `{}` to go back to", place.environment),
-                why.into(),
-                format!("`windlass history {}` lists the runs", place.options()),
-            ));
-        }
+        is_release(store, place, to)?;
     }
     let mut runs: Vec<PastRun> = Vec::new();
     let mut target = None;
-    let mut anything = false;
+    // What came after the release that is live, and has to be settled.
+    let mut unsettled = false;
+    // The release that is live and is to be taken back.
+    let mut taken: Option<(String, String)> = None;
     for (index, run) in runs_in(store, place)?.enumerate() {
         let run = run?;
-        let succeeded = run.outcome == Some(RunOutcome::Succeeded);
-        let reached = match to {
-            Some(to) => run.run == to,
-            // To the release before the newest that changed anything; to the newest where later runs left something.
-            None => succeeded && anything,
-        };
-        if reached {
-            target = Some(run);
-            break;
+        let release = (run.subject.version.clone(), run.subject.commit.clone());
+        if run.outcome == Some(RunOutcome::Succeeded) {
+            let reached = match (to, &taken) {
+                (Some(to), _) => run.run == to,
+                (None, Some(taken)) => *taken != release,
+                (None, None) => unsettled,
+            };
+            if reached {
+                target = Some(run);
+                break;
+            }
+            if to.is_none() && taken.is_none() && index > 0 {
+                return Err(taken_back_already(store, place, &run)?);
+            }
+            taken.get_or_insert(release);
+            runs.push(run);
+            continue;
         }
-        // What was cut off last, or before its checks, is ended first, also where it left nothing: nobody knew that, and the
-        // release beneath it is not what was meant.
-        let cut_off = run.is_half_taken_back() || (index == 0 && run.is_cut_off());
-        let left = cut_off || run.left().next().is_some();
-        anything |= left;
-        // What had nothing to do is the release before it once more, and no longer live when that is not.
-        // So is one after which what was live again did not pass its checks: they are made of another release now.
-        if left || succeeded || matches!(run.outcome, None | Some(RunOutcome::RollbackFailed)) {
+        // One that was cut off last is settled by this, also where it left nothing: nobody knew that, and the release beneath
+        // it is not what was meant. So is one after which what is live again did not pass its checks.
+        let open = run.left().next().is_some()
+            || run.is_half_taken_back()
+            || run.outcome == Some(RunOutcome::RollbackFailed)
+            || (index == 0 && run.is_cut_off());
+        unsettled |= open && taken.is_none();
+        if open || run.outcome.is_none() {
             runs.push(run);
         }
     }
-    if !anything {
+    if runs.is_empty() {
         return Err(not_resumable(
             format!("there is nothing to take back in `{}`", place.environment),
             "no run has left anything there that was not taken back".into(),
@@ -114,6 +119,44 @@ pub fn to_take_back(store: &dyn Store, place: &Place, to: Option<&str>) -> Resul
         ));
     }
     Ok(Back { runs, to: target })
+}
+
+/// Whether a run is a release to go back to.
+fn is_release(store: &dyn Store, place: &Place, to: &str) -> Result<(), Problem> {
+    let target = find(store, to)?;
+    let why = match target.outcome {
+        _ if target.subject.place() != *place => "it deployed elsewhere",
+        Some(RunOutcome::Succeeded) => return Ok(()),
+        Some(RunOutcome::RolledBack) => "it was taken back",
+        _ => "it did not succeed",
+    };
+    Err(not_resumable(
+        format!("run `{to}` is no release of `{}` to go back to", place.environment),
+        why.into(),
+        format!("`windlass history {}` lists the runs", place.options()),
+    ))
+}
+
+/// That what came last is taken back, and how to go back further.
+fn taken_back_already(store: &dyn Store, place: &Place, live: &PastRun) -> Result<Problem, Problem> {
+    let mut before = None;
+    for run in runs_in(store, place)?.skip_while(|run| run.as_ref().is_ok_and(|run| run.run >= live.run)) {
+        let run = run?;
+        let other = run.subject.version != live.subject.version || run.subject.commit != live.subject.commit;
+        if run.outcome == Some(RunOutcome::Succeeded) && other {
+            before = Some(run.run);
+            break;
+        }
+    }
+    let options = place.options();
+    Ok(not_resumable(
+        format!("what came last in `{}` is taken back already", place.environment),
+        format!("release `{}` of run `{}` is live", live.subject.version, live.run),
+        match before {
+            Some(before) => format!("to go back from it, too, say `windlass rollback {options} --to {before}`"),
+            None => format!("`windlass status {options}` says how things stand"),
+        },
+    ))
 }
 
 /// Whether a run is being taken back beneath which others have left something, above what is live: only when those are

@@ -12,15 +12,6 @@ use crate::event::{Event, Place, RunOutcome};
 use crate::journal::{self, Record, Store};
 use crate::problem::{Code, Problem};
 
-/// How far the newest run has come: its name and the length of its journal. Where this is what it was, nothing has
-/// happened in the project since.
-#[must_use]
-pub fn mark(store: &dyn Store) -> Option<(String, u64)> {
-    let newest = store.runs().ok()?.into_iter().max()?;
-    let length = store.length(&newest);
-    Some((newest, length))
-}
-
 /// The id of a run that begins now: its time, so that ids sort like runs, and enough at random to be its own. Later than
 /// every run that is there, whatever the clock says: which run is the newest must not depend on it.
 #[must_use]
@@ -124,15 +115,6 @@ fn names_in<'a>(store: &'a dyn Store, place: &'a Place) -> Result<impl Iterator<
         _ => true,
     };
     Ok(names(store)?.into_iter().filter(here))
-}
-
-/// The newest run there, if it did not end. Asked by whoever holds the lease, it is one that was cut off.
-///
-/// # Errors
-/// [`Code::JournalInvalid`].
-pub fn unfinished(store: &dyn Store, place: &Place) -> Result<Option<PastRun>, Problem> {
-    let newest = runs_in(store, place)?.next().transpose()?;
-    Ok(newest.filter(|run| run.outcome.is_none()))
 }
 
 /// The run whose release is live: the newest that succeeded there. A journal that cannot be read is no proof of anything,

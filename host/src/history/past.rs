@@ -2,7 +2,7 @@
 
 use crate::event::{Event, RunOutcome, StepOutcome, Subject, Trouble, Verdict};
 use crate::journal::Entry;
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -79,6 +79,12 @@ pub struct PastRun {
     pub forge: String,
     /// The deployment there.
     pub deployment: Option<Deployed>,
+    /// Whether the forge was told how it ended.
+    pub told: bool,
+    /// Whether steps that have nothing to do are run, too.
+    pub force: bool,
+    /// The process that was the last to be at work for it, on its machine.
+    pub process: u32,
     /// When it began, as RFC 3339 in UTC.
     pub started: String,
     /// When its last event was written.
@@ -101,6 +107,8 @@ pub struct PastRun {
     pub state: BTreeMap<String, BTreeMap<String, String>>,
     /// Why the first step that failed for good did.
     pub problem: Option<Trouble>,
+    /// Why what is live again since it was taken back is not as it must be.
+    pub unproven: Option<Trouble>,
 }
 
 impl PastStep {
@@ -126,7 +134,7 @@ impl PastStep {
 impl PastRun {
     /// A run as its first event begins it; none where that is another event.
     pub(super) fn begin(entry: Entry) -> Option<Self> {
-        let Event::RunStarted { run, subject, plan, forge, steps, .. } = entry.event else { return None };
+        let Event::RunStarted { run, subject, plan, forge, steps, process, .. } = entry.event else { return None };
         let steps = steps
             .into_iter()
             .map(|step| PastStep {
@@ -147,12 +155,16 @@ impl PastRun {
             .collect();
         Some(Self {
             run,
-            subject,
+            subject: *subject,
             plan,
             planned: None,
             variables: BTreeMap::new(),
             forge,
             deployment: None,
+            told: false,
+            force: false,
+            process,
+            unproven: None,
             last: entry.at.clone(),
             started: entry.at,
             outcome: None,
@@ -190,6 +202,18 @@ impl PastRun {
         }
     }
 
+    /// Whether something may still be at work for a step: it was cut off, or stopped in the middle.
+    #[must_use]
+    pub fn is_at_work(&self, step: &str) -> bool {
+        self.step(step).is_some_and(|step| matches!(step.outcome, StepOutcome::Unknown | StepOutcome::Cancelled))
+    }
+
+    /// Whether a forge that knows of it was not told how it ended.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        self.deployment.is_some() && self.outcome.is_some() && !self.told
+    }
+
     /// Whether it was cut off: it did not end, or only in that somebody closed what it left open, or because it could have no
     /// further effect.
     #[must_use]
@@ -209,25 +233,39 @@ impl PastRun {
         self.turned.is_some() && self.is_cut_off()
     }
 
+    /// That its process lives, so that nobody else may go on.
+    #[must_use]
+    pub fn is_alive(&self) -> Problem {
+        Problem::new(Code::RunAlive, format!("run `{}` is still under way", self.run))
+            .because(format!("process {} is at work for it, and has its journal", self.process))
+            .with_note("nothing was changed")
+            .with_hint("wait for it to end, or end that process")
+    }
+
     /// One more event.
     pub(super) fn add(&mut self, entry: Entry) {
         self.last = entry.at;
         match entry.event {
-            Event::RunPlanned { plan, variables } => {
+            Event::RunPlanned { plan, variables, force } => {
+                self.force = force;
                 self.planned = Some(plan);
                 self.variables = variables;
             }
             Event::DeploymentCreated { id, url } => self.deployment = Some(Deployed { id, url }),
-            Event::RunResumed { .. } => {
+            Event::RunResumed { process, .. } => {
+                self.process = process;
                 self.try_again();
                 self.reopen(self.has_ended());
             }
-            Event::RollbackStarted { to, keep, .. } => {
+            Event::RollbackStarted { to, keep, process, .. } => {
+                self.process = process;
                 let asked = matches!(self.turned, Some(Turned::Asked { .. }));
                 self.reopen(self.has_ended() || !asked);
                 self.turned = Some(Turned::Asked { to, keep });
             }
             Event::RunCancelled { .. } => self.cancelled = true,
+            Event::DeploymentTold { .. } => self.told = true,
+            Event::CheckFailed { trouble, .. } => drop(self.unproven.get_or_insert(*trouble)),
             Event::RunTurned { step: None } if self.cancelled => self.turned = Some(Turned::Cancellation),
             Event::RunTurned { step } => self.turned = Some(Turned::Failure(step)),
             Event::StateSet { state, key, value } => drop(self.state.entry(state).or_default().insert(key, value)),
@@ -265,6 +303,8 @@ impl PastRun {
         self.outcome = None;
         self.reason = None;
         self.cancelled = false;
+        self.unproven = None;
+        self.told = false;
         // Going forward again, the run has its chance; what it was taken back for stays the reason.
         if self.turned.is_none() {
             self.problem = None;
@@ -303,13 +343,13 @@ impl PastRun {
             Event::StepFailed { step, trouble, again, duration_ms, .. } => {
                 let index = find(&mut self.steps, &step);
                 if !again {
-                    self.problem.get_or_insert_with(|| trouble.clone());
+                    self.problem.get_or_insert_with(|| (*trouble).clone());
                 }
                 let Some(index) = index else { return };
                 let step = &mut self.steps[index];
                 step.outcome = StepOutcome::Failed;
                 step.again = again;
-                step.trouble = Some(trouble);
+                step.trouble = Some(*trouble);
                 step.duration_ms += duration_ms;
             }
             Event::StepCancelled { step, .. } => step!(step).outcome = StepOutcome::Cancelled,
@@ -340,7 +380,7 @@ impl PastRun {
             Event::RevertFailed { step, trouble, .. } => {
                 let step = step!(step);
                 step.outcome = StepOutcome::RevertFailed;
-                step.trouble = Some(trouble);
+                step.trouble = Some(*trouble);
                 step.reverting = false;
             }
             _ => {}

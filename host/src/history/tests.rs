@@ -26,7 +26,7 @@ fn begin(store: &dyn Store, run: &str, environment: &str) -> Journal {
         schema: crate::event::SCHEMA.into(),
         windlass: "0.1.0".into(),
         run: run.into(),
-        subject: subject(environment),
+        subject: Box::new(subject(environment)),
         plan: "sha256:00".into(),
         forge: "local".into(),
         steps: vec![step("a", false), step("b", false), step("z", true)],
@@ -86,9 +86,6 @@ fn a_run_that_was_cut_off_before_its_first_event_stands_in_nobodys_way() {
     begin(&store, "5", "staging").append(&Event::NoteAdded { text: "x".into() }).expect("an event");
     let newest = runs(&store).expect("runs").next().expect("one").expect("a run");
     assert_eq!((newest.run.as_str(), newest.outcome), ("5", None));
-    let unfinished = |environment| unfinished(&store, &subject(environment).place()).expect("no trouble");
-    assert_eq!(unfinished("staging").map(|run| run.run).as_deref(), Some("5"));
-    assert_eq!(unfinished("production"), None);
 }
 
 #[test]
@@ -270,7 +267,7 @@ fn a_run_that_ended_with_a_failure_tries_again_what_failed() {
     let failed = |step: &str| Event::StepFailed {
         step: step.into(),
         attempt: 1,
-        trouble: trouble.clone(),
+        trouble: Box::new(trouble.clone()),
         usages: vec![],
         report: vec![],
         duration_ms: 1,

@@ -110,8 +110,11 @@ impl Store for Directory {
     }
 
     fn is_held(&self, run: &str) -> bool {
-        File::open(self.directory(run).join(WRITER))
-            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        match File::open(self.directory(run).join(WRITER)) {
+            Ok(file) => file.try_lock_shared().is_err(),
+            // Who may not look cannot say that nobody is there.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     fn reopen(&self, run: &str, length: u64, held: Box<dyn Any + Send>) -> io::Result<Box<dyn Log>> {

@@ -53,9 +53,10 @@ fn parts(body: &str) -> Option<(u64, &str, &str)> {
     Some((seq.parse().ok()?, at, event))
 }
 
-/// Read lines in a row, of which the first is `first` and comes after one with the chain `before`.
-fn read(lines: &[&[u8]], first: usize, before: &str) -> Result<Vec<Entry>, Wrong> {
-    let mut entries = Vec::with_capacity(lines.len());
+/// Read lines in a row, of which the first is `first` and comes after one with the chain `before`. There is room for `room`
+/// entries in what is returned, because the first share takes those of the others, too.
+fn read(lines: &[&[u8]], first: usize, before: &str, room: usize) -> Result<Vec<Entry>, Wrong> {
+    let mut entries = Vec::with_capacity(room);
     let mut before = before;
     for (index, line) in lines.iter().enumerate() {
         let wrong = |why: &str| Wrong { line: first + index, why: why.to_owned() };
@@ -82,14 +83,18 @@ fn read(lines: &[&[u8]], first: usize, before: &str) -> Result<Vec<Entry>, Wrong
 pub(super) fn parse(text: &[u8], name: &str) -> Result<Record, Problem> {
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let torn = whole < text.len();
+    // A line that was cut off has no more than the line: where one more byte follows on a whole one, that was a line feed.
+    let cut = &text[whole..];
+    let damaged = cut.split_last().is_some_and(|(_, line)| split(line).is_some());
     let lines: Vec<&[u8]> =
         text[..whole].split_inclusive(|byte| *byte == b'\n').map(|line| &line[..line.len() - 1]).collect();
     // The chain of the line before each share is taken as it stands there; whether it is right, the thread before finds.
     let before = |index: usize| index.checked_sub(1).and_then(|last| split(lines[last])).map_or("", |(_, chain)| chain);
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(whole / SHARE + 1);
     let share = lines.len().div_ceil(threads).max(1);
+    let total = lines.len();
     let shares: Vec<Result<Vec<Entry>, Wrong>> = if threads == 1 {
-        vec![read(&lines, 0, "")]
+        vec![read(&lines, 0, "", lines.len())]
     } else {
         std::thread::scope(|scope| {
             let readers: Vec<_> = lines
@@ -98,16 +103,21 @@ pub(super) fn parse(text: &[u8], name: &str) -> Result<Record, Problem> {
                 .map(|(index, lines)| {
                     let first = index * share;
                     let before = before(first);
-                    scope.spawn(move || read(lines, first, before))
+                    let room = if index == 0 { total } else { lines.len() };
+                    scope.spawn(move || read(lines, first, before, room))
                 })
                 .collect();
             let gone = || Err(Wrong { line: 0, why: "it could not be read".to_owned() });
             readers.into_iter().map(|reader| reader.join().unwrap_or_else(|_| gone())).collect()
         })
     };
-    let mut entries = Vec::with_capacity(lines.len());
+    let mut shares = shares.into_iter().map(|share| share.map_err(|wrong| invalid(name, &wrong)));
+    let mut entries = shares.next().transpose()?.unwrap_or_default();
     for share in shares {
-        entries.extend(share.map_err(|wrong| invalid(name, &wrong))?);
+        entries.append(&mut share?);
+    }
+    if damaged {
+        return Err(invalid(name, &Wrong { line: lines.len(), why: "its end was changed".to_owned() }));
     }
     let chain = before(lines.len()).to_owned();
     Ok(Record { entries, torn, length: whole as u64, chain })

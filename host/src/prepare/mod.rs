@@ -390,12 +390,24 @@ impl Prepared {
     /// # Errors
     /// [`Code::SecretMissing`] for each step that lacks one.
     pub fn has_secrets(&self) -> Result<(), Vec<Problem>> {
-        let phases = [Phase::Plan, Phase::Apply, Phase::Revert];
-        let problems: Vec<Problem> = self
-            .steps
-            .iter()
-            .chain(&self.finally)
-            .filter_map(|step| Some((step.step.id.as_str(), step.missing_secret(&self.services.secrets, &phases)?)))
+        self.lacks(self.steps.iter().chain(&self.finally), &[Phase::Plan, Phase::Apply, Phase::Revert])
+    }
+
+    /// Checks that every secret is there that taking back what is left of a run cannot do without.
+    ///
+    /// # Errors
+    /// As [`Prepared::has_secrets`].
+    pub fn has_secrets_to_take_back(&self) -> Result<(), Vec<Problem>> {
+        let begun = self.facts.begun.as_deref();
+        let left = |step: &&PreparedStep| {
+            begun.and_then(|run| run.step(step.step.id.as_str())).is_some_and(crate::history::PastStep::is_left)
+        };
+        self.lacks(self.steps.iter().filter(left), &[Phase::Revert])
+    }
+
+    fn lacks<'a>(&self, steps: impl Iterator<Item = &'a PreparedStep>, phases: &[Phase]) -> Result<(), Vec<Problem>> {
+        let problems: Vec<Problem> = steps
+            .filter_map(|step| Some((step.step.id.as_str(), step.missing_secret(&self.services.secrets, phases)?)))
             .map(|(id, missing)| {
                 Problem::new(Code::SecretMissing, format!("step `{id}` needs the secret `{missing}`"))
                     .because(format!("the environment variable `{missing}` is not set, or empty"))

@@ -20,13 +20,13 @@ pub use self::linux::{end_leftovers, leftovers};
 /// The processes that are at work for a run. Always none on this system; see the words above.
 #[cfg(not(target_os = "linux"))]
 #[must_use]
-pub fn leftovers(_: &str) -> Vec<Leftover> {
+pub fn leftovers(_: &str, _: impl Fn(&str) -> bool) -> Vec<Leftover> {
     Vec::new()
 }
 
 /// Ends what is at work for a run. Always nothing on this system; see the words above.
 #[cfg(not(target_os = "linux"))]
-pub async fn end_leftovers(_: &str) -> Vec<Leftover> {
+pub async fn end_leftovers(_: &str, _: impl Fn(&str) -> bool) -> Vec<Leftover> {
     Vec::new()
 }
 
@@ -60,19 +60,20 @@ mod linux {
     const DEATH: Duration = Duration::from_secs(1);
 
     /// The processes of this user that are at work for a run, but for those that may stay, ourselves and those that we were
-    /// started by. What cannot be looked at is none of them. Takes up to 40 ms where something has no environment.
+    /// started by, as far as `of` says of their step that it counts. What cannot be looked at is none of them. Takes up to
+    /// 40 ms where something has no environment.
     #[must_use]
-    pub fn leftovers(run: &str) -> Vec<Leftover> {
-        find(run).into_iter().map(Found::into_leftover).collect()
+    pub fn leftovers(run: &str, of: impl Fn(&str) -> bool) -> Vec<Leftover> {
+        find(run, &of).into_iter().map(Found::into_leftover).collect()
     }
 
     /// Ends what is at work for a run: asks it to end (SIGTERM), kills after [`GRACE`] what is left, and looks again for what
     /// was started meanwhile. Returns what has ended, each process once; what could not be ended is still among
     /// [`leftovers`].
-    pub async fn end_leftovers(run: &str) -> Vec<Leftover> {
+    pub async fn end_leftovers(run: &str, of: impl Fn(&str) -> bool) -> Vec<Leftover> {
         let mut ended: Vec<Leftover> = Vec::new();
         for _ in 0..ROUNDS {
-            let found = find(run);
+            let found = find(run, &of);
             if found.is_empty() {
                 break;
             }
@@ -154,7 +155,7 @@ mod linux {
         }
     }
 
-    fn find(run: &str) -> Vec<Found> {
+    fn find(run: &str, of: &impl Fn(&str) -> bool) -> Vec<Found> {
         // Without an id there is no run, and everybody whose mark is empty would be found.
         if run.is_empty() {
             return Vec::new();
@@ -180,7 +181,7 @@ mod linux {
                 let read = File::open(format!("/proc/{process}/environ")).and_then(|mut file| file.read(&mut buffer));
                 match read {
                     Ok(bytes) => {
-                        if is_at_work(&buffer[..bytes], run) {
+                        if is_at_work(&buffer[..bytes], run, of) {
                             found.push(Found { process, status });
                         }
                         bytes == 0
@@ -200,12 +201,13 @@ mod linux {
     }
 
     /// Whether an environment, as the system shows it, is that of a process at work for a run that may not stay.
-    fn is_at_work(environment: &[u8], run: &str) -> bool {
+    fn is_at_work(environment: &[u8], run: &str, of: &impl Fn(&str) -> bool) -> bool {
         let value = |mark: Mark| {
             let name = mark.variable().as_bytes();
             environment.split(|&byte| byte == 0).find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
         };
-        value(Mark::Run) == Some(run.as_bytes()) && value(Mark::Background).is_none()
+        let step = value(Mark::Step).and_then(|step| std::str::from_utf8(step).ok()).unwrap_or_default();
+        value(Mark::Run) == Some(run.as_bytes()) && value(Mark::Background).is_none() && of(step)
     }
 
     /// This process, and those that it was started by.
@@ -236,9 +238,12 @@ mod linux {
                 ("WINDLASS_RUNS=one\0", false),
                 ("", false),
             ] {
-                assert_eq!(is_at_work(environment.as_bytes(), "one"), expected, "{environment:?}");
+                assert_eq!(is_at_work(environment.as_bytes(), "one", &|_| true), expected, "{environment:?}");
             }
-            assert!(find("").is_empty());
+            let environment = b"WINDLASS_STEP=a\0WINDLASS_RUN=one\0";
+            assert!(is_at_work(environment, "one", &|step| step == "a"));
+            assert!(!is_at_work(environment, "one", &|step| step == "b"), "it is of a step that does not count");
+            assert!(find("", &|_| true).is_empty());
         }
 
         #[test]

@@ -114,7 +114,7 @@ impl Listener for Console {
                 self.trouble(trouble);
             }
             Event::RunCancelled { times: 1 } => {
-                let line = "told to stop: what is at work is ended; a second signal cuts short what is taken back";
+                let line = "told to stop; a second signal cuts short what is being taken back";
                 self.line(&style.yellow(line));
             }
             Event::RunCancelled { .. } => self.line(&style.yellow("told to stop again")),

@@ -77,7 +77,7 @@ impl Machine<'_> {
         };
         self.recorder.record(&Event::CheckFailed {
             step: id,
-            trouble: Trouble::from(&problem),
+            trouble: Box::new(Trouble::from(&problem)),
             usages,
             duration_ms,
         })?;

@@ -190,7 +190,7 @@ impl Machine<'_> {
     ) -> Result<Reverted, Problem> {
         self.recorder.record(&Event::RevertFailed {
             step: step.step.id.as_str().to_owned(),
-            trouble: Trouble::from(problem),
+            trouble: Box::new(Trouble::from(problem)),
             usages,
             duration_ms: milliseconds(took),
         })?;

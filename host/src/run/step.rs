@@ -206,7 +206,7 @@ impl Machine<'_> {
         self.recorder.record(&Event::StepFailed {
             step: step.step.id.as_str().to_owned(),
             attempt,
-            trouble: Trouble::from(problem),
+            trouble: Box::new(Trouble::from(problem)),
             usages,
             report,
             duration_ms: milliseconds(took),

@@ -157,6 +157,7 @@ fn a_run_that_is_taken_back() {
 
     shop 0123456789 was not deployed to staging, and not all of it could be taken back: a person is needed in [duration]
     exit 11: `windlass explain revert-failed` and `windlass explain 11` say more
+    next: a person has to look: not everything could be taken back; `windlass rollback -e staging` tries the rest again
     ");
     insta::assert_snapshot!(project.windlass("status").all(), @"
     exit: Some(0)

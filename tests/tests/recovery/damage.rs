@@ -142,6 +142,9 @@ fn a_last_line_without_its_end_was_never_written() {
     let mut damaged = text.clone();
     *damaged.last_mut().expect("a byte") ^= 1;
     std::fs::write(journal_of(&project, &run), damaged).expect("a journal");
+    let output = project.windlass("status").exits(11);
+    assert!(output.stderr.contains("its end was changed"), "no line ends so by being cut off: {}", output.stderr);
+    std::fs::write(journal_of(&project, &run), &text[..text.len() - 1]).expect("a journal");
     assert_eq!(status(&project)["newest"]["outcome"], Value::Null);
     let output = project.windlass(&format!("resume {run} --format json")).exits(0);
     assert_eq!(outcomes(&output), "a succeeded, b succeeded");

@@ -40,7 +40,7 @@ fn the_live_release_and_the_one_before_stay() {
         .collect();
     assert_eq!(runs(&project), [&kept[..], &failed[2..]].concat());
     assert_eq!(live(&project).as_deref(), Some("2"));
-    let _ = project.windlass("rollback").exits(0);
+    let _ = project.windlass(&format!("rollback --to {}", kept[0])).exits(0);
     assert_eq!(live(&project).as_deref(), Some("1"));
 }
 

@@ -49,7 +49,10 @@ fn a_release_that_does_not_work_any_more_is_a_persons_business() {
     assert_eq!(outcomes(&output), "a reverted, live succeeded", "what was done is taken back all the same");
     assert!(output.stderr.contains("what is live again does not pass its checks"), "{}", output.stderr);
     assert_eq!(events_named(&project, &second, "check-failed").len(), 1);
-    assert_eq!(status(&project)["next"], "a person has to look: what is live again does not pass its checks");
+    assert_eq!(
+        status(&project)["next"],
+        "a person has to look: what is live again does not pass its checks; `windlass rollback -e staging` makes them again"
+    );
     assert_eq!(live(&project).as_deref(), Some("1"));
 }
 
