@@ -81,6 +81,15 @@ pub struct Place {
 }
 
 impl Place {
+    /// What people call it: the environment, with the component where there is one.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match &self.component {
+            Some(component) => format!("{} ({component})", self.environment),
+            None => self.environment.clone(),
+        }
+    }
+
     /// The options that name this place on the command line, fit to be pasted into a shell.
     #[must_use]
     pub fn options(&self) -> String {

@@ -202,6 +202,12 @@ impl Code {
     pub const fn ends_run(self) -> bool {
         matches!(self, Self::JournalUnwritable | Self::LeaseLost)
     }
+
+    /// Whether a run that is over for this did not come to its end: it could go on no further, or somebody closed it.
+    #[must_use]
+    pub const fn is_cut_off(self) -> bool {
+        matches!(self, Self::CutOff | Self::StepUnknown) || self.ends_run()
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 // (tests/fixtures/github-deployments.json), and counts every other request as a mistake.
 //
 // As a program: `github-stub.mjs TOKEN` prints its address, and at SIGTERM or the end of its input what it kept, as JSON.
+// SIGUSR2 lets the token expire, and the next one makes it good again; it prints a line when that is so.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -62,11 +63,12 @@ function bodySchema(template) {
 const SCHEMAS = { [DEPLOYMENTS]: bodySchema(DEPLOYMENTS), [STATUSES]: bodySchema(STATUSES) };
 if (SCHEMAS[STATUSES].properties.description.maxLength !== 140) throw new Error("the description gives no length of a status's text");
 
-/** Starts it. `stop()` answers with what it kept. */
+/** Starts it. `stop()` answers with what it kept; after `expire()` the token has expired, and after another one it has not. */
 export async function startStub({ token }) {
   const deployments = [];
   const mistakes = [];
   let last = 0;
+  let expired = false;
 
   function answer(request, body) {
     const url = new URL(request.url, "http://stub");
@@ -75,6 +77,7 @@ export async function startStub({ token }) {
       return [status, { message }];
     };
     if (request.headers.authorization !== `Bearer ${token}`) return wrong(401, "Bad credentials");
+    if (expired) return [401, { message: "Bad credentials" }];
     const match = /^\/repos\/[^/]+\/[^/]+\/deployments(?:\/(\d+)\/statuses)?$/.exec(url.pathname);
     if (!match || !["GET", "POST"].includes(request.method)) return wrong(501, "it is not expected");
     const owner = match[1] && deployments.find((deployment) => deployment.id === Number(match[1]));
@@ -112,12 +115,14 @@ export async function startStub({ token }) {
     await once(server, "close");
     return { deployments, mistakes };
   };
-  return { api: `http://127.0.0.1:${server.address().port}`, stop };
+  const expire = () => (expired = !expired);
+  return { api: `http://127.0.0.1:${server.address().port}`, stop, expire };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const stub = await startStub({ token: process.argv[2] });
   console.log(stub.api);
+  process.on("SIGUSR2", () => console.log(`expired: ${stub.expire()}`));
   const ended = new Promise((resolve) => {
     process.once("SIGTERM", resolve);
     process.stdin.once("end", resolve).resume();

@@ -11,6 +11,8 @@ mod damage;
 mod disk;
 #[path = "recovery/drift.rs"]
 mod drift;
+#[path = "recovery/forge.rs"]
+mod forge;
 #[path = "recovery/lease.rs"]
 mod lease;
 #[path = "recovery/leftover.rs"]
@@ -41,7 +43,7 @@ use e2e::steps::{Step, order, outcomes, project, text, text_with, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 /// Sends a signal by its name.
 fn signal(name: &str, process: u32) {
@@ -79,6 +81,15 @@ fn cut_off(project: &Project, words: &str, file: &str) -> String {
     kill(run);
     end_child(project, file);
     newest(project)
+}
+
+/// Starts Windlass and waits until it waits for another run's lease. What it says goes into the file `told`.
+fn start_waiting(project: &Project, words: &str) -> Child {
+    let told = std::fs::File::create(project.path().join("told")).expect("a file");
+    let mut command = project.command(words.split_whitespace());
+    let child = command.stdout(Stdio::piped()).stderr(told).spawn().expect("the binary runs");
+    until("its waiting", || project.read("told").contains("waiting for run"));
+    child
 }
 
 /// The runs, oldest first.

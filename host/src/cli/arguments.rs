@@ -1,5 +1,6 @@
 //! What the command line can say, with the help that teaches it.
 
+use crate::event::Place;
 use crate::forge::Choice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -72,6 +73,14 @@ pub(super) struct Common {
     /// Internal messages, as a filter of the `tracing` crate, for example `windlass=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_TRACE", hide = true)]
     pub(super) trace: Option<String>,
+}
+
+impl Common {
+    /// Whether a place is among those that were asked for: all, unless an environment or a component is named.
+    pub(super) fn covers(&self, place: &Place) -> bool {
+        self.environment.as_ref().is_none_or(|name| place.environment == *name)
+            && self.component.as_ref().is_none_or(|name| place.component.as_ref() == Some(name))
+    }
 }
 
 #[derive(Debug, Subcommand)]

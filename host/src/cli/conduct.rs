@@ -1,9 +1,9 @@
 //! One run under its lease: its journal, its forge, its machine, its result. What `run`, `resume` and `rollback` share.
 
 use super::arguments::{Common, Format};
-use super::inform::advice;
 use super::project::Project;
 use super::reap;
+use super::status::advice;
 use super::{Failed, print, say};
 use crate::config::{self, Environment, OnCancel};
 use crate::event::{Event, Listener, RunOutcome, StepOutcome, Subject};
@@ -73,8 +73,35 @@ impl Conduct<'_> {
     }
 
     /// What the forge is told of a run.
-    pub(super) fn announcement(&self, run: &str, plan: &str) -> Announcement {
+    fn announcement(&self, run: &str, plan: &str) -> Announcement {
         announcement(self.project, Some(self.environment), &self.subject, run, plan)
+    }
+
+    /// Tell the forge that a run begins; none where there is no forge to tell. Where the forge refuses, that is the run's
+    /// end, with this outcome.
+    pub(super) async fn announce(
+        &self,
+        recorder: &Recorder,
+        run: &str,
+        plan: &str,
+        refused: RunOutcome,
+    ) -> Result<Option<Created>, Problem> {
+        let created = match self.forge.create(&self.announcement(run, plan)).await {
+            Ok(created) => created,
+            Err(problem) => {
+                recorder.record(&Event::RunFinished {
+                    outcome: refused,
+                    reason: Some(problem.code.word().to_owned()),
+                    changed: false,
+                    duration_ms: 0,
+                })?;
+                return Err(problem);
+            }
+        };
+        if let Some(created) = &created {
+            recorder.record(&Event::DeploymentCreated { id: created.id.clone(), url: created.url.clone() })?;
+        }
+        Ok(created)
     }
 
     /// How a run is done here.
@@ -104,7 +131,14 @@ impl Conduct<'_> {
         }
         self.end_escaped(run, &result).await;
         let announcement = self.announcement(run, &plan);
-        let told = tell(&self.forge, created.as_ref(), &announcement, state_of(&result), &description(&result)).await;
+        let told = tell(
+            &self.forge,
+            created.as_ref(),
+            &announcement,
+            state_of(result.outcome, result.reason),
+            &description(&result),
+        )
+        .await;
         if told && created.is_some() {
             // Where that cannot be written down, it is told once more: the same, to the same deployment.
             let _ = recorder.record(&Event::DeploymentTold { outcome: result.outcome });
@@ -281,10 +315,12 @@ pub(super) async fn tell(
     }
 }
 
-fn state_of(result: &RunResult) -> State {
-    match result.outcome {
-        _ if result.reason.is_some_and(Code::ends_run) => State::Error,
+/// What a forge shows of a run that came to this.
+pub(super) fn state_of(outcome: RunOutcome, reason: Option<Code>) -> State {
+    match outcome {
+        // Also where only what comes after the steps was cut off.
         RunOutcome::Succeeded => State::Success,
+        _ if reason.is_some_and(Code::is_cut_off) => State::Error,
         RunOutcome::Failed | RunOutcome::RolledBack | RunOutcome::RollbackFailed => State::Failure,
         RunOutcome::Cancelled | RunOutcome::Blocked => State::Error,
     }

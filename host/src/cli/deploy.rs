@@ -9,7 +9,7 @@ use super::signals::signals;
 use super::{Failed, print, say};
 use crate::config::{DeploymentOwner, Environment};
 use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
-use crate::forge::{Created, Forge};
+use crate::forge::Forge;
 use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
 use crate::lock::{self, Lock};
@@ -225,22 +225,7 @@ async fn under_lease(
     for closed in &dead {
         recorder.note(&closed.told())?;
     }
-    let created = match conduct.forge.create(&conduct.announcement(run, &plan)).await {
-        Ok(created) => created,
-        Err(problem) => {
-            let reason = Some(problem.code.word().to_owned());
-            recorder.record(&Event::RunFinished {
-                outcome: RunOutcome::Blocked,
-                reason,
-                changed: false,
-                duration_ms: 0,
-            })?;
-            return Err(problem.into());
-        }
-    };
-    if let Some(Created { id, url }) = &created {
-        recorder.record(&Event::DeploymentCreated { id: id.clone(), url: url.clone() })?;
-    }
+    let created = conduct.announce(&recorder, run, &plan, RunOutcome::Blocked).await?;
     let options = Options { force: arguments.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);

@@ -26,9 +26,7 @@ async fn status(common: &Common, project: &Project) -> Result<(), Failed> {
     let mut places = Vec::new();
     let mut problems: Vec<Problem> = Vec::new();
     for place in project.leases.places().await? {
-        if common.environment.as_ref().is_some_and(|name| place.environment != *name)
-            || common.component.as_ref().is_some_and(|name| place.component.as_ref() != Some(name))
-        {
+        if !common.covers(&place) {
             continue;
         }
         let standing = match lease::standing(&*project.leases, &place).await {
@@ -39,11 +37,7 @@ async fn status(common: &Common, project: &Project) -> Result<(), Failed> {
                 continue;
             }
         };
-        let title = match &place.component {
-            Some(component) => format!("{} ({component})", place.environment),
-            None => place.environment.clone(),
-        };
-        let _ = writeln!(text, "{title}");
+        let _ = writeln!(text, "{}", place.title());
         places.push(describe(&mut text, &place, &standing));
     }
     match common.format {

@@ -11,6 +11,7 @@ mod resume;
 mod rollback;
 mod session;
 mod signals;
+mod status;
 
 use crate::problem::{Exit, Problem};
 use crate::report::{Style, problems};
@@ -117,8 +118,8 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Rollback(rollback) => in_runtime(rollback::rollback(common, rollback)),
         Command::Reap => in_runtime(reap::reap(common)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
-        Command::Status => in_runtime(inform::status(common)),
-        Command::History(history) => inform::history(common, history),
+        Command::Status => in_runtime(status::status(common)),
+        Command::History(history) => status::history(common, history),
         Command::Init(init) => inform::init(common, init),
         Command::Schema(schema) => in_runtime(inform::schema(schema)),
         Command::Explain(explain) => inform::explain(explain),

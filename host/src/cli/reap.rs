@@ -1,13 +1,13 @@
 //! `reap`, and closing what a dead run left open, which the next run does too.
 
 use super::arguments::{Common, Format};
-use super::conduct::{announcement, deployed, tell};
+use super::conduct::{announcement, deployed, state_of, tell};
 use super::project::Project;
 use super::session::GITHUB_TOKEN;
 use super::{Failed, print, say};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
-use crate::forge::{Forge, State};
+use crate::forge::Forge;
 use crate::history::{self, PastRun, PastStep};
 use crate::journal::{Journal, Store as _};
 use crate::lease;
@@ -24,10 +24,6 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     if let Some(name) = &common.environment {
         project.config.environment(Some(name))?;
     }
-    let here = |place: &Place| {
-        common.environment.as_ref().is_none_or(|name| place.environment == *name)
-            && common.component.as_ref().is_none_or(|name| place.component.as_ref() == Some(name))
-    };
     let token =
         Secrets::from_environment([GITHUB_TOKEN.to_owned()], |name| project.variables.get(name).map(str::to_owned));
     let mut closed = Vec::new();
@@ -36,21 +32,21 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     for past in history::runs(&project.journals)? {
         // One that cannot be read keeps nobody from closing the others.
         let past = match past {
-            Ok(past) if (past.outcome.is_none() || past.is_untold()) && here(&past.subject.place()) => past,
+            Ok(past) if (past.outcome.is_none() || past.is_untold()) && common.covers(&past.subject.place()) => past,
             Ok(_) => continue,
             Err(problem) => {
                 problems.push(problem);
                 continue;
             }
         };
-        // Nothing has to be told to a forge that was never told of the run.
-        let forge = match Forge::choose(common.forge, &project.facts, token.get(GITHUB_TOKEN)) {
-            Ok(forge) if past.deployment.is_some() => forge,
-            Err(problem) if past.deployment.is_some() => {
+        let forge = if past.deployment.is_some() {
+            Forge::choose(common.forge, &project.facts, token.get(GITHUB_TOKEN)).unwrap_or_else(|problem| {
                 problems.push(problem);
                 Forge::Local
-            }
-            _ => Forge::Local,
+            })
+        } else {
+            // Nothing has to be told to a forge that was never told of the run.
+            Forge::Local
         };
         match close(&project, &forge, &past.run, None).await {
             Ok(Some(one)) => {
@@ -65,7 +61,7 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     }
     let mut freed = Vec::new();
     for place in project.leases.places().await? {
-        if !here(&place) {
+        if !common.covers(&place) {
             continue;
         }
         match lease::release_dead(&*project.leases, &place).await {
@@ -185,7 +181,7 @@ pub(super) async fn close_all(
                 }
                 // It lives, and lost the lease by force: it has no further effect, and whoever took the lease away knows of it.
                 Err(problem) if problem.code == Code::RunAlive => {
-                    say(&format!("warning: {}; what it is at now goes on beside this run\n", past.is_alive().what));
+                    say(&format!("warning: {}; what it is at now goes on beside this run\n", past.still_alive().what));
                     break;
                 }
                 one => {
@@ -210,13 +206,16 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
         return Ok(None);
     }
     let was_open = past.outcome.is_none();
-    let (outcome, reason) = past.outcome.map_or_else(|| come_to(&past), |outcome| (outcome, Code::CutOff));
+    let (outcome, reason) = match past.outcome {
+        Some(outcome) => (outcome, past.code()),
+        None => come_to(&past),
+    };
     let mut ended = Vec::new();
     if was_open {
         ended = quiet(&past).await?;
         let finished = Event::RunFinished {
             outcome,
-            reason: Some(reason.word().to_owned()),
+            reason: reason.map(|code| code.word().to_owned()),
             changed: past.changed,
             duration_ms: 0,
         };
@@ -228,7 +227,7 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
         Some(_) if forge.name() != past.forge => false,
         created => {
             let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
-            let state = if outcome == RunOutcome::Succeeded { State::Success } else { State::Error };
+            let state = state_of(outcome, reason);
             let why = if was_open { "the run was cut off" } else { "the run ended before this could be told" };
             let told = tell(forge, created.as_ref(), &announcement, state, why).await;
             if told {
@@ -241,7 +240,7 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
 }
 
 /// What a run came to that was cut off, as far as its journal proves it, and the word for why it is over.
-fn come_to(past: &PastRun) -> (RunOutcome, Code) {
+fn come_to(past: &PastRun) -> (RunOutcome, Option<Code>) {
     let mut steps = past.steps.iter().filter(|step| !step.finally);
     let unknown = steps.clone().any(|step| step.outcome == StepOutcome::Unknown);
     let outcome = match &past.turned {
@@ -250,5 +249,5 @@ fn come_to(past: &PastRun) -> (RunOutcome, Code) {
         None => RunOutcome::Failed,
         Some(_) => RunOutcome::RollbackFailed,
     };
-    (outcome, if unknown { Code::StepUnknown } else { Code::CutOff })
+    (outcome, Some(if unknown { Code::StepUnknown } else { Code::CutOff }))
 }

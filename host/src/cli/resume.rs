@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::prepare::{self, Resumed, Settled};
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, Style};
-use crate::run::{Options, Recorder, step_planned};
+use crate::run::{Options, step_planned};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -103,12 +103,7 @@ async fn resume_under_lease(
     let settled = settled(arguments)?;
     let (journal, record) = Journal::reopen(&project.journals, run)?;
     // As it is now: somebody may have gone on with it while the lease was waited for.
-    let Some(past) = history::of_record(record, run)? else {
-        return Err(history::find(&project.journals, run)
-            .err()
-            .unwrap_or_else(|| Problem::new(Code::RunNotFound, "it is gone"))
-            .into());
-    };
+    let past = history::of_record(record, run)?.ok_or_else(|| history::missing(run))?;
     history::may_go_on(&project.journals, &past)?;
     let leftovers = quiet(&past).await?;
     if !leftovers.is_empty() {
@@ -145,38 +140,14 @@ async fn resume_under_lease(
     prepared.facts.begun = Some(Arc::new(history::find(&project.journals, run)?));
     let created = match deployed(&past).filter(|_| conduct.forge.name() == past.forge) {
         Some(created) => Some(created),
-        None => announce(conduct, &recorder, run, &past.plan).await?,
+        // It was cut off before the forge knew of it.
+        None => conduct.announce(&recorder, run, &past.plan, RunOutcome::Failed).await?,
     };
     let others_follow = history::others_follow(&project.journals, &past)?;
     let options = Options { others_follow, force: past.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
     Ok((conducted, exit))
-}
-
-/// Tell the forge of a run of which it was not told before it was cut off.
-async fn announce(
-    conduct: &Conduct<'_>,
-    recorder: &Recorder,
-    run: &str,
-    plan: &str,
-) -> Result<Option<crate::forge::Created>, Problem> {
-    let created = match conduct.forge.create(&conduct.announcement(run, plan)).await {
-        Ok(created) => created,
-        Err(problem) => {
-            recorder.record(&Event::RunFinished {
-                outcome: RunOutcome::Failed,
-                reason: Some(problem.code.word().to_owned()),
-                changed: false,
-                duration_ms: 0,
-            })?;
-            return Err(problem);
-        }
-    };
-    if let Some(created) = &created {
-        recorder.record(&Event::DeploymentCreated { id: created.id.clone(), url: created.url.clone() })?;
-    }
-    Ok(created)
 }
 
 /// What was found out, and what is going to be done.

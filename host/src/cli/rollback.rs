@@ -46,7 +46,7 @@ async fn take_back(
     // Whoever does it waits for the lease, as long as the environment says.
     let alive = back.runs.iter().find(|run| arguments.dry_run && project.journals.is_held(&run.run));
     if let Some(alive) = alive {
-        return Err(alive.is_alive().into());
+        return Err(alive.still_alive().into());
     }
     let mut asking = Asking::again(session, newest.subject.clone())?;
     let known = asking.know().await?;
@@ -128,15 +128,14 @@ async fn take_back_under_lease(
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
     let project = conduct.project;
-    // Whoever had the lease before may have left nothing to take back, which is an answer of its own.
-    let now = history::to_take_back(&project.journals, &conduct.subject.place(), arguments.to.as_deref());
-    let now = match now {
-        Err(problem) if problem.code != Code::NotResumable => return Err(problem.into()),
-        now => now,
+    // As it is now: another run may have come first while the lease was waited for, and may have left nothing.
+    let is_unchanged = match history::to_take_back(&project.journals, &conduct.subject.place(), arguments.to.as_deref())
+    {
+        Ok(now) => now.runs == back.runs && now.to.map(|to| to.run) == back.to.as_ref().map(|to| to.run.clone()),
+        Err(problem) if problem.code == Code::NotResumable => false,
+        Err(problem) => return Err(problem.into()),
     };
-    let as_it_was =
-        |now: &Back| now.runs == back.runs && now.to.as_ref().map(|to| &to.run) == back.to.as_ref().map(|to| &to.run);
-    if !now.is_ok_and(|now| as_it_was(&now)) {
+    if !is_unchanged {
         return Err(history::not_resumable(
             "what is to be taken back is no longer what it was".into(),
             "another run came first".into(),

@@ -16,16 +16,19 @@ pub fn not_resumable(what: String, why: String, hint: String) -> Problem {
 /// # Errors
 /// [`Code::RunNotFound`], [`Code::JournalInvalid`].
 pub fn find(store: &dyn Store, run: &str) -> Result<PastRun, Problem> {
-    let missing = || {
-        Problem::new(Code::RunNotFound, format!("there is no run `{run}`"))
-            .with_note("nothing was changed")
-            .with_hint("`windlass history` lists the runs")
-    };
     // A name is a name, and leads nowhere.
     if run.is_empty() || !run.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return Err(missing());
+        return Err(missing(run));
     }
-    replay(store, run)?.ok_or_else(missing)
+    replay(store, run)?.ok_or_else(|| missing(run))
+}
+
+/// That there is no run of this name.
+#[must_use]
+pub fn missing(run: &str) -> Problem {
+    Problem::new(Code::RunNotFound, format!("there is no run `{run}`"))
+        .with_note("nothing was changed")
+        .with_hint("`windlass history` lists the runs")
 }
 
 /// Whether a run can be gone on with at all.

@@ -5,7 +5,7 @@ mod past;
 #[cfg(test)]
 mod tests;
 
-pub use again::{Back, find, may_go_on, not_resumable, others_follow, to_take_back};
+pub use again::{Back, find, may_go_on, missing, not_resumable, others_follow, to_take_back};
 pub use past::{Deployed, PastRun, PastStep, Turned};
 
 use crate::event::{Event, Place, RunOutcome};

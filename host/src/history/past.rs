@@ -190,6 +190,12 @@ impl PastRun {
         self.steps.iter().filter(|step| !step.finally && step.is_left())
     }
 
+    /// Why it ended, where this version knows the word.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| Some(code.word()) == self.reason.as_deref())
+    }
+
     /// Whether it can be gone on with: it was cut off, or ended with something that is not taken back.
     #[must_use]
     pub fn can_go_on(&self) -> bool {
@@ -218,12 +224,10 @@ impl PastRun {
     /// further effect.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
-        let code = || Code::ALL.iter().find(|code| Some(code.word()) == self.reason.as_deref());
-        let accident = |code: &Code| matches!(code, Code::CutOff | Code::StepUnknown) || code.ends_run();
         match self.outcome {
             None => true,
             Some(RunOutcome::Succeeded) => false,
-            Some(_) => code().is_some_and(accident),
+            Some(_) => self.code().is_some_and(Code::is_cut_off),
         }
     }
 
@@ -235,7 +239,7 @@ impl PastRun {
 
     /// That its process lives, so that nobody else may go on.
     #[must_use]
-    pub fn is_alive(&self) -> Problem {
+    pub fn still_alive(&self) -> Problem {
         Problem::new(Code::RunAlive, format!("run `{}` is still under way", self.run))
             .because(format!("process {} is at work for it, and has its journal", self.process))
             .with_note("nothing was changed")

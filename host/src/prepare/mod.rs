@@ -2,11 +2,15 @@
 //! is asked what it would do. Nothing is changed here.
 
 mod again;
+mod back;
 mod look;
 mod resolve;
+mod resume;
 
-pub use again::{Probed, Resumed, Settled, plan_of, resume, taken_back};
+pub use again::plan_of;
+pub use back::taken_back;
 pub use resolve::{Resolved, resolve, wanted};
+pub use resume::{Probed, Resumed, Settled, resume};
 
 use crate::config::{Config, Environment, Holes, Selection, Step, fill, fill_known};
 use crate::event::{Listener, StepOutcome, Subject};

@@ -174,24 +174,20 @@ impl Listener for Console {
 /// What is about to happen, in one line.
 #[must_use]
 pub fn announce(subject: &Subject, run: &str, style: Style) -> String {
-    let component = subject.component.as_ref().map(|component| format!(" ({component})")).unwrap_or_default();
-    format!(
-        "{} {}{component} {} to {}  {}\n",
-        style.bold("deploying"),
-        subject.app,
-        style.bold(&subject.version),
-        style.bold(&subject.environment),
-        style.dim(run)
-    )
+    headline("deploying", "to", subject, run, style)
 }
 
 /// What is about to be taken back, in one line.
 #[must_use]
 pub fn announce_rollback(subject: &Subject, run: &str, style: Style) -> String {
+    headline("taking back", "from", subject, run, style)
+}
+
+fn headline(verb: &str, preposition: &str, subject: &Subject, run: &str, style: Style) -> String {
     let component = subject.component.as_ref().map(|component| format!(" ({component})")).unwrap_or_default();
     format!(
-        "{} {}{component} {} from {}  {}\n",
-        style.bold("taking back"),
+        "{} {}{component} {} {preposition} {}  {}\n",
+        style.bold(verb),
         subject.app,
         style.bold(&subject.version),
         style.bold(&subject.environment),

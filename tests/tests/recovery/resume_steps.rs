@@ -134,10 +134,7 @@ fn two_that_go_on_at_once_do_it_once() {
     let words = format!("resume {run} --commit {} --format json", e2e::COMMIT);
     let first = project.start(&words);
     until("the first", || project.has("waiting"));
-    let told = std::fs::File::create(project.path().join("told")).expect("a file");
-    let mut second = project.command(words.split_whitespace());
-    let second = second.stdout(std::process::Stdio::piped()).stderr(told).spawn().expect("the binary runs");
-    until("the second's waiting", || project.read("told").contains("waiting for run"));
+    let second = start_waiting(&project, &words);
     project.write("go", "");
     let _ = project.finish(first).exits(0);
     let second = project.finish(second).exits(2);

@@ -53,10 +53,7 @@ fn two_that_take_back_at_once_do_it_once() {
     }
     let first = project.start("rollback --format json");
     until("the first", || project.has("reverting"));
-    let told = std::fs::File::create(project.path().join("told")).expect("a file");
-    let mut second = project.command(["rollback", "--format", "json"]);
-    let second = second.stdout(std::process::Stdio::piped()).stderr(told).spawn().expect("the binary runs");
-    until("the second's waiting", || project.read("told").contains("waiting for run"));
+    let second = start_waiting(&project, "rollback --format json");
     project.write("go", "");
     let _ = project.finish(first).exits(0);
     let second = project.finish(second).exits(2);

@@ -115,10 +115,7 @@ fn whoever_waits_for_a_lease_can_stop_waiting() {
     let project = Project::with(&text_with("", environment, &[Step::marks("a").run(waits)])).locked();
     let first = project.start("run");
     until("the first run", || project.has("waiting"));
-    let told = std::fs::File::create(project.path().join("told")).expect("a file");
-    let mut command = project.command(["run", "--format", "json", "--commit", e2e::COMMIT]);
-    let second = command.stdout(std::process::Stdio::piped()).stderr(told).spawn().expect("the binary runs");
-    until("the second run's waiting", || project.read("told").contains("waiting for run"));
+    let second = start_waiting(&project, &format!("run --format json --commit {}", e2e::COMMIT));
     signal("INT", second.id());
     let output = project.finish(second).exits(12);
     assert_eq!(output.result()["outcome"], "cancelled");

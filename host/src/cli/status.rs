@@ -1,0 +1,288 @@
+//! `status` and `history`: how things stand, what happened, and what a person should do now.
+
+use super::arguments::{Common, Format, History};
+use super::project::Project;
+use super::{Failed, print, say};
+use crate::event::{Place, RunOutcome, StepOutcome};
+use crate::history::{self, PastRun, Turned};
+use crate::journal::Store as _;
+use crate::problem::{Code, Problem};
+use crate::{config, lease};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+fn word(outcome: Option<RunOutcome>) -> &'static str {
+    match outcome {
+        None => "not ended",
+        Some(RunOutcome::Succeeded) => "succeeded",
+        Some(RunOutcome::Failed) => "failed",
+        Some(RunOutcome::RolledBack) => "rolled-back",
+        Some(RunOutcome::RollbackFailed) => "rollback-failed",
+        Some(RunOutcome::Cancelled) => "cancelled",
+        Some(RunOutcome::Blocked) => "blocked",
+    }
+}
+
+fn as_json(run: &PastRun) -> serde_json::Value {
+    let steps: Vec<_> = run
+        .steps
+        .iter()
+        .map(|step| json!({"id": step.id, "plugin": step.plugin, "outcome": step.outcome, "attempts": step.attempts}))
+        .collect();
+    json!({
+        "run": run.run, "app": run.subject.app, "environment": run.subject.environment, "component": run.subject.component,
+        "commit": run.subject.commit, "version": run.subject.version, "actor": run.subject.actor, "plan": run.plan,
+        "started": run.started, "last": run.last, "outcome": run.outcome, "reason": run.reason, "changed": run.changed,
+        "duration_ms": run.duration_ms, "problem": run.problem.as_ref().map(|problem| &problem.what), "steps": steps,
+    })
+}
+
+/// `windlass history`
+pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed> {
+    let project = Project::load(common)?;
+    let mut runs = Vec::new();
+    // One that cannot be read hides no other.
+    let mut problems = Vec::new();
+    for run in history::runs(&project.journals)? {
+        match run {
+            Ok(run) if common.covers(&run.subject.place()) => runs.push(run),
+            Ok(_) => {}
+            Err(problem) => problems.push(problem),
+        }
+        if runs.len() == arguments.count {
+            break;
+        }
+    }
+    if common.format == Format::Json {
+        print(&format!("{}\n", serde_json::Value::from(runs.iter().map(as_json).collect::<Vec<_>>())));
+        return told(problems);
+    }
+    if runs.is_empty() && problems.is_empty() {
+        say("nothing was deployed yet\n");
+    }
+    let mut text = String::new();
+    for run in &runs {
+        let took = run.duration_ms.map(|took| crate::words::span(Duration::from_millis(took))).unwrap_or_default();
+        let changed =
+            if run.outcome == Some(RunOutcome::Succeeded) && !run.changed { " (nothing changed)" } else { "" };
+        let _ = writeln!(
+            text,
+            "{}  {:<12} {:<10} {}  {}{changed}  {took}",
+            run.run,
+            run.subject.place().title(),
+            run.subject.version,
+            crate::words::short(&run.subject.commit),
+            word(run.outcome)
+        );
+    }
+    print(&text);
+    told(problems)
+}
+
+/// What could not be looked at, once the rest is shown.
+fn told(problems: Vec<Problem>) -> Result<(), Failed> {
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+/// `windlass status`
+pub(super) async fn status(common: &Common) -> Result<(), Failed> {
+    let project = Project::load(common)?;
+    let config = &project.config;
+    if let Some(name) = &common.environment {
+        config.environment(Some(name))?;
+    }
+    let mut runs = Vec::new();
+    let mut problems = Vec::new();
+    for run in history::runs(&project.journals)? {
+        match run {
+            Ok(run) => runs.push(run),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let mut components: Vec<Option<String>> = vec![None];
+    components.extend(config.components().into_iter().map(|component| Some(component.as_str().to_owned())));
+    let mut places = Vec::new();
+    let mut text = String::new();
+    for environment in &config.environments {
+        let name = environment.name.as_str();
+        if common.environment.as_deref().is_some_and(|wanted| wanted != name) {
+            continue;
+        }
+        for component in &components {
+            if common.component.is_some() && component != &common.component {
+                continue;
+            }
+            let place = Place {
+                app: config.app.as_str().to_owned(),
+                environment: name.to_owned(),
+                component: component.clone(),
+            };
+            let here: Vec<&PastRun> = runs.iter().filter(|run| run.subject.place() == place).collect();
+            // A component that was never deployed here is no news; neither is the whole where only components are.
+            if here.is_empty() && (component.is_some() || components.len() > 1) {
+                continue;
+            }
+            let live = here.iter().find(|run| run.outcome == Some(RunOutcome::Succeeded));
+            let holder = match lease::standing(&*project.leases, &place).await {
+                Ok(lease::Standing::Held { holder, alive, .. }) if alive != Some(false) => Some(holder),
+                Ok(_) => None,
+                Err(problem) => {
+                    problems.push(problem);
+                    None
+                }
+            };
+            let newest = here.first().copied();
+            // What came after the release that is live, and is not settled, is what somebody has to know of.
+            let since = || here.iter().copied().take_while(|run| run.outcome != Some(RunOutcome::Succeeded));
+            let open = since().find(|run| is_open(run));
+            let shown = open.or(newest);
+            // One whose lease was taken away is under way until it has noticed.
+            let lives = shown.is_some_and(|run| run.outcome.is_none() && project.journals.is_held(&run.run));
+            let is_newest = shown.map(|run| &run.run) == newest.map(|run| &run.run);
+            let next = advice(&place, shown, is_newest, holder.is_some() || lives);
+            places.push(json!({
+                "environment": name, "component": component, "url": environment.url,
+                "live": live.map(|run| as_json(run)), "newest": newest.map(as_json), "open": open.map(as_json),
+                "running": holder.is_some() || lives, "holder": holder, "next": next,
+            }));
+            let _ = writeln!(text, "{}", place.title());
+            let _ = match live {
+                Some(run) => writeln!(
+                    text,
+                    "  live    {} ({}) since {}{}",
+                    run.subject.version,
+                    crate::words::short(&run.subject.commit),
+                    run.last,
+                    environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default()
+                ),
+                None => writeln!(text, "  live    nothing that is known of"),
+            };
+            if let Some(run) = shown
+                && (run.outcome != Some(RunOutcome::Succeeded) || holder.is_some())
+            {
+                write_run(&mut text, run, lives || holder.as_ref().is_some_and(|holder| holder.run == run.run));
+            }
+            if let Some(holder) = &holder {
+                let _ = writeln!(
+                    text,
+                    "  lease   held by run {} since {}, for {}, process {} on {}",
+                    holder.run, holder.taken, holder.actor, holder.process, holder.machine
+                );
+            }
+            let _ = writeln!(text, "  next    {next}");
+        }
+    }
+    match common.format {
+        Format::Human => print(&text),
+        Format::Json => print(&format!("{}\n", serde_json::Value::from(places))),
+    }
+    told(problems)
+}
+
+/// Whether something about a run is not settled: it has not ended, or has left something that was not taken back, or what is
+/// live again since it was taken back is not as it must be.
+fn is_open(run: &PastRun) -> bool {
+    matches!(run.outcome, None | Some(RunOutcome::RollbackFailed)) || run.left().next().is_some()
+}
+
+/// Whether a run ended only in that somebody else closed it, because its process was gone.
+fn was_closed(run: &PastRun) -> bool {
+    [Code::CutOff, Code::StepUnknown].iter().any(|code| run.reason.as_deref() == Some(code.word()))
+}
+
+/// A run, and those of its steps that somebody has to know of.
+fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
+    let state = match run.outcome {
+        None if under_way && run.turned.is_some() => "is being taken back",
+        None if under_way => "is under way",
+        None => "was cut off",
+        // Closed since then, it is what it was.
+        Some(RunOutcome::Failed | RunOutcome::RollbackFailed) if was_closed(run) => "was cut off",
+        outcome => word(outcome),
+    };
+    let _ = writeln!(text, "  run     {} {state}, {} since {}", run.run, run.subject.version, run.started);
+    if run.outcome.is_none() {
+        let _ = writeln!(text, "          it was heard of last at {}", run.last);
+    }
+    if let Some(problem) = &run.problem {
+        let _ = writeln!(text, "          {}", problem.what);
+    }
+    if let Some(unproven) = &run.unproven {
+        let _ = writeln!(text, "          what is live again is not as it must be: {}", unproven.what);
+    }
+    for step in &run.steps {
+        let state = match step.outcome {
+            StepOutcome::Unknown if under_way && step.reverting => "is being taken back",
+            StepOutcome::Unknown if under_way => "is at work",
+            StepOutcome::Unknown if step.reverting => "taking it back was cut off",
+            StepOutcome::Unknown => "it was cut off, and nobody knows how far it came",
+            StepOutcome::RevertFailed => "could not be taken back",
+            StepOutcome::Cancelled => "cancelled",
+            _ => continue,
+        };
+        let _ = writeln!(text, "          step `{}`: {state}", step.id);
+        if let Some(trouble) = step.trouble.as_ref().filter(|_| step.outcome == StepOutcome::RevertFailed) {
+            let _ = writeln!(text, "          {}", trouble.what);
+        }
+    }
+}
+
+/// Whether a cancelled run says that there is nothing to clean up.
+fn left_nothing(run: &PastRun) -> bool {
+    run.reason.as_deref() == Some(Code::Cancelled.word())
+}
+
+/// What a person should do now.
+pub(super) fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> String {
+    let options = place.options();
+    let Some(run) = run else {
+        return if held {
+            "wait for the run to end".into()
+        } else {
+            format!("`windlass run {options}` deploys for the first time")
+        };
+    };
+    if held {
+        return "wait for the run to end".into();
+    }
+    let again = format!("`windlass run {options}`");
+    let (resume, rollback) = (format!("`windlass resume {}`", run.run), format!("`windlass rollback {options}`"));
+    let left = run.left().next().is_some();
+    match run.outcome {
+        // Nobody goes on with it, also not with taking it back: there is nothing to go by.
+        _ if run.planned.is_none() && run.is_cut_off() => {
+            format!("{again} begins again: the run was cut off before it did anything")
+        }
+        _ if is_newest && run.is_half_taken_back() => format!("{resume} goes on taking it back"),
+        _ if run.is_half_taken_back() => format!("taking it back was cut off: {rollback} goes on with that"),
+        Some(RunOutcome::Succeeded) => "nothing".into(),
+        Some(RunOutcome::RolledBack) if run.steps.iter().any(|step| step.kept) => {
+            let kept = run.steps.iter().filter(|step| step.kept).map(|step| format!("`{}`", step.id));
+            format!("{again} when you are ready; it is as it was before, but for {}", config::listing(kept, "and"))
+        }
+        Some(RunOutcome::RolledBack) if matches!(run.turned, Some(Turned::Asked { .. })) => {
+            format!("{again} when you are ready; it is as it was before")
+        }
+        Some(RunOutcome::RolledBack | RunOutcome::Blocked) => {
+            format!("mend what failed and {again}; it is as it was before")
+        }
+        Some(RunOutcome::Cancelled) if left_nothing(run) => {
+            format!("{again} when you are ready; the cancelled run left nothing behind")
+        }
+        Some(RunOutcome::RollbackFailed) if left => {
+            format!("a person has to look: not everything could be taken back; {rollback} tries the rest again")
+        }
+        Some(RunOutcome::RollbackFailed) => {
+            format!("a person has to look: what is live again does not pass its checks; {rollback} makes them again")
+        }
+        // What came after it would be in the way of going on.
+        _ if !is_newest => format!("a later run came after it; {rollback} takes back what it left"),
+        _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
+        Some(RunOutcome::Failed) if !left && run.reason.as_deref() != Some(Code::CutOff.word()) => {
+            format!("mend what failed and {again}, or go on with {resume}")
+        }
+        _ if left => format!("{resume} goes on with it, {rollback} takes back what it did"),
+        _ => format!("{resume} goes on with it, {again} begins again"),
+    }
+}

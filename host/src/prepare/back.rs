@@ -1,0 +1,164 @@
+//! Taking a run back: its steps as they were, the refusals, and the checks of what is live again. As all of [`super`],
+//! this looks and changes nothing.
+
+use super::again::{outputs_of, plan_of, planned_step};
+use super::resolve::{Resolved, no_overlaps};
+use super::{Facts, Prepared, PreparedStep, accepted};
+use crate::config::{Config, Holes, Step};
+use crate::event::StepOutcome;
+use crate::history::PastRun;
+use crate::lock::{LockedStep, LockedSteps};
+use crate::plan::PlannedStep;
+use crate::plugin::{Effect, Plugin, Services};
+use crate::policy::Capability;
+use crate::problem::{Code, Problem};
+use std::sync::Arc;
+
+/// A step as a run had it: with the configuration of then, within what the lock accepts now.
+async fn as_it_was(
+    step: &Step,
+    plugin: &Plugin,
+    locked: &LockedStep,
+    facts: &Facts,
+    planned: &PlannedStep,
+) -> Result<PreparedStep, Problem> {
+    let id = step.id.as_str();
+    if !plugin.is_built_in() && plugin.digest() != planned.digest {
+        return Err(Problem::new(
+            Code::NotAccepted,
+            format!("the plugin of step `{id}` is not the one that did the work"),
+        )
+        .because(format!("the run used sha256 {}, the file has {}", planned.digest, plugin.digest()))
+        .with_note("nothing was changed")
+        .with_hint(format!("check out commit `{}`, and try again there", facts.subject.commit)));
+    }
+    let config = planned.with.to_string();
+    let capabilities =
+        plugin.requires(&config).await.map_err(|failure| failure.into_problem(&plugin.locked_name(), "requires"))?;
+    capabilities.iter().try_for_each(Capability::check)?;
+    no_overlaps(&capabilities)?;
+    locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities)?;
+    Ok(PreparedStep {
+        step: step.clone(),
+        plugin: plugin.clone(),
+        locked: locked.clone(),
+        capabilities,
+        config: Some(config),
+    })
+}
+
+/// A run, made ready to be taken back. Steps of which nothing is left are there, and may do nothing.
+///
+/// # Errors
+/// [`Code::RollbackRefused`] for each step whose work cannot be taken back and is not among `keep`; all that keeps a step
+/// from being taken back as it was done.
+pub async fn taken_back(
+    config: &Config,
+    resolved: &[Resolved],
+    locked: &LockedSteps,
+    mut facts: Facts,
+    services: Arc<Services>,
+    keep: &[String],
+) -> Result<Prepared, Vec<Problem>> {
+    let Some(past) = facts.begun.clone() else {
+        return Err(vec![Problem::new(Code::Bug, "there is no run to take back")]);
+    };
+    let plan = match plan_of(&past) {
+        Ok(plan) => plan,
+        // Before its plan was written down it did nothing.
+        Err(_) if past.left().next().is_none() => return Ok(Prepared::empty(facts, services)),
+        Err(problem) => return Err(vec![problem]),
+    };
+    facts.holes.outputs = outputs_of(&past);
+    let mut prepared = Prepared::empty(facts, services);
+    let mut problems = Vec::new();
+    for planned in plan.steps.iter().chain(&plan.finally) {
+        let planned = planned_step(&past, planned);
+        let left = past.left().any(|step| step.id == planned.id) && !keep.contains(&planned.id);
+        let Some(resolved) = resolved.iter().find(|resolved| resolved.step.id.as_str() == planned.id) else {
+            if left {
+                problems.push(step_gone(config, &past, &planned.id));
+            }
+            continue;
+        };
+        if left && let Some(problem) = irreversible(&past, &planned) {
+            problems.push(problem);
+            continue;
+        }
+        let was = match accepted(locked, &prepared.facts.subject.environment, resolved) {
+            Ok(locked) => as_it_was(&resolved.step, &resolved.plugin, locked, &prepared.facts, &planned).await,
+            Err(problem) => Err(problem),
+        };
+        match was {
+            Ok(step) => prepared.push(step, planned),
+            Err(problem) if left => problems.push(problem),
+            // Nothing is asked of it any more.
+            Err(_) => {}
+        }
+    }
+    if problems.is_empty() { Ok(prepared) } else { Err(problems) }
+}
+
+/// That the configuration has no such step any more, so that nothing says how to take its work back.
+fn step_gone(config: &Config, past: &PastRun, id: &str) -> Problem {
+    Problem::new(Code::RollbackRefused, format!("step `{id}` of run `{}` cannot be taken back from here", past.run))
+        .because(format!("`{}` has no such step any more", config.file()))
+        .with_note("nothing was changed")
+        .with_hint(format!(
+            "check out commit `{}` and try again there, or leave the step's work with `--keep {id}`",
+            past.subject.commit
+        ))
+}
+
+/// That a step said it cannot be taken back.
+fn irreversible(past: &PastRun, planned: &PlannedStep) -> Option<Problem> {
+    let lasting: Vec<_> = planned.intents.iter().filter(|intent| intent.effect == Effect::Irreversible).collect();
+    if lasting.is_empty() {
+        return None;
+    }
+    let id = &planned.id;
+    let mut problem =
+        Problem::new(Code::RollbackRefused, format!("step `{id}` of run `{}` cannot be taken back", past.run));
+    for intent in lasting.iter().take(10) {
+        problem = problem.because(format!("its plan said that this cannot be: {}", intent.summary));
+    }
+    Some(problem.with_note("nothing was changed").with_hint(format!(
+        "deploy a version that works with what `{id}` did; or, where the release before does, take back the rest with `--keep {id}`"
+    )))
+}
+
+impl Prepared {
+    /// The checks that a live release passed when it was deployed, to be made again; and why one cannot be.
+    pub async fn checks(&self, live: &PastRun) -> (Vec<PreparedStep>, Vec<String>) {
+        let mut steps = Vec::new();
+        let mut notes = Vec::new();
+        let Ok(plan) = plan_of(live) else { return (steps, notes) };
+        let facts = Facts {
+            subject: live.subject.clone(),
+            holes: Holes {
+                version: Some(live.subject.version.clone()),
+                commit: Some(live.subject.commit.clone()),
+                variables: live.variables.clone(),
+                outputs: outputs_of(live),
+            },
+            ..self.facts.clone()
+        };
+        for planned in &plan.steps {
+            let planned = planned_step(live, planned);
+            let passed = live.step(&planned.id).is_some_and(|step| step.outcome == StepOutcome::Succeeded);
+            if !passed || !planned.intents.iter().any(|intent| intent.effect == Effect::Checks) {
+                continue;
+            }
+            let id = &planned.id;
+            let not_made = |why: &str| format!("check `{id}` of run `{}` is not made again: {why}", live.run);
+            match self.steps.iter().find(|step| step.step.id.as_str() == *id) {
+                None => notes.push(not_made("there is no such step any more")),
+                Some(step) => match as_it_was(&step.step, &step.plugin, &step.locked, &facts, &planned).await {
+                    Ok(step) => steps.push(step),
+                    Err(problem) => notes.push(not_made(&problem.what)),
+                },
+            }
+        }
+        (steps, notes)
+    }
+}
