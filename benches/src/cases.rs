@@ -251,18 +251,19 @@ fn the_journal(bench: &Bench, empty: &Path, title: &str, rounds: usize) -> Resul
         cases.push(Case::new(format!("{} lines appended, each synced", 2 * steps), synced(bench, 2 * steps)?));
         cases.push(Case::new(format!("the events of {steps} steps, each synced"), append(steps)));
     }
-    let sizes = [1_000, 10_000, 100_000];
+    // Events and those of each step: a long journal is that of steps with much to take back, and at worst that of many steps.
+    let sizes = [(1_000, 100), (10_000, 100), (100_000, 100), (100_000, 3)];
     let project = Project::make(bench, "journal-read", Steps::Noop(1))?;
-    for events in sizes {
-        let path = bench.directory.join(format!("journal-{events}"));
-        journal::write(&path, events)?;
+    for (events, each) in sizes {
+        let path = bench.directory.join(format!("journal-{events}-{each}"));
+        journal::write(&path, events, each)?;
         let arguments = [journal::READ.into(), path.into_os_string()];
         cases.push(Case::new(
-            format!("a journal of {events} events, read"),
+            format!("a journal of {events} events, {each} a step, read"),
             Subject::new(&ourselves, arguments, &bench.directory),
         ));
     }
-    journal::write(project.path(), 100_000)?;
+    journal::write(project.path(), 100_000, 100)?;
     cases.push(Case::new(
         "`windlass history` of a run of 100000 events",
         Subject::new(&bench.windlass, ["history"], project.path()),
@@ -280,8 +281,11 @@ fn the_journal(bench: &Bench, empty: &Path, title: &str, rounds: usize) -> Resul
     text += &format!(
         "- the journal of one step, two events, each synced: {real:.3} ms; the same without meaning: {floor:.3} ms\n"
     );
-    let read = wall("a journal of 100000 events, read")? - cases[0].wall();
-    text += &judged("a journal of 100,000 events read, beyond the empty program", read, "ms", 100.0);
+    for each in [100, 3] {
+        let read = wall(&format!("a journal of 100000 events, {each} a step, read"))? - cases[0].wall();
+        let name = format!("a journal of 100,000 events, {each} a step, read, beyond the empty program");
+        text += &judged(&name, read, "ms", 100.0);
+    }
     let history = wall("`windlass history` of a run of 100000 events")? - wall("`windlass --version`")?;
     text += &judged("`windlass history` of it, beyond `windlass --version`", history, "ms", 100.0);
     Ok(text)

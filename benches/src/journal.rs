@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use windlass::event::{Event, StepEntry, Subject};
-use windlass::journal::{self, Directory, Journal, Store};
+use windlass::history;
+use windlass::journal::{Directory, Journal, Store};
 
 /// What makes this program the one that appends and syncs.
 pub(crate) const WORD: &str = "__sync";
@@ -46,8 +47,9 @@ pub(crate) fn append(path: &Path, lines: usize, mut done: impl FnMut()) -> std::
 /// `PROJECT STEPS`: the journal of a run with so many steps, each event synced by itself.
 pub(crate) fn append_main(arguments: &[OsString]) -> Result<String, String> {
     let [project, steps] = arguments else { return Err("nothing to append".into()) };
-    let mut journal = begin(Path::new(project))?;
-    for step in 0..number(steps)? {
+    let steps = number(steps)?;
+    let mut journal = begin(Path::new(project), steps)?;
+    for step in 0..steps {
         for event in [started(step), succeeded(step)] {
             journal.append(&event).map_err(|problem| problem.to_string())?;
         }
@@ -55,22 +57,28 @@ pub(crate) fn append_main(arguments: &[OsString]) -> Result<String, String> {
     Ok(String::new())
 }
 
-/// `PROJECT`: reads the journal there.
+/// `PROJECT`: what the journal there says of its run.
 pub(crate) fn read_main(arguments: &[OsString]) -> Result<String, String> {
     let [project] = arguments else { return Err("nothing to read".into()) };
-    let record = journal::read(&Directory::of(Path::new(project)), RUN).map_err(|problem| problem.to_string())?;
-    Ok(record.entries.len().to_string())
+    let store = Directory::of(Path::new(project));
+    let run = history::replay(&store, RUN).map_err(|problem| problem.to_string())?.ok_or("no run")?;
+    Ok(run.last)
 }
 
-/// Writes a journal of so many events in one piece.
-pub(crate) fn write(project: &Path, events: usize) -> Result<(), String> {
-    let mut journal = begin(project)?;
-    let rest: Vec<Event> =
-        (0..).flat_map(|step| [started(step), record(step), succeeded(step)]).take(events.saturating_sub(1)).collect();
+/// Writes a journal of so many events in one piece, a step for every so many of them: each begins, leaves records and ends.
+pub(crate) fn write(project: &Path, events: usize, each: usize) -> Result<(), String> {
+    let mut journal = begin(project, events.div_ceil(each))?;
+    let rest: Vec<Event> = (0..events - 1)
+        .map(|event| match (event / each, event % each) {
+            (step, 0) => started(step),
+            (step, place) if place + 1 == each => succeeded(step),
+            (step, _) => record(step),
+        })
+        .collect();
     journal.append_all(&rest).map_err(|problem| problem.to_string())
 }
 
-fn begin(project: &Path) -> Result<Journal, String> {
+fn begin(project: &Path, steps: usize) -> Result<Journal, String> {
     let store = Directory::of(project);
     store.remove(RUN).map_err(|error| error.to_string())?;
     let mut journal = Journal::create(&store, RUN).map_err(|problem| problem.to_string())?;
@@ -89,7 +97,9 @@ fn begin(project: &Path) -> Result<Journal, String> {
         }),
         plan: format!("sha256:{}", "0".repeat(64)),
         forge: "local".into(),
-        steps: vec![StepEntry { id: name(0), plugin: "command@0.1.0".into(), finally: false }],
+        steps: (0..steps)
+            .map(|step| StepEntry { id: name(step), plugin: "command@0.1.0".into(), finally: false })
+            .collect(),
         process: 1,
     };
     journal.append(&begun).map_err(|problem| problem.to_string())?;
@@ -107,7 +117,7 @@ fn started(step: usize) -> Event {
 fn record(step: usize) -> Event {
     let record = [("event", "starting"), ("directory", "."), ("run", "./bin/release 1.0.0")];
     let record = record.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-    Event::RecordAppended { step: name(step), attempt: 1, record: serde_json::Value::Object(record) }
+    Event::RecordAppended { step: name(step), attempt: 1, record: (&serde_json::Value::Object(record)).into() }
 }
 
 fn succeeded(step: usize) -> Event {

@@ -3,6 +3,7 @@
 use crate::policy::Usage;
 use crate::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The version of the events and of the file that holds them. `docs/reference/journal.md` describes both.
@@ -174,6 +175,32 @@ impl Trouble {
     }
 }
 
+/// JSON that is kept as it stands: only whoever made it reads it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl From<&serde_json::Value> for Json {
+    fn from(value: &serde_json::Value) -> Self {
+        // What JSON prints JSON reads.
+        Self(RawValue::from_string(value.to_string()).unwrap_or_default())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
 /// What became of a step that was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -285,7 +312,7 @@ pub enum Event {
     /// What is going to be done. Always the second event: `resume` and `rollback` go by it.
     RunPlanned {
         /// The plan, as `windlass plan --format json` prints it.
-        plan: serde_json::Value,
+        plan: Json,
         /// The variables that `env` in `deploy.toml` names, as they were: another job has others.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         variables: BTreeMap<String, String>,
@@ -346,7 +373,7 @@ pub enum Event {
         /// Its id.
         step: String,
         /// The step, as it would stand in the plan.
-        planned: serde_json::Value,
+        planned: Json,
     },
     /// Somebody said what became of a step that was cut off.
     StepProbed {
@@ -373,7 +400,7 @@ pub enum Event {
         /// From 1.
         attempt: u32,
         /// The plugin's own.
-        record: serde_json::Value,
+        record: Json,
     },
     /// A value to keep.
     StateSet {
@@ -568,11 +595,11 @@ impl Event {
     /// # Errors
     /// Where it is none that this version knows.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        let inside = text.strip_prefix("{\"event\":\"").and_then(|text| text.split_once("\","));
-        let Some((kind, rest)) = inside else {
+        let inside = text.strip_prefix("{\"event\":\"").and_then(|text| text.split_once('"'));
+        let Some((kind, rest)) = inside.and_then(|(kind, rest)| Some((kind, rest.strip_prefix(',')?))) else {
             return Err(serde::de::Error::custom("it does not begin with its kind"));
         };
-        serde_json::from_str(&format!("{{\"{kind}\":{{{rest}}}"))
+        serde_json::from_str(&["{\"", kind, "\":{", rest, "}"].concat())
     }
 }
 

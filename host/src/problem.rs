@@ -189,7 +189,7 @@ codes! {
     NotResumable = "not-resumable", Usage, "The run cannot be gone on with or taken back: it ended well, all of it was taken back, it did nothing, or a later run came after it. Nothing was changed. `windlass status` says what to do instead.";
     CutOff = "cut-off", Failed, "The run's process ended without a word: it was killed, or its machine was lost. `windlass status` says what is known of its steps; `windlass resume` goes on with it, `windlass rollback` takes it back.";
     RollbackRefused = "rollback-refused", PersonNeeded, "A step's work cannot be taken back: its plan said so when it was done, or the step is no longer there. Nothing was changed. The hint says how to go on.";
-    RollbackUnproven = "rollback-unproven", PersonNeeded, "What had been done was taken back, but a check of the release that is live again failed. `windlass status` says which. Look whether it works; `windlass rollback` makes the checks again.";
+    RollbackUnproven = "rollback-unproven", PersonNeeded, "What had been done was taken back, but a check of the release that is live again failed, or cannot be made any more. `windlass status` says which. Look whether it works; `windlass rollback` makes the checks again.";
     RunNotFound = "run-not-found", Usage, "There is no run of this name in `.windlass/runs`. `windlass history` lists the runs.";
     ForgeUnreported = "forge-unreported", Unreported, "The deployment succeeded, but its state could not be told to the forge. What runs is the new release; only its status there is missing.";
     ForgeRefused = "forge-refused", Blocked, "The forge did not let the deployment be created. Nothing was run.";

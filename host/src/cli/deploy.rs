@@ -216,7 +216,7 @@ async fn under_lease(
     recorder.record_all(&[
         run_started(run, &conduct.subject, &plan, conduct.forge.name(), &prepared),
         Event::RunPlanned {
-            plan: prepared.plan.to_file(),
+            plan: (&prepared.plan.to_file()).into(),
             variables: prepared.facts.holes.variables.clone(),
             force: arguments.force,
         },

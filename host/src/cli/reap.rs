@@ -9,7 +9,6 @@ use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
 use crate::forge::Forge;
 use crate::history::{self, PastRun, PastStep};
-use crate::journal::{Journal, Store as _};
 use crate::lease;
 use crate::problem::{Code, Exit, Problem};
 use crate::process;
@@ -200,8 +199,8 @@ pub(super) async fn close_all(
 /// # Errors
 /// [`Code::RunAlive`] where its process lives, or somebody closes it at this moment.
 async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) -> Result<Option<Closed>, Problem> {
-    let (mut journal, record) = Journal::reopen(&project.journals, run)?;
-    let Some(past) = history::of_record(record, &project.journals.name(run))? else { return Ok(None) };
+    let (mut journal, past) = history::reopen(&project.journals, run)?;
+    let Some(past) = past else { return Ok(None) };
     if past.outcome.is_some() && !past.is_untold() {
         return Ok(None);
     }

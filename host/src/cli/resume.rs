@@ -11,7 +11,6 @@ use crate::event::{Event, Subject, Verdict};
 use crate::forge::Forge;
 use crate::gate;
 use crate::history::{self, PastRun};
-use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::plan::Plan;
 use crate::prepare::{self, Resumed, Settled};
@@ -101,9 +100,9 @@ async fn resume_under_lease(
 ) -> Result<(Conducted, Exit), Failed> {
     let project = conduct.project;
     let settled = settled(arguments)?;
-    let (journal, record) = Journal::reopen(&project.journals, run)?;
     // As it is now: somebody may have gone on with it while the lease was waited for.
-    let past = history::of_record(record, run)?.ok_or_else(|| history::missing(run))?;
+    let (journal, past) = history::reopen(&project.journals, run)?;
+    let past = past.ok_or_else(|| history::missing(run))?;
     history::may_go_on(&project.journals, &past)?;
     let leftovers = quiet(&past).await?;
     if !leftovers.is_empty() {

@@ -10,7 +10,7 @@ use super::{Failed, print, say};
 use crate::event::{Event, Place, RunOutcome};
 use crate::forge::Forge;
 use crate::history::{self, Back};
-use crate::journal::{Journal, Store as _};
+use crate::journal::Store as _;
 use crate::lease::Lease;
 use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
@@ -146,7 +146,7 @@ async fn take_back_under_lease(
     // All of them before anything is changed: one that lives is not taken back, and neither are those after it.
     let mut journals = Vec::new();
     for run in &back.runs {
-        journals.push(Journal::reopen(&project.journals, &run.run)?.0);
+        journals.push(history::reopen(&project.journals, &run.run)?.0);
     }
     let mut leftovers = Vec::new();
     for run in &back.runs {

@@ -9,7 +9,7 @@ pub use again::{Back, find, may_go_on, missing, not_resumable, others_follow, to
 pub use past::{Deployed, PastRun, PastStep, Turned};
 
 use crate::event::{Event, Place, RunOutcome};
-use crate::journal::{self, Record, Store};
+use crate::journal::{self, Entry, Journal, Store};
 use crate::problem::{Code, Problem};
 
 /// The id of a run that begins now: its time, so that ids sort like runs, and enough at random to be its own. Later than
@@ -48,29 +48,56 @@ fn after(time: &str) -> Option<String> {
 /// begins it at this moment.
 ///
 /// # Errors
-/// [`Code::JournalInvalid`].
+/// [`Code::JournalInvalid`], also where it does not begin with a run.
 pub fn replay(store: &dyn Store, run: &str) -> Result<Option<PastRun>, Problem> {
-    match journal::read(store, run) {
+    let mut replay = Replay::None;
+    match journal::read(store, run, |entry| replay.add(entry)) {
         Err(problem) if problem.code == Code::RunNotFound => Ok(None),
-        record => of_record(record?, &store.name(run)),
+        read => read.and_then(|_| replay.run(&store.name(run))),
     }
 }
 
-/// Derives a run from its journal. `name` is what messages call that.
+/// As [`replay`], of a run whose process is gone, with its journal to go on with.
 ///
 /// # Errors
-/// [`Code::JournalInvalid`] where it does not begin with a run.
-pub fn of_record(record: Record, name: &str) -> Result<Option<PastRun>, Problem> {
-    let mut entries = record.entries.into_iter();
-    let Some(first) = entries.next() else { return Ok(None) };
-    let mut past = PastRun::begin(first).ok_or_else(|| {
-        Problem::new(Code::JournalInvalid, format!("the journal `{name}` does not begin with a run"))
-            .because("its first event is another one")
-            .with_note("nothing was run")
-            .with_hint("restore the file, or move the directory out of `.windlass/runs` once you know what it did")
-    })?;
-    entries.for_each(|entry| past.add(entry));
-    Ok(Some(past))
+/// As [`replay`], and as [`Journal::reopen`].
+pub fn reopen(store: &dyn Store, run: &str) -> Result<(Journal, Option<PastRun>), Problem> {
+    let mut replay = Replay::None;
+    let journal = Journal::reopen(store, run, |entry| replay.add(entry))?;
+    Ok((journal, replay.run(&store.name(run))?))
+}
+
+/// A run, as far as its journal was read.
+enum Replay {
+    None,
+    Run(Box<PastRun>),
+    /// The journal begins with another event.
+    Other,
+}
+
+impl Replay {
+    fn add(&mut self, entry: Entry) {
+        match self {
+            Self::None => *self = PastRun::begin(entry).map_or(Self::Other, |run| Self::Run(Box::new(run))),
+            Self::Run(run) => run.add(entry),
+            Self::Other => {}
+        }
+    }
+
+    fn run(self, name: &str) -> Result<Option<PastRun>, Problem> {
+        match self {
+            Self::None => Ok(None),
+            Self::Run(run) => Ok(Some(*run)),
+            Self::Other => {
+                Err(Problem::new(Code::JournalInvalid, format!("the journal `{name}` does not begin with a run"))
+                    .because("its first event is another one")
+                    .with_note("nothing was run")
+                    .with_hint(
+                        "restore the file, or move the directory out of `.windlass/runs` once you know what it did",
+                    ))
+            }
+        }
+    }
 }
 
 fn names(store: &dyn Store) -> Result<Vec<String>, Problem> {
@@ -109,7 +136,7 @@ pub fn runs_in<'a>(
 /// The names of the runs of one place, newest first, by their first lines.
 fn names_in<'a>(store: &'a dyn Store, place: &'a Place) -> Result<impl Iterator<Item = String> + 'a, Problem> {
     let here = move |run: &String| match journal::read_first(store, run) {
-        Ok(Some(journal::Entry { event: Event::RunStarted { subject, .. }, .. })) => subject.place() == *place,
+        Ok(Some(Entry { event: Event::RunStarted { subject, .. }, .. })) => subject.place() == *place,
         Ok(None) => false,
         // What is wrong with it is said by whoever reads it whole.
         _ => true,

@@ -1,10 +1,9 @@
 //! A run as its journal tells of it: the events, one after the other, become what is known now. Pure.
 
-use crate::event::{Event, RunOutcome, StepOutcome, Subject, Trouble, Verdict};
+use crate::event::{Event, Json, RunOutcome, StepOutcome, Subject, Trouble, Verdict};
 use crate::journal::Entry;
 use crate::problem::{Code, Problem};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A step of a run, as far as the journal goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,13 +27,13 @@ pub struct PastStep {
     /// Whether it is to be tried again after its last failure.
     pub again: bool,
     /// Why its last attempt failed, or taking it back did.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<Box<Trouble>>,
     /// What it left for taking it back, in order.
-    pub records: Vec<Value>,
-    /// What it put out.
-    pub outputs: BTreeMap<String, String>,
+    pub records: Vec<Json>,
+    /// What it put out. No map: one of one entry takes the memory of eleven, and there may be many thousand steps.
+    outputs: Box<[(String, String)]>,
     /// The step as it was planned while the run was under way, where it was.
-    pub replanned: Option<Value>,
+    pub replanned: Option<Json>,
 }
 
 /// Why a run turned round.
@@ -72,7 +71,7 @@ pub struct PastRun {
     /// Its plan's digest.
     pub plan: String,
     /// The plan, as `windlass plan --format json` prints it; none where the run was cut off before that.
-    pub planned: Option<Value>,
+    pub planned: Option<Json>,
     /// The variables that `env` named, as they were.
     pub variables: BTreeMap<String, String>,
     /// The forge that was told.
@@ -109,6 +108,8 @@ pub struct PastRun {
     pub problem: Option<Trouble>,
     /// Why what is live again since it was taken back is not as it must be.
     pub unproven: Option<Trouble>,
+    /// Where each step is in `steps`.
+    places: HashMap<String, usize>,
 }
 
 impl PastStep {
@@ -116,6 +117,12 @@ impl PastStep {
     #[must_use]
     pub fn is_left(&self) -> bool {
         !self.records.is_empty() && !self.kept && self.outcome != StepOutcome::Reverted
+    }
+
+    /// What it put out, by name.
+    #[must_use]
+    pub fn outputs(&self) -> BTreeMap<String, String> {
+        self.outputs.iter().cloned().collect()
     }
 
     /// Whether nobody knows what its last attempt came to.
@@ -135,6 +142,7 @@ impl PastRun {
     /// A run as its first event begins it; none where that is another event.
     pub(super) fn begin(entry: Entry) -> Option<Self> {
         let Event::RunStarted { run, subject, plan, forge, steps, process, .. } = entry.event else { return None };
+        let places = steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
         let steps = steps
             .into_iter()
             .map(|step| PastStep {
@@ -149,7 +157,7 @@ impl PastRun {
                 again: false,
                 trouble: None,
                 records: Vec::new(),
-                outputs: BTreeMap::new(),
+                outputs: Box::default(),
                 replanned: None,
             })
             .collect();
@@ -165,6 +173,7 @@ impl PastRun {
             force: false,
             process,
             unproven: None,
+            places,
             last: entry.at.clone(),
             started: entry.at,
             outcome: None,
@@ -182,7 +191,7 @@ impl PastRun {
     /// A step by its id.
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&PastStep> {
-        self.steps.iter().find(|step| step.id == id)
+        self.steps.get(*self.places.get(id)?)
     }
 
     /// The steps, not those of `[[finally]]`, of which something may be left that was not taken back.
@@ -316,11 +325,10 @@ impl PastRun {
     }
 
     fn add_to_step(&mut self, event: Event) {
-        let find = |steps: &mut Vec<PastStep>, id: &str| steps.iter().position(|step| step.id == id);
         macro_rules! step {
             ($id:expr) => {
-                match find(&mut self.steps, &$id) {
-                    Some(index) => &mut self.steps[index],
+                match self.places.get(&$id).and_then(|place| self.steps.get_mut(*place)) {
+                    Some(step) => step,
                     None => return,
                 }
             };
@@ -341,19 +349,17 @@ impl PastRun {
                 self.changed |= changed;
                 let step = step!(step);
                 step.outcome = StepOutcome::Succeeded;
-                step.outputs = outputs;
+                step.outputs = outputs.into_iter().collect();
                 step.duration_ms += duration_ms;
             }
             Event::StepFailed { step, trouble, again, duration_ms, .. } => {
-                let index = find(&mut self.steps, &step);
                 if !again {
                     self.problem.get_or_insert_with(|| (*trouble).clone());
                 }
-                let Some(index) = index else { return };
-                let step = &mut self.steps[index];
+                let step = step!(step);
                 step.outcome = StepOutcome::Failed;
                 step.again = again;
-                step.trouble = Some(*trouble);
+                step.trouble = Some(trouble);
                 step.duration_ms += duration_ms;
             }
             Event::StepCancelled { step, .. } => step!(step).outcome = StepOutcome::Cancelled,
@@ -384,7 +390,7 @@ impl PastRun {
             Event::RevertFailed { step, trouble, .. } => {
                 let step = step!(step);
                 step.outcome = StepOutcome::RevertFailed;
-                step.trouble = Some(*trouble);
+                step.trouble = Some(trouble);
                 step.reverting = false;
             }
             _ => {}

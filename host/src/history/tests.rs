@@ -51,7 +51,7 @@ fn started(step: &str, attempt: u32) -> Event {
 }
 
 fn record(step: &str) -> Event {
-    Event::RecordAppended { step: step.into(), attempt: 1, record: json!({ "of": step }) }
+    Event::RecordAppended { step: step.into(), attempt: 1, record: (&json!({ "of": step })).into() }
 }
 
 fn succeeded(step: &str) -> Event {
@@ -104,7 +104,7 @@ fn what_is_cut_off_is_unknown_until_somebody_says_what_became_of_it() {
     let store = Memory::default();
     let past = run(&store, "1", &[started("a", 1), record("a"), succeeded("a"), started("b", 2), record("b")]);
     assert_eq!(past.step("a").expect("a step").outcome, StepOutcome::Succeeded);
-    assert_eq!(past.step("a").expect("a step").outputs["name"], "value");
+    assert_eq!(past.step("a").expect("a step").outputs()["name"], "value");
     let cut = past.step("b").expect("a step");
     assert!(cut.is_cut_off() && cut.is_left());
     assert_eq!((cut.outcome, cut.attempts), (StepOutcome::Unknown, 2));

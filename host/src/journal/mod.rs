@@ -45,11 +45,11 @@ pub struct Journal {
     broken: bool,
 }
 
-/// A journal that was read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    /// The lines, in order.
-    pub entries: Vec<Entry>,
+/// What there is of a journal that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// How many whole lines.
+    pub lines: u64,
     /// Whether the last line was cut off while it was written, and left out.
     pub torn: bool,
     /// The bytes of the whole lines.
@@ -69,11 +69,12 @@ impl Journal {
         Ok(Self { log, name, next: 0, chain: String::new(), broken: false })
     }
 
-    /// Go on with the journal of a run whose process is gone. A torn last line is cut off: it was never written.
+    /// Go on with the journal of a run whose process is gone, having told of each line, as [`read`] does. A torn last line is
+    /// cut off: it was never written.
     ///
     /// # Errors
     /// [`Code::RunAlive`] where a process still writes to it; [`Code::JournalUnwritable`]; as [`read`].
-    pub fn reopen(store: &dyn Store, run: &str) -> Result<(Self, Record), Problem> {
+    pub fn reopen(store: &dyn Store, run: &str, each: impl FnMut(Entry)) -> Result<Self, Problem> {
         let name = store.name(run);
         // Held before it is read, so that what was read is all there is.
         let Some(held) = store.hold(run).map_err(|error| unwritable(&name, &error))? else {
@@ -82,10 +83,9 @@ impl Journal {
                 .with_note("nothing was changed")
                 .with_hint("wait for it to end, or end its process"));
         };
-        let record = read(store, run)?;
-        let log = store.reopen(run, record.length, held).map_err(|error| unwritable(&name, &error))?;
-        let next = record.entries.len() as u64;
-        Ok((Self { log, name, next, chain: record.chain.clone(), broken: false }, record))
+        let read = read(store, run, each)?;
+        let log = store.reopen(run, read.length, held).map_err(|error| unwritable(&name, &error))?;
+        Ok(Self { log, name, next: read.lines, chain: read.chain, broken: false })
     }
 
     /// Append one event. It is on disk when this returns.
@@ -138,12 +138,13 @@ fn unwritable(name: &str, error: &std::io::Error) -> Problem {
         .with_hint("free some space or mend the permissions, then look at `windlass status`")
 }
 
-/// Read the journal of a run.
+/// Read the journal of a run, and tell of each line. It takes no more memory than the bytes of the journal, and as much time
+/// as it has lines. Whatever was told of before an error is to be forgotten.
 ///
 /// # Errors
 /// [`Code::JournalInvalid`] with the line, where a line was changed, lost or moved; [`Code::RunNotFound`] where there is
 /// none.
-pub fn read(store: &dyn Store, run: &str) -> Result<Record, Problem> {
+pub fn read(store: &dyn Store, run: &str, mut each: impl FnMut(Entry)) -> Result<Read, Problem> {
     let name = store.name(run);
     let text = store.read(run).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Problem::new(Code::RunNotFound, format!("there is no run `{run}`"))
@@ -155,7 +156,7 @@ pub fn read(store: &dyn Store, run: &str) -> Result<Record, Problem> {
             .with_note("nothing was run")
             .with_hint("mend the permissions"),
     })?;
-    line::parse(&text, &name)
+    line::parse(&text, &name, &mut each)
 }
 
 /// Read the first line of a journal, which says what the run is about; none where there is no whole one.
@@ -165,13 +166,25 @@ pub fn read(store: &dyn Store, run: &str) -> Result<Record, Problem> {
 pub fn read_first(store: &dyn Store, run: &str) -> Result<Option<Entry>, Problem> {
     let name = store.name(run);
     match store.read_first(run) {
-        Ok(text) => Ok(line::parse(&text, &name)?.entries.into_iter().next()),
+        Ok(text) => {
+            let mut first = None;
+            line::parse(&text, &name, &mut |entry| first = Some(entry))?;
+            Ok(first)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Problem::new(Code::JournalInvalid, format!("the journal `{name}` cannot be read"))
             .because(error)
             .with_note("nothing was run")
             .with_hint("mend the permissions")),
     }
+}
+
+/// The lines of a journal that is whole.
+#[cfg(test)]
+pub(crate) fn entries(store: &dyn Store, run: &str) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    read(store, run, |entry| entries.push(entry)).expect("a journal");
+    entries
 }
 
 #[cfg(test)]

@@ -14,16 +14,18 @@ fn written() -> (Memory, Vec<u8>) {
     (store.clone(), bytes)
 }
 
-fn parse(text: &[u8]) -> Result<Record, Problem> {
-    line::parse(text, "journal")
+fn parse(text: &[u8]) -> Result<(Vec<Entry>, Read), Problem> {
+    let mut entries = Vec::new();
+    let read = line::parse(text, "journal", &mut |entry| entries.push(entry))?;
+    Ok((entries, read))
 }
 
 #[test]
 fn what_was_appended_is_read() {
-    let record = parse(&written().1).expect("a record");
-    assert!(!record.torn);
-    assert_eq!(record.entries.len(), 3);
-    assert_eq!(record.entries[1].event, note("two, with \"quotes\" and {\"event\":\"x\",\""));
+    let (entries, read) = parse(&written().1).expect("a journal");
+    assert!(!read.torn);
+    assert_eq!((entries.len(), read.lines), (3, 3));
+    assert_eq!(entries[1].event, note("two, with \"quotes\" and {\"event\":\"x\",\""));
 }
 
 #[test]
@@ -39,10 +41,10 @@ fn a_line_is_one_object_whose_event_says_its_kind_first() {
 fn a_journal_cut_at_any_byte_is_read_up_to_its_last_whole_line() {
     let (_, bytes) = written();
     for cut in 0..bytes.len() {
-        let record = parse(&bytes[..cut]).expect("a record");
+        let (entries, read) = parse(&bytes[..cut]).expect("a journal");
         let whole = bytes[..cut].iter().filter(|byte| **byte == b'\n').count();
-        assert_eq!(record.entries.len(), whole, "cut at {cut}");
-        assert_eq!(record.torn, cut > 0 && bytes[cut - 1] != b'\n', "cut at {cut}");
+        assert_eq!(entries.len(), whole, "cut at {cut}");
+        assert_eq!(read.torn, cut > 0 && bytes[cut - 1] != b'\n', "cut at {cut}");
     }
 }
 
@@ -52,12 +54,13 @@ fn a_journal_cut_at_any_byte_can_be_gone_on_with() {
     for cut in 0..=bytes.len() {
         let store = Memory::default();
         store.put("run", &bytes[..cut]);
-        let (mut journal, before) = Journal::reopen(&store, "run").expect("a journal");
+        let mut before = 0;
+        let mut journal = Journal::reopen(&store, "run", |_| before += 1).expect("a journal");
         journal.append(&note("four")).expect("an append");
-        let record = read(&store, "run").expect("a journal that is whole");
-        assert!(!record.torn, "cut at {cut}");
-        assert_eq!(record.entries.len(), before.entries.len() + 1, "cut at {cut}");
-        assert_eq!(record.entries.last().map(|entry| &entry.event), Some(&note("four")));
+        let (entries, read) = parse(&store.read("run").expect("bytes")).expect("a journal that is whole");
+        assert!(!read.torn, "cut at {cut}");
+        assert_eq!(entries.len(), before + 1, "cut at {cut}");
+        assert_eq!(entries.last().map(|entry| &entry.event), Some(&note("four")));
     }
 }
 
@@ -106,7 +109,7 @@ fn lost_and_moved_lines_are_found() {
 }
 
 #[test]
-fn a_long_journal_is_read_in_parts_and_its_first_wrong_line_is_named() {
+fn of_a_long_journal_the_first_wrong_line_is_named() {
     let store = Memory::default();
     let mut journal = Journal::create(&store, "run").expect("a journal");
     let long = "x".repeat(2000);
@@ -115,17 +118,17 @@ fn a_long_journal_is_read_in_parts_and_its_first_wrong_line_is_named() {
         journal.append(&note(&format!("{index} {long}"))).expect("an append");
     }
     let bytes = store.read("run").expect("the journal");
-    assert!(bytes.len() > 4 << 20, "long enough for several threads");
-    let record = parse(&bytes).expect("a record");
-    assert_eq!(record.entries.len(), count);
-    assert!(record.entries.iter().enumerate().all(|(index, entry)| entry.seq == index as u64));
+    assert!(bytes.len() > 4 << 20, "long enough for a second thread");
+    let (entries, _) = parse(&bytes).expect("a journal");
+    assert_eq!(entries.len(), count);
+    assert!(entries.iter().enumerate().all(|(index, entry)| entry.seq == index as u64));
     let each = bytes.len() / count;
     for (line, other) in [(count / 2, count - 1), (0, count - 1), (count / 3, count / 2), (count - 1, count - 1)] {
         let mut damaged = bytes.clone();
         for line in [line, other] {
             damaged[line * each + each / 2] = b'!';
         }
-        let problem = parse(&damaged).map(|record| record.length).expect_err("damaged");
+        let problem = parse(&damaged).map(|(_, read)| read).expect_err("damaged");
         let found: usize = problem.what.rsplit(' ').next().and_then(|word| word.parse().ok()).expect("a line");
         // Lines are of almost one length, so the middle of the nth byte share is in or beside the nth line.
         assert!(found.abs_diff(line + 1) <= 20, "{found} for {line}");
@@ -151,8 +154,9 @@ fn a_disk_that_fills_up_leaves_a_journal_that_can_be_gone_on_with() {
         let problem = journal.append(&note("two")).expect_err("what is in the file is not known");
         assert_eq!(problem.code, Code::JournalUnwritable);
         drop(journal);
-        let (_, record) = Journal::reopen(&store, "run").expect("a journal");
-        assert_eq!(record.entries.len(), appended, "room for {room}");
+        let mut lines = 0;
+        drop(Journal::reopen(&store, "run", |_| lines += 1).expect("a journal"));
+        assert_eq!(lines, appended, "room for {room}");
     }
 }
 
@@ -163,12 +167,12 @@ fn a_journal_has_one_writer() {
     let directory = Directory::of(project.path());
     for store in [&memory as &dyn Store, &directory] {
         let journal = Journal::create(store, "run").expect("a journal");
-        let problem = Journal::reopen(store, "run").expect_err("it is being written");
+        let problem = Journal::reopen(store, "run", |_| {}).expect_err("it is being written");
         assert_eq!(problem.code, Code::RunAlive);
         assert!(store.is_held("run") && !store.is_held("other"));
         drop(journal);
         assert!(!store.is_held("run"));
-        drop(Journal::reopen(store, "run").expect("nobody writes to it now"));
+        drop(Journal::reopen(store, "run", |_| {}).expect("nobody writes to it now"));
     }
 }
 
@@ -177,14 +181,14 @@ fn a_directory_keeps_journals() {
     let project = tempfile::tempdir().expect("a directory");
     let store = Directory::of(project.path());
     assert_eq!(store.runs().expect("no runs"), Vec::<String>::new());
-    assert_eq!(read(&store, "run").expect_err("none").code, Code::RunNotFound);
+    assert_eq!(read(&store, "run", |_| {}).expect_err("none").code, Code::RunNotFound);
     assert_eq!(read_first(&store, "run"), Ok(None));
     let mut journal = Journal::create(&store, "run").expect("a journal");
     assert!(Journal::create(&store, "run").is_err(), "there is one");
     journal.append(&note("one")).expect("an append");
     journal.append(&note("two")).expect("an append");
     assert_eq!(read_first(&store, "run").expect("a line").map(|entry| entry.event), Some(note("one")));
-    assert_eq!(read(&store, "run").expect("a record").entries.len(), 2);
+    assert_eq!(entries(&store, "run").len(), 2);
     assert_eq!(store.runs().expect("runs"), ["run"]);
     drop(journal);
     store.remove("run").expect("removed");

@@ -18,21 +18,21 @@ pub fn plan_of(past: &PastRun) -> Result<Plan, Problem> {
             .with_hint("it had no effect before its plan was written down: run again")
     };
     let file = past.planned.as_ref().ok_or_else(|| none("it was cut off before its plan was written down".into()))?;
-    Plan::from_file(&format!("the plan of run {}", past.run), &file.to_string())
+    Plan::from_file(&format!("the plan of run {}", past.run), file.text())
         .map_err(|problem| none(problem.causes.first().cloned().unwrap_or(problem.what)))
 }
 
 /// A step as it was planned: while the run was under way, or before it.
 pub(super) fn planned_step(past: &PastRun, planned: &PlannedStep) -> PlannedStep {
-    let again = past.step(&planned.id).and_then(|step| step.replanned.clone());
-    again.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_else(|| planned.clone())
+    let again = past.step(&planned.id).and_then(|step| step.replanned.as_ref());
+    again.and_then(|again| serde_json::from_str(again.text()).ok()).unwrap_or_else(|| planned.clone())
 }
 
 /// What the steps of a run have put out.
 pub(super) fn outputs_of(past: &PastRun) -> BTreeMap<StepId, BTreeMap<String, String>> {
     past.steps
         .iter()
-        .filter(|step| !step.outputs.is_empty())
-        .filter_map(|step| Some((step.id.parse().ok()?, step.outputs.clone())))
+        .filter_map(|step| Some((step.id.parse().ok()?, step.outputs())))
+        .filter(|(_, outputs)| !outputs.is_empty())
         .collect()
 }

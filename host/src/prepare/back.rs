@@ -92,8 +92,14 @@ pub async fn taken_back(
         match was {
             Ok(step) => prepared.push(step, planned),
             Err(problem) if left => problems.push(problem),
-            // Nothing is asked of it any more.
+            // Nothing is asked of it any more, but perhaps as a check of what is live again.
             Err(_) => {}
+        }
+    }
+    for resolved in resolved {
+        if !prepared.steps.iter().any(|step| step.step.id == resolved.step.id) {
+            let accepted = accepted(locked, &prepared.facts.subject.environment, resolved).cloned();
+            prepared.others.push((resolved.clone(), accepted));
         }
     }
     if problems.is_empty() { Ok(prepared) } else { Err(problems) }
@@ -127,12 +133,27 @@ fn irreversible(past: &PastRun, planned: &PlannedStep) -> Option<Problem> {
     )))
 }
 
+/// A check that a live release passed when it was deployed.
+#[derive(Debug, Clone)]
+pub enum Check {
+    /// It can be made again.
+    Ready(Box<PreparedStep>),
+    /// The configuration has it no more, which somebody wanted so; and what to say of that.
+    Gone(String),
+    /// It is there, but cannot be made as it was: what it would prove is not proven.
+    Refused {
+        /// The step.
+        id: String,
+        /// Why.
+        problem: Box<Problem>,
+    },
+}
+
 impl Prepared {
-    /// The checks that a live release passed when it was deployed, to be made again; and why one cannot be.
-    pub async fn checks(&self, live: &PastRun) -> (Vec<PreparedStep>, Vec<String>) {
-        let mut steps = Vec::new();
-        let mut notes = Vec::new();
-        let Ok(plan) = plan_of(live) else { return (steps, notes) };
+    /// The checks that a live release passed when it was deployed.
+    pub async fn checks(&self, live: &PastRun) -> Vec<Check> {
+        let mut checks = Vec::new();
+        let Ok(plan) = plan_of(live) else { return checks };
         let facts = Facts {
             subject: live.subject.clone(),
             holes: Holes {
@@ -150,15 +171,37 @@ impl Prepared {
                 continue;
             }
             let id = &planned.id;
-            let not_made = |why: &str| format!("check `{id}` of run `{}` is not made again: {why}", live.run);
-            match self.steps.iter().find(|step| step.step.id.as_str() == *id) {
-                None => notes.push(not_made("there is no such step any more")),
-                Some(step) => match as_it_was(&step.step, &step.plugin, &step.locked, &facts, &planned).await {
-                    Ok(step) => steps.push(step),
-                    Err(problem) => notes.push(not_made(&problem.what)),
-                },
-            }
+            let step = self.steps.iter().find(|step| step.step.id.as_str() == *id);
+            let other = self.others.iter().find(|(other, _)| other.step.id.as_str() == *id);
+            let ready = match (step, other) {
+                (Some(step), _) => as_it_was(&step.step, &step.plugin, &step.locked, &facts, &planned).await,
+                (None, Some((other, Ok(locked)))) => {
+                    as_it_was(&other.step, &other.plugin, locked, &facts, &planned).await
+                }
+                (None, Some((_, Err(problem)))) => Err(problem.clone()),
+                (None, None) => {
+                    checks.push(Check::Gone(format!(
+                        "check `{id}` of run `{}` is not made again: there is no such step any more",
+                        live.run
+                    )));
+                    continue;
+                }
+            };
+            checks.push(match ready {
+                Ok(step) => Check::Ready(Box::new(step)),
+                Err(problem) => Check::Refused { id: id.clone(), problem: Box::new(not_made(live, id, problem)) },
+            });
         }
-        (steps, notes)
+        checks
     }
+}
+
+/// That nothing proves that what is live again works.
+fn not_made(live: &PastRun, id: &str, problem: Problem) -> Problem {
+    let what = format!("check `{id}` of run `{}` cannot be made again", live.run);
+    let because = Problem::new(Code::RollbackUnproven, what).because(problem.what);
+    problem.causes.into_iter().fold(because, Problem::because).with_hint(format!(
+        "look yourself whether the release works, or check out commit `{}` and make the check there",
+        live.subject.commit
+    ))
 }

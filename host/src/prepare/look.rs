@@ -43,7 +43,7 @@ impl Surroundings for Looking {
     }
 
     fn output(&self, step: &str, name: &str) -> Option<String> {
-        self.begun.as_deref()?.step(step)?.outputs.get(name).cloned()
+        self.begun.as_deref()?.step(step)?.outputs().remove(name)
     }
 
     fn append_record(&self, _: Value) -> Result<(), Problem> {

@@ -8,7 +8,7 @@ mod resolve;
 mod resume;
 
 pub use again::plan_of;
-pub use back::taken_back;
+pub use back::{Check, taken_back};
 pub use resolve::{Resolved, resolve, wanted};
 pub use resume::{Probed, Resumed, Settled, resume};
 
@@ -68,6 +68,8 @@ pub struct Prepared {
     pub steps: Vec<PreparedStep>,
     /// The finally steps, in the order of the plan's.
     pub finally: Vec<PreparedStep>,
+    /// Steps that the configuration has beside these where a run is taken back, and what the lock accepts of them.
+    others: Vec<(Resolved, Result<LockedStep, Problem>)>,
     /// What is known.
     pub facts: Facts,
     /// What every call has in common.
@@ -349,6 +351,7 @@ impl Prepared {
             },
             steps: Vec::new(),
             finally: Vec::new(),
+            others: Vec::new(),
             facts,
             services,
         }

@@ -255,7 +255,7 @@ impl Prepared {
         cut: &PastStep,
         listener: &Arc<dyn Listener>,
     ) -> Result<Verdict, Problem> {
-        let records: Vec<String> = cut.records.iter().map(Value::to_string).collect();
+        let records: Vec<String> = cut.records.iter().map(|record| record.text().to_owned()).collect();
         let (answer, _) = step
             .plugin
             .call(Call {

@@ -6,7 +6,7 @@ use super::{Machine, milliseconds};
 use crate::event::{Event, RunOutcome, Trouble};
 use crate::plugin::{Answer, Call, CallFailure, Function, Stop};
 use crate::policy::Phase;
-use crate::prepare::PreparedStep;
+use crate::prepare::{Check, PreparedStep};
 use crate::problem::{Code, Problem};
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,12 +26,20 @@ impl Machine<'_> {
             self.recorder.note("a second signal came before the release that is live again was checked")?;
             return Ok(outcome);
         }
-        let (checks, notes) = self.prepared.checks(&live).await;
-        for note in notes {
-            self.recorder.note(&note)?;
-        }
-        for check in checks {
-            if let Some(problem) = self.check(&check).await? {
+        for check in self.prepared.checks(&live).await {
+            let problem = match check {
+                Check::Ready(check) => self.check(&check).await?,
+                Check::Gone(note) => {
+                    self.recorder.note(&note)?;
+                    None
+                }
+                Check::Refused { id: step, problem } => {
+                    let trouble = Box::new(Trouble::from(&*problem));
+                    self.recorder.record(&Event::CheckFailed { step, trouble, usages: vec![], duration_ms: 0 })?;
+                    Some(*problem)
+                }
+            };
+            if let Some(problem) = problem {
                 self.unproven.get_or_insert(problem);
             }
         }

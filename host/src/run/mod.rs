@@ -440,7 +440,7 @@ fn id_of(step: &PreparedStep) -> String {
 #[must_use]
 pub fn step_planned(planned: &PlannedStep) -> Event {
     let value = serde_json::to_value(planned).unwrap_or_default();
-    Event::StepPlanned { step: planned.id.clone(), planned: value }
+    Event::StepPlanned { step: planned.id.clone(), planned: (&value).into() }
 }
 
 /// Ends when the run has been told to stop so many times.

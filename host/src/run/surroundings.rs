@@ -2,7 +2,7 @@
 
 use super::Recorder;
 use crate::config::StepId;
-use crate::event::{Event, Level, ReportItem, RunOutcome, StepOutcome};
+use crate::event::{Event, Json, Level, ReportItem, RunOutcome, StepOutcome};
 use crate::history::PastRun;
 use crate::plugin::{Deployment, EffectKey, Surroundings};
 use crate::prepare::PreparedStep;
@@ -33,14 +33,14 @@ impl Shared {
     pub(super) fn new(deployment: Deployment, begun: Option<&PastRun>) -> Self {
         let places = deployment.steps.iter().enumerate().map(|(index, step)| (step.id.clone(), index)).collect();
         let steps = || begun.iter().flat_map(|run| &run.steps);
-        let outputs = steps().filter(|step| !step.outputs.is_empty());
+        let outputs = steps().map(|step| (step.id.clone(), step.outputs()));
         let records = steps().filter(|step| !step.records.is_empty());
         Self(Mutex::new(Kept {
             deployment,
             places,
-            outputs: outputs.map(|step| (step.id.clone(), step.outputs.clone())).collect(),
+            outputs: outputs.filter(|(_, outputs)| !outputs.is_empty()).collect(),
             records: records
-                .map(|step| (step.id.clone(), step.records.iter().map(Value::to_string).collect()))
+                .map(|step| (step.id.clone(), step.records.iter().map(|record| record.text().to_owned()).collect()))
                 .collect(),
             state: begun.map(|run| run.state.clone()).unwrap_or_default(),
         }))
@@ -121,6 +121,7 @@ impl Surroundings for Running {
 
     fn append_record(&self, record: Value) -> Result<(), Problem> {
         let text = record.to_string();
+        let record = Json::from(&record);
         self.recorder.record(&Event::RecordAppended { step: self.step.clone(), attempt: self.attempt, record })?;
         locked(&self.shared.0).records.entry(self.step.clone()).or_default().push(text);
         Ok(())

@@ -103,6 +103,26 @@ fn many_at_once_close_each_run_once() {
 }
 
 #[test]
+fn reaping_while_the_next_run_begins_disturbs_neither() {
+    for round in 0..3 {
+        let project = project(&[Step::marks("a"), stuck_step("b")]);
+        let dead = cut_off(&project, "run", "child");
+        let begin = |words: &str| project.start(words);
+        let mut reapers: Vec<Child> = (0..round).map(|_| begin("reap")).collect();
+        let run = begin("run --format json");
+        reapers.extend((round..4).map(|_| begin("reap")));
+        let output = project.finish(run).exits(0);
+        reapers.into_iter().for_each(|reaper| drop(project.finish(reaper).exits(0)));
+        assert_eq!(outcomes(&output), "a succeeded, b succeeded");
+        assert_eq!(order(&project), "a a b");
+        assert_eq!(events_named(&project, &dead, "run-reaped").len(), 1);
+        assert_eq!(events_named(&project, &newest(&project), "run-reaped").len(), 0);
+        let result = project.windlass("reap --format json").exits(0).result();
+        assert_eq!((&result["runs"], &result["leases"]), (&json!([]), &json!([])));
+    }
+}
+
+#[test]
 fn one_environment_can_be_named() {
     let step = Step::marks("a").run(&stuck("child-${vars.name}", "exit 0"));
     let project = Project::with(&text_with("", TWO, &[step])).locked();

@@ -314,3 +314,21 @@ fn a_run_that_is_under_way_is_not_taken_back() {
     let _ = project.finish(first).exits(0);
     assert_eq!(order(&project), "a");
 }
+
+#[test]
+fn what_was_taken_back_is_planned_and_done_again() {
+    let guarded = |id: &str| {
+        let done = format!("{id}-${{deployment.version}}");
+        versioned(id).unless(&format!("test \"$(grep -x -e {done} -e -{done} order | tail -n 1)\" = {done}"))
+    };
+    let project = project(&[guarded("a"), guarded("b")]);
+    release(&project, "1");
+    release(&project, "2");
+    let _ = project.windlass("rollback").exits(0);
+    let plan = project.windlass("plan --release-version 2 --format json").exits(0).result();
+    let intents = |step: usize| plan["plan"]["steps"][step]["intents"].as_array().map(Vec::len);
+    assert_eq!((intents(0), intents(1)), (Some(1), Some(1)));
+    release(&project, "2");
+    assert_eq!(order(&project), "a-1 b-1 a-2 b-2 -b-2 -a-2 a-2 b-2");
+    assert_eq!(live(&project).as_deref(), Some("2"));
+}

@@ -113,6 +113,42 @@ fn a_check_that_is_gone_is_said_not_to_be_made() {
 }
 
 #[test]
+fn a_check_that_is_there_again_is_made() {
+    let project = project(&[versioned("a"), check()]);
+    release(&project, "1");
+    let with = project.read("deploy.toml");
+    project.write("deploy.toml", &text("", &[versioned("a")]));
+    let _ = project.windlass("lock").exits(0);
+    release(&project, "2");
+    project.write("deploy.toml", &with);
+    let _ = project.windlass("lock").exits(0);
+    let _ = project.windlass("rollback").exits(0);
+    assert_eq!(order(&project), "a-1 live-1 a-2 -a-2 live-1");
+}
+
+#[test]
+fn a_check_that_is_no_longer_accepted_as_it_was_proves_nothing() {
+    let servers = [(); 2].map(|()| Server::start(|_| Answer::new(200, "well")));
+    let with = |server: &Server| {
+        let smoke = "\n[[step]]\nid = \"healthy\"\nplugin = \"smoke-test\"\n[[step.with.checks]]\nwithin = \"0s\"\n";
+        format!("{}{smoke}url = \"{}\"\n", text("", &[versioned("a")]), server.url("/health"))
+    };
+    let project = Project::with(&with(&servers[0])).locked();
+    let first = release(&project, "1");
+    project.write("deploy.toml", &with(&servers[1]));
+    let _ = project.windlass("lock").exits(0);
+    let second = release(&project, "2");
+    let output = project.windlass("rollback --format json").exits(11);
+    assert_eq!(output.result()["reason"], "rollback-unproven");
+    assert_eq!(outcomes(&output), "a reverted, healthy succeeded", "what was done is taken back all the same");
+    let failed = &events_named(&project, &second, "check-failed")[0];
+    assert_eq!(failed["trouble"]["code"], "rollback-unproven");
+    assert_eq!(failed["trouble"]["what"], format!("check `healthy` of run `{first}` cannot be made again"));
+    assert!(output.stderr.contains("what `deploy.lock` does not accept"), "{}", output.stderr);
+    assert_eq!(servers.map(|server| server.received().len()), [1, 1], "asked by its own release only");
+}
+
+#[test]
 fn checks_that_were_cut_off_are_made_before_anything_older_is_taken_back() {
     let check = Step::of("live", &format!("echo live-${{deployment.version}} >> order; {}", stuck("child", "exit 0")));
     for closed in [false, true] {

@@ -124,3 +124,45 @@ fn whoever_waits_for_a_lease_can_stop_waiting() {
     let _ = project.finish(first).exits(0);
     assert_eq!(order(&project), "a");
 }
+
+#[test]
+fn a_terminal_that_goes_away_cancels_unless_it_was_asked_not_to() {
+    // Under `nohup` a process begins with the signal ignored.
+    for (words, ignored) in [("exec", false), ("trap '' HUP; exec", true)] {
+        let project = project(&[Step::marks("a"), Step::marks("b").run(&stuck("child", "exit 0"))]);
+        let run = project.command(["run", "--commit", e2e::COMMIT]);
+        let mut command = Command::new("sh");
+        command.current_dir(project.path()).env_clear();
+        command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.args(["-c", &format!("{words} \"$0\" \"$@\"")]).arg(run.get_program()).args(run.get_args());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let run = command.spawn().expect("a shell");
+        until("the child", || project.has("child"));
+        signal("HUP", run.id());
+        if ignored {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            assert!(!story_has(&project, "run-cancelled"));
+            signal("TERM", run.id());
+        }
+        let _ = project.finish(run).exits(12);
+        assert_eq!(order(&project), "a -b -a");
+    }
+}
+
+#[test]
+fn a_signal_while_it_is_looked_what_became_of_a_step_changes_nothing() {
+    let unless = "touch probing; while test -e child -a ! -e go; do sleep 0.01; done; grep -qx b order";
+    let step = Step::marks("b").run(&stuck("child", "echo b >> order")).unless(unless);
+    let project = project(&[Step::marks("a"), step]);
+    let run = cut_off(&project, "run", "child");
+    std::fs::remove_file(project.path().join("probing")).expect("it was planned");
+    let before = journals(&project);
+    let resumed = project.start(&format!("resume {run} --commit {}", e2e::COMMIT));
+    until("the probe", || project.has("probing"));
+    signal("TERM", resumed.id());
+    let _ = project.finish(resumed).exits(12);
+    assert_eq!(journals(&project), before);
+    project.write("go", "");
+    let _ = project.windlass(&format!("resume {run}")).exits(0);
+    assert_eq!(order(&project), "a b");
+}
