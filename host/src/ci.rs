@@ -65,6 +65,23 @@ pub struct GitHubRepository {
     pub name: String,
     /// The base of the API, for example `https://api.github.com`; on Enterprise Server it ends in `/api/v3`.
     pub api: String,
+    /// The number of the workflow's run, in Actions.
+    pub run: Option<String>,
+}
+
+/// A project on GitLab, and where its API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitLabProject {
+    /// Its number.
+    pub id: String,
+    /// The base of the API, for example `https://gitlab.com/api/v4`; in a sub-path, too.
+    pub api: String,
+    /// Where people see it.
+    pub page: Option<String>,
+    /// The job's number.
+    pub job: Option<u64>,
+    /// The environment that the job deploys to by itself, because it has `environment:`.
+    pub environment: Option<String>,
 }
 
 /// What the CI says about this job.
@@ -84,6 +101,8 @@ pub struct Facts {
     pub log_url: Option<String>,
     /// The repository, on GitHub.
     pub github: Option<GitHubRepository>,
+    /// The project, on GitLab.
+    pub gitlab: Option<GitLabProject>,
     /// What tells this job from others and from its own repetitions, for the forge: run, attempt, job.
     pub key: Option<String>,
 }
@@ -114,6 +133,7 @@ pub fn facts(variables: &Variables) -> Facts {
             actor: get("GITHUB_TRIGGERING_ACTOR").or_else(|| get("GITHUB_ACTOR")),
             log_url: run,
             github: github(variables),
+            gitlab: gitlab(variables),
             key,
         };
     }
@@ -126,6 +146,7 @@ pub fn facts(variables: &Variables) -> Facts {
             actor: get("GITLAB_USER_LOGIN"),
             log_url: get("CI_JOB_URL"),
             github: None,
+            gitlab: gitlab(variables),
             key: get("CI_JOB_ID"),
         };
     }
@@ -138,6 +159,7 @@ pub fn facts(variables: &Variables) -> Facts {
         actor: get("USER").or_else(|| get("USERNAME")),
         log_url: None,
         github: github(variables),
+        gitlab: gitlab(variables),
         key: None,
     }
 }
@@ -145,7 +167,20 @@ pub fn facts(variables: &Variables) -> Facts {
 fn github(variables: &Variables) -> Option<GitHubRepository> {
     let name = variables.get("GITHUB_REPOSITORY")?.to_owned();
     let api = variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com").trim_end_matches('/').to_owned();
-    Some(GitHubRepository { name, api })
+    let run = variables.get("GITHUB_RUN_ID").map(str::to_owned);
+    Some(GitHubRepository { name, api, run })
+}
+
+fn gitlab(variables: &Variables) -> Option<GitLabProject> {
+    // With any other action than `start` a job's `environment:` makes no deployment.
+    let starts = matches!(variables.get("CI_ENVIRONMENT_ACTION"), None | Some("start"));
+    Some(GitLabProject {
+        id: variables.get("CI_PROJECT_ID")?.to_owned(),
+        api: variables.get("CI_API_V4_URL")?.trim_end_matches('/').to_owned(),
+        page: variables.get("CI_PROJECT_URL").map(|url| url.trim_end_matches('/').to_owned()),
+        job: variables.get("CI_JOB_ID").and_then(|id| id.parse().ok()),
+        environment: variables.get("CI_ENVIRONMENT_NAME").filter(|_| starts).map(str::to_owned),
+    })
 }
 
 /// The commit and the branch of the repository that a directory is in, by git.

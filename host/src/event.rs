@@ -190,8 +190,7 @@ impl Json {
 
 impl From<&serde_json::Value> for Json {
     fn from(value: &serde_json::Value) -> Self {
-        // What JSON prints JSON reads.
-        Self(RawValue::from_string(value.to_string()).unwrap_or_default())
+        Self(RawValue::from_string(value.to_string()).expect("what JSON prints JSON reads"))
     }
 }
 
@@ -362,6 +361,9 @@ pub enum Event {
         id: String,
         /// Where a person sees it.
         url: Option<String>,
+        /// Whether the CI job made it, and its state is how the job ends.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        adopted: bool,
     },
     /// The forge was told how the run ended. Where this is not there, `reap` and the next run tell it.
     DeploymentTold {
@@ -527,7 +529,7 @@ pub enum Event {
         /// In milliseconds.
         duration_ms: u64,
     },
-    /// The release that is live again is not as it must be.
+    /// The release that is live again is not as it must be, or nobody can tell: the check cannot be made as it was.
     CheckFailed {
         /// The step's id.
         step: String,

@@ -120,6 +120,14 @@ fn events_named(project: &Project, run: &str, name: &str) -> Vec<Value> {
     events(project, run).into_iter().filter(|event| event["event"] == name).collect()
 }
 
+/// Leaves of a run's journal what was written before the last event of this name, as if the process had ended there.
+fn cut_before(project: &Project, run: &str, event: &str) {
+    let text = std::fs::read_to_string(journal_of(project, run)).expect("a journal");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let last = lines.iter().rposition(|line| line.contains(&format!("\"event\":\"{event}\""))).expect("such an event");
+    std::fs::write(journal_of(project, run), lines[..last].concat()).expect("a journal");
+}
+
 /// All journals, byte for byte.
 fn journals(project: &Project) -> BTreeMap<String, Vec<u8>> {
     runs(project)

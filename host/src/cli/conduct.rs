@@ -5,10 +5,10 @@ use super::project::Project;
 use super::reap;
 use super::status::advice;
 use super::{Failed, print, say};
-use crate::config::{self, Environment, OnCancel};
+use crate::config::{self, DeploymentOwner, Environment, OnCancel};
 use crate::event::{Event, Listener, RunOutcome, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, State};
-use crate::history::{self, PastRun};
+use crate::history::{self, PastRun, Turned};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
 use crate::prepare::Prepared;
@@ -24,6 +24,9 @@ use tokio::sync::watch;
 /// How long a claim holds where the environment says nothing.
 const LEASE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
+/// How long it is tried to show on the forge that a run was told to stop, before its end is shown.
+const CANCELLING: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What a run has around it.
 pub(super) struct Conduct<'a> {
     pub(super) common: &'a Common,
@@ -31,6 +34,8 @@ pub(super) struct Conduct<'a> {
     pub(super) environment: &'a Environment,
     pub(super) subject: Subject,
     pub(super) forge: Forge,
+    /// Who makes the deployment there.
+    pub(super) owner: DeploymentOwner,
     pub(super) listener: Arc<dyn Listener>,
     pub(super) cancellation: watch::Receiver<u32>,
     pub(super) started: Instant,
@@ -58,13 +63,7 @@ impl Conduct<'_> {
         let waiting = |holder: &lease::Holder| {
             say(&format!("\nwaiting for run {}, which deploys here since {}\n", holder.run, holder.taken));
         };
-        let mut cancellation = self.cancellation.clone();
-        let stop = async {
-            if cancellation.wait_for(|times| *times > 0).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        lease::take(self.project.leases.clone(), request, waiting, stop).await.map(Arc::new)
+        lease::take(self.project.leases.clone(), request, waiting, told_to_stop(&self.cancellation)).await.map(Arc::new)
     }
 
     /// Where the events of a run go, for as long as its lease is held.
@@ -77,20 +76,21 @@ impl Conduct<'_> {
         announcement(self.project, Some(self.environment), &self.subject, run, plan)
     }
 
-    /// Tell the forge that a run begins; none where there is no forge to tell. Where the forge refuses, that is the run's
-    /// end, with this outcome.
+    /// Tell the forge that a run begins; none where there is no forge to tell. `begun` is when, where another process was cut
+    /// off at it. Where the forge refuses, that is the run's end.
     pub(super) async fn announce(
         &self,
         recorder: &Recorder,
         run: &str,
         plan: &str,
-        refused: RunOutcome,
+        begun: Option<jiff::Timestamp>,
     ) -> Result<Option<Created>, Problem> {
-        let created = match self.forge.create(&self.announcement(run, plan)).await {
+        let announcement = Announcement { begun, owner: self.owner, ..self.announcement(run, plan) };
+        let created = match self.forge.create(&announcement).await {
             Ok(created) => created,
             Err(problem) => {
                 recorder.record(&Event::RunFinished {
-                    outcome: refused,
+                    outcome: if begun.is_some() { RunOutcome::Failed } else { RunOutcome::Blocked },
                     reason: Some(problem.code.word().to_owned()),
                     changed: false,
                     duration_ms: 0,
@@ -99,7 +99,11 @@ impl Conduct<'_> {
             }
         };
         if let Some(created) = &created {
-            recorder.record(&Event::DeploymentCreated { id: created.id.clone(), url: created.url.clone() })?;
+            recorder.record(&Event::DeploymentCreated {
+                id: created.id.clone(),
+                url: created.url.clone(),
+                adopted: created.adopted,
+            })?;
         }
         Ok(created)
     }
@@ -125,12 +129,27 @@ impl Conduct<'_> {
         created: Option<Created>,
     ) -> (Conducted, bool) {
         let plan = self.plan_of(&prepared);
-        let result = crate::run::run(prepared, options, run, recorder.clone(), self.cancellation.clone()).await;
+        let announcement = self.announcement(run, &plan);
+        // What somebody asked to be taken back goes on being taken back.
+        let asked = matches!(prepared.facts.begun.as_deref().map(|run| &run.turned), Some(Some(Turned::Asked { .. })));
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let work = async {
+            let result = crate::run::run(prepared, options, run, recorder.clone(), self.cancellation.clone()).await;
+            drop(end);
+            result
+        };
+        let telling = async {
+            let Some(created) = created.as_ref().filter(|_| !asked) else { return };
+            tokio::select! {
+                _ = ended => {}
+                () = told_to_stop(&self.cancellation) => self.tell_of_cancellation(created, &announcement).await,
+            }
+        };
+        let (result, ()) = tokio::join!(work, telling);
         if let Some(problem) = result.problem.as_ref().filter(|problem| problem.code.ends_run()) {
             say(&format!("\n{}", report::problem(problem, Style::of_stderr())));
         }
         self.end_escaped(run, &result).await;
-        let announcement = self.announcement(run, &plan);
         let told = tell(
             &self.forge,
             created.as_ref(),
@@ -144,6 +163,14 @@ impl Conduct<'_> {
             let _ = recorder.record(&Event::DeploymentTold { outcome: result.outcome });
         }
         (Conducted { run: run.to_owned(), plan, created, result }, told)
+    }
+
+    /// The forge shows at once that the run was told to stop: whatever kills the process soon after leaves that there. What
+    /// comes of the run is told at its end, so that nothing depends on whether this could be.
+    async fn tell_of_cancellation(&self, created: &Created, announcement: &Announcement) {
+        let text = "cancelled; what it is at is being stopped";
+        let told = self.forge.tell(created, announcement, State::Cancelled, text);
+        let _ = tokio::time::timeout(CANCELLING, told).await;
     }
 
     /// Of a step that was cancelled, end also what has left its group, as daemons do.
@@ -236,6 +263,14 @@ impl Conduct<'_> {
     }
 }
 
+/// Ends when a signal comes.
+async fn told_to_stop(cancellation: &watch::Receiver<u32>) {
+    if cancellation.clone().wait_for(|times| *times > 0).await.is_err() {
+        // Nobody is left who could tell.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// That a run holds the lease.
 pub(super) fn lease_taken(lease: &Lease) -> Event {
     Event::LeaseTaken { number: lease.number(), from: lease.broken.as_ref().map(|holder| holder.run.clone()) }
@@ -263,7 +298,19 @@ pub(super) fn announcement(
         key: project.facts.key.clone(),
         environment_url: environment.and_then(|environment| environment.url.clone()),
         log_url: project.facts.log_url.clone(),
+        is_tag: project.facts.is_tag,
+        begun: None,
+        owner: DeploymentOwner::Own,
     }
+}
+
+/// Who makes the deployment on the forge.
+///
+/// # Errors
+/// As [`Forge::owner`], with the place in the configuration.
+pub(super) fn owner(project: &Project, environment: &Environment, forge: &Forge) -> Result<DeploymentOwner, Problem> {
+    let owner = forge.owner(environment.deployment, environment.name.as_str());
+    owner.map_err(|problem| problem.at(project.config.place_of_environment(environment, "deployment")))
 }
 
 /// A program that reads the result gets one, also where nothing was begun.
@@ -322,7 +369,8 @@ pub(super) fn state_of(outcome: RunOutcome, reason: Option<Code>) -> State {
         RunOutcome::Succeeded => State::Success,
         _ if reason.is_some_and(Code::is_cut_off) => State::Error,
         RunOutcome::Failed | RunOutcome::RolledBack | RunOutcome::RollbackFailed => State::Failure,
-        RunOutcome::Cancelled | RunOutcome::Blocked => State::Error,
+        RunOutcome::Cancelled => State::Cancelled,
+        RunOutcome::Blocked => State::Error,
     }
 }
 
@@ -357,5 +405,6 @@ pub(super) fn exit_of(result: &RunResult, told: bool) -> Exit {
 
 /// The deployment of an earlier run.
 pub(super) fn deployed(past: &PastRun) -> Option<Created> {
-    past.deployment.as_ref().map(|deployed| Created { id: deployed.id.clone(), url: deployed.url.clone() })
+    let created = |it: &history::Deployed| Created { id: it.id.clone(), url: it.url.clone(), adopted: it.adopted };
+    past.deployment.as_ref().map(created)
 }

@@ -1,13 +1,12 @@
 //! `check`, `lock`, `plan` and `run`.
 
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
-use super::conduct::{Conduct, Conducted, exit_of, lease_taken, print_result, with_result};
+use super::conduct::{Conduct, Conducted, exit_of, lease_taken, owner, print_result, with_result};
 use super::project::Project;
 use super::reap::close_all;
-use super::session::{Asking, GITHUB_TOKEN, Session, console, write_whole};
+use super::session::{Asking, Session, console, write_whole};
 use super::signals::signals;
 use super::{Failed, print, say};
-use crate::config::{DeploymentOwner, Environment};
 use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
 use crate::forge::Forge;
 use crate::journal::Journal;
@@ -140,8 +139,8 @@ async fn deploy(
     if let Some(approved) = &approved {
         prepared.plan.must_be(approved)?;
     }
-    let forge = Forge::choose(common.forge, &project.facts, asking.secrets.get(GITHUB_TOKEN))?;
-    may_own(project, asking.environment, &forge)?;
+    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    let owner = owner(project, asking.environment, &forge)?;
     say(&report::plan(&prepared.plan, false, style));
     let conduct = Conduct {
         common,
@@ -149,6 +148,7 @@ async fn deploy(
         environment: asking.environment,
         subject: asking.subject.clone(),
         forge,
+        owner,
         listener: listener.clone(),
         cancellation: signals(),
         started,
@@ -225,7 +225,7 @@ async fn under_lease(
     for closed in &dead {
         recorder.note(&closed.told())?;
     }
-    let created = conduct.announce(&recorder, run, &plan, RunOutcome::Blocked).await?;
+    let created = conduct.announce(&recorder, run, &plan, None).await?;
     let options = Options { force: arguments.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
@@ -245,18 +245,6 @@ async fn under_lease(
 fn order(conduct: &Conduct<'_>) -> Result<(), Problem> {
     let Conduct { project, environment, subject, .. } = conduct;
     gate::order(&project.journals, &project.config, environment, subject.component.as_deref(), &subject.commit)
-}
-
-/// What this version does not do is refused, never left out silently.
-fn may_own(project: &Project, environment: &Environment, forge: &Forge) -> Result<(), Problem> {
-    if environment.deployment == Some(DeploymentOwner::Adopt) && matches!(forge, Forge::GitHub(_)) {
-        return Err(Problem::new(Code::NotAvailable, "this version of Windlass cannot adopt the job's own deployment")
-            .because("it would create a second one beside it")
-            .with_note("nothing was run")
-            .with_hint("write `deployment = \"own\"`, and take `environment:` out of the job")
-            .at(project.config.place_of_environment(environment, "deployment")));
-    }
-    Ok(())
 }
 
 fn run_started(run: &str, subject: &Subject, plan: &str, forge: &str, prepared: &Prepared) -> Event {

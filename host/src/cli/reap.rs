@@ -3,11 +3,10 @@
 use super::arguments::{Common, Format};
 use super::conduct::{announcement, deployed, state_of, tell};
 use super::project::Project;
-use super::session::GITHUB_TOKEN;
 use super::{Failed, print, say};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
-use crate::forge::Forge;
+use crate::forge::{self, Announcement, Forge};
 use crate::history::{self, PastRun, PastStep};
 use crate::lease;
 use crate::problem::{Code, Exit, Problem};
@@ -23,8 +22,8 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     if let Some(name) = &common.environment {
         project.config.environment(Some(name))?;
     }
-    let token =
-        Secrets::from_environment([GITHUB_TOKEN.to_owned()], |name| project.variables.get(name).map(str::to_owned));
+    let tokens = forge::TOKENS.map(str::to_owned);
+    let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
     let mut closed = Vec::new();
     let mut problems = Vec::new();
     let mut told = true;
@@ -38,15 +37,13 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
                 continue;
             }
         };
-        let forge = if past.deployment.is_some() {
-            Forge::choose(common.forge, &project.facts, token.get(GITHUB_TOKEN)).unwrap_or_else(|problem| {
+        // Nothing has to be told to a forge that was never told of the run; but where it can be asked whether it was, it is.
+        let forge = Forge::choose(common.forge, &project.facts, &tokens).unwrap_or_else(|problem| {
+            if past.deployment.is_some() {
                 problems.push(problem);
-                Forge::Local
-            })
-        } else {
-            // Nothing has to be told to a forge that was never told of the run.
+            }
             Forge::Local
-        };
+        });
         match close(&project, &forge, &past.run, None).await {
             Ok(Some(one)) => {
                 told &= one.told;
@@ -54,7 +51,7 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
             }
             // It lives, or somebody else closes it at this moment.
             Ok(None) => {}
-            Err(problem) if problem.code == Code::RunAlive => {}
+            Err(problem) if is_alive(&problem) => {}
             Err(problem) => problems.push(problem),
         }
     }
@@ -140,16 +137,25 @@ pub(super) fn ended(leftovers: &[process::Leftover]) -> String {
     format!("; what was still at work for it was ended: {}", config::listing(names, "and"))
 }
 
+/// What tells a run whose process is gone, but something of it cannot be ended, from one that lives.
+const AT_WORK: &str = "still-at-work";
+
+/// Whether a run could not be closed because its process lives, or somebody else closes it at this moment.
+fn is_alive(problem: &Problem) -> bool {
+    problem.code == Code::RunAlive && problem.detail.is_none()
+}
+
 /// End what is still at work for what was cut off of a run, so that nothing changes while the truth is found out.
 pub(super) async fn quiet(past: &PastRun) -> Result<Vec<process::Leftover>, Problem> {
     let run = &past.run;
     let ended = process::end_leftovers(run, |step| past.is_at_work(step)).await;
     let left = process::leftovers(run, |step| past.is_at_work(step)).into_iter().next();
     let Some(left) = left else { return Ok(ended) };
-    Err(Problem::new(Code::RunAlive, format!("something is still at work for run `{run}`"))
+    let problem = Problem::new(Code::RunAlive, format!("something is still at work for run `{run}`"))
         .because(format!("process {} (`{}`) cannot be ended from here", left.process, left.program))
         .with_note("nothing else was changed")
-        .with_hint("end it, as its owner or as an administrator, and try again"))
+        .with_hint("end it, as its owner or as an administrator, and try again");
+    Err(Problem { detail: Some(AT_WORK.to_owned()), ..problem })
 }
 
 /// How long a journal is waited for that somebody else is closing.
@@ -174,12 +180,12 @@ pub(super) async fn close_all(
         let deadline = Instant::now() + PATIENCE;
         loop {
             match close(project, forge, &past.run, Some(by)).await {
-                Err(problem) if problem.code == Code::RunAlive && Instant::now() < deadline => {
+                Err(problem) if is_alive(&problem) && Instant::now() < deadline => {
                     // Somebody may be closing it at this moment, and ends what is at work for it.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 // It lives, and lost the lease by force: it has no further effect, and whoever took the lease away knows of it.
-                Err(problem) if problem.code == Code::RunAlive => {
+                Err(problem) if is_alive(&problem) => {
                     say(&format!("warning: {}; what it is at now goes on beside this run\n", past.still_alive().what));
                     break;
                 }
@@ -220,12 +226,21 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
         };
         journal.append_all(&[Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }, finished])?;
     }
-    let told = match deployed(&past) {
+    let announcement =
+        Announcement { begun: past.begun(), ..announcement(project, None, &past.subject, &past.run, &past.plan) };
+    let created = match deployed(&past) {
+        // It may have been cut off before it could write down that the forge knows of it.
+        None if forge.name() == past.forge => forge.find(&announcement).await.unwrap_or_else(|problem| {
+            say(&report::problem(&problem, Style::of_stderr()));
+            None
+        }),
+        created => created,
+    };
+    let told = match created {
         None => true,
         // It is told by whoever can: this one cannot.
         Some(_) if forge.name() != past.forge => false,
         created => {
-            let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
             let state = state_of(outcome, reason);
             let why = if was_open { "the run was cut off" } else { "the run ended before this could be told" };
             let told = tell(forge, created.as_ref(), &announcement, state, why).await;

@@ -1,12 +1,11 @@
 //! `resume`: go on with a run that was cut off or stopped.
 
 use super::arguments::{Common, Resume as Arguments};
-use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, with_result};
+use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, owner, with_result};
 use super::reap::{ended, quiet};
-use super::session::{Asking, GITHUB_TOKEN, Known, Session, console};
+use super::session::{Asking, Known, Session, console};
 use super::signals::signals;
 use super::{Failed, say};
-use crate::event::RunOutcome;
 use crate::event::{Event, Subject, Verdict};
 use crate::forge::Forge;
 use crate::gate;
@@ -56,13 +55,15 @@ async fn go_on(
     let subject = Subject { version: past.subject.version.clone(), ..now };
     let mut asking = Asking::again(session, subject)?;
     let known = asking.know().await?;
-    let forge = Forge::choose(common.forge, &project.facts, asking.secrets.get(GITHUB_TOKEN))?;
+    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    let owner = owner(project, environment, &forge)?;
     let conduct = Conduct {
         common,
         project,
         environment,
         subject: past.subject.clone(),
         forge,
+        owner,
         listener: console(common),
         cancellation: signals(),
         started,
@@ -137,10 +138,11 @@ async fn resume_under_lease(
     events.extend(planned.iter().map(step_planned));
     recorder.record_all(&events)?;
     prepared.facts.begun = Some(Arc::new(history::find(&project.journals, run)?));
-    let created = match deployed(&past).filter(|_| conduct.forge.name() == past.forge) {
+    // What another job made by itself that job has ended.
+    let created = match deployed(&past).filter(|created| conduct.forge.name() == past.forge && !created.adopted) {
         Some(created) => Some(created),
-        // It was cut off before the forge knew of it.
-        None => conduct.announce(&recorder, run, &past.plan, RunOutcome::Failed).await?,
+        // It was cut off before the forge knew of it, or before it could write down that it does.
+        None => conduct.announce(&recorder, run, &past.plan, past.begun()).await?,
     };
     let others_follow = history::others_follow(&project.journals, &past)?;
     let options = Options { others_follow, force: past.force, ..conduct.options() };

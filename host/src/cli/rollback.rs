@@ -4,9 +4,10 @@ use super::arguments::{Common, Format, Rollback as Arguments};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, with_result};
 use super::project::Project;
 use super::reap::{ended, quiet};
-use super::session::{Asking, GITHUB_TOKEN, Known, Session, console};
+use super::session::{Asking, Known, Session, console};
 use super::signals::signals;
 use super::{Failed, print, say};
+use crate::config::DeploymentOwner;
 use crate::event::{Event, Place, RunOutcome};
 use crate::forge::Forge;
 use crate::history::{self, Back};
@@ -53,7 +54,7 @@ async fn take_back(
     let prepared = prepare_all(project, &mut asking, &known, &back, &arguments.keep).await?;
     say(&report::taking_back(&back.runs, back.to.as_ref(), &arguments.keep, Style::of_stderr()));
     for prepared in &prepared {
-        prepared.has_secrets_to_take_back()?;
+        prepared.has_secrets_to_take_back(&arguments.keep)?;
     }
     if arguments.dry_run {
         say("\nnothing was changed\n");
@@ -62,13 +63,15 @@ async fn take_back(
         }
         return Ok(Exit::Succeeded);
     }
-    let forge = Forge::choose(common.forge, &project.facts, asking.secrets.get(GITHUB_TOKEN))?;
+    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
     let conduct = Conduct {
         common,
         project,
         environment: asking.environment,
         subject: newest.subject.clone(),
         forge,
+        // No deployment is made.
+        owner: DeploymentOwner::Own,
         listener: console(common),
         cancellation: signals(),
         started,
@@ -128,10 +131,15 @@ async fn take_back_under_lease(
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
     let project = conduct.project;
-    // As it is now: another run may have come first while the lease was waited for, and may have left nothing.
-    let is_unchanged = match history::to_take_back(&project.journals, &conduct.subject.place(), arguments.to.as_deref())
-    {
-        Ok(now) => now.runs == back.runs && now.to.map(|to| to.run) == back.to.as_ref().map(|to| to.run.clone()),
+    // All of them before anything is changed: one that lives is not taken back, and neither are those after it.
+    let mut journals = Vec::new();
+    for run in &back.runs {
+        journals.push(history::reopen(&project.journals, &run.run)?.0);
+    }
+    // As it is now that nobody else can write to them: another run may have come first, and may have left nothing.
+    let place = conduct.subject.place();
+    let is_unchanged = match history::to_take_back(&project.journals, &place, arguments.to.as_deref()) {
+        Ok(now) => now == *back,
         Err(problem) if problem.code == Code::NotResumable => false,
         Err(problem) => return Err(problem.into()),
     };
@@ -139,14 +147,9 @@ async fn take_back_under_lease(
         return Err(history::not_resumable(
             "what is to be taken back is no longer what it was".into(),
             "another run came first".into(),
-            format!("`windlass status {}` says how things stand now", conduct.subject.place().options()),
+            format!("`windlass status {}` says how things stand now", place.options()),
         )
         .into());
-    }
-    // All of them before anything is changed: one that lives is not taken back, and neither are those after it.
-    let mut journals = Vec::new();
-    for run in &back.runs {
-        journals.push(history::reopen(&project.journals, &run.run)?.0);
     }
     let mut leftovers = Vec::new();
     for run in &back.runs {

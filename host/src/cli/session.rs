@@ -12,13 +12,10 @@ use crate::prepare::{self, Facts, Prepared, Resolved};
 use crate::problem::Problem;
 use crate::report::{Console, Style};
 use crate::secret::Secrets;
-use crate::{ci, history};
+use crate::{ci, forge, history};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-
-/// The variable that holds the job's token for GitHub.
-pub(super) const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
 
 /// How much is said.
 fn level(common: &Common) -> Level {
@@ -172,7 +169,7 @@ impl<'a> Asking<'a> {
         let resolved = resolved?;
         let locked = prepare::locked_steps(self.session.lock.as_ref(), self.environment)?;
         let mut names = prepare::secret_names(locked, &self.selection);
-        names.insert(GITHUB_TOKEN.to_owned());
+        names.extend(forge::TOKENS.map(str::to_owned));
         let lookup = |name: &str| project.variables.get(name).map(str::to_owned);
         self.secrets = Secrets::from_environment(names.iter().cloned(), lookup);
         for name in self.secrets.too_short() {

@@ -94,12 +94,17 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     }
     let mut runs = Vec::new();
     let mut problems = Vec::new();
-    for run in history::runs(&project.journals)? {
-        match run {
-            Ok(run) => runs.push(run),
-            Err(problem) => problems.push(problem),
+    let mut damaged = Vec::new();
+    for name in history::names(&project.journals)? {
+        match history::replay(&project.journals, &name) {
+            Ok(run) => runs.extend(run),
+            Err(problem) => {
+                problems.push(problem);
+                damaged.push(name);
+            }
         }
     }
+    damaged.sort_unstable();
     let mut components: Vec<Option<String>> = vec![None];
     components.extend(config.components().into_iter().map(|component| Some(component.as_str().to_owned())));
     let mut places = Vec::new();
@@ -124,6 +129,9 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
                 continue;
             }
             let live = here.iter().find(|run| run.outcome == Some(RunOutcome::Succeeded));
+            // What cannot be read may be the release that is live, unless a later one is.
+            let unread = damaged.iter().rev().find(|run| live.is_none_or(|live| live.run < **run));
+            let live = live.filter(|_| unread.is_none());
             let holder = match lease::standing(&*project.leases, &place).await {
                 Ok(lease::Standing::Held { holder, alive, .. }) if alive != Some(false) => Some(holder),
                 Ok(_) => None,
@@ -136,11 +144,28 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
             // What came after the release that is live, and is not settled, is what somebody has to know of.
             let since = || here.iter().copied().take_while(|run| run.outcome != Some(RunOutcome::Succeeded));
             let open = since().find(|run| is_open(run));
+            let short = match history::falls_short(&project.journals, &place) {
+                Ok(short) => short.is_some(),
+                // What is wrong with it is said already.
+                Err(_) => false,
+            };
+            let open = open.or(newest.filter(|_| short));
             let shown = open.or(newest);
             // One whose lease was taken away is under way until it has noticed.
             let lives = shown.is_some_and(|run| run.outcome.is_none() && project.journals.is_held(&run.run));
             let is_newest = shown.map(|run| &run.run) == newest.map(|run| &run.run);
-            let next = advice(&place, shown, is_newest, holder.is_some() || lives);
+            let next = match &unread {
+                Some(run) => format!(
+                    "restore the journal of run {run}, which came later: until then it is not known what is live"
+                ),
+                None if short && open == newest && holder.is_none() => {
+                    format!(
+                        "not all was taken back that was to be: `windlass rollback {}` goes on with that",
+                        place.options()
+                    )
+                }
+                None => advice(&place, shown, is_newest, holder.is_some() || lives),
+            };
             places.push(json!({
                 "environment": name, "component": component, "url": environment.url,
                 "live": live.map(|run| as_json(run)), "newest": newest.map(as_json), "open": open.map(as_json),
@@ -156,6 +181,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
                     run.last,
                     environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default()
                 ),
+                None if unread.is_some() => writeln!(text, "  live    not known: a later journal cannot be read"),
                 None => writeln!(text, "  live    nothing that is known of"),
             };
             if let Some(run) = shown
@@ -181,7 +207,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
 }
 
 /// Whether something about a run is not settled: it has not ended, or has left something that was not taken back, or what is
-/// live again since it was taken back is not as it must be.
+/// live again since it was taken back is not proven to work.
 fn is_open(run: &PastRun) -> bool {
     matches!(run.outcome, None | Some(RunOutcome::RollbackFailed)) || run.left().next().is_some()
 }
@@ -209,7 +235,7 @@ fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
         let _ = writeln!(text, "          {}", problem.what);
     }
     if let Some(unproven) = &run.unproven {
-        let _ = writeln!(text, "          what is live again is not as it must be: {}", unproven.what);
+        let _ = writeln!(text, "          it is not proven that what is live again works: {}", unproven.what);
     }
     for step in &run.steps {
         let state = match step.outcome {
@@ -274,7 +300,9 @@ pub(super) fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held
             format!("a person has to look: not everything could be taken back; {rollback} tries the rest again")
         }
         Some(RunOutcome::RollbackFailed) => {
-            format!("a person has to look: what is live again does not pass its checks; {rollback} makes them again")
+            format!(
+                "a person has to look: it is not proven that what is live again works; {rollback} makes its checks again"
+            )
         }
         // What came after it would be in the way of going on.
         _ if !is_newest => format!("a later run came after it; {rollback} takes back what it left"),

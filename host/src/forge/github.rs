@@ -1,29 +1,29 @@
 //! GitHub: deployments and their statuses, through octocrab.
 //!
 //! Once each, over a bad network: what was sent and not answered is looked for before it is sent again. What GitHub
-//! makes of requests is in [`answer`], how long and how often one is made in [`client`]. The endpoints are those of
+//! makes of requests is in [`super::answer`], how long and how often one is made in [`super::client`]. The endpoints are those of
 //! "REST API endpoints for deployments"; `tests/fixtures/github-deployments.json` is their official description.
 
-mod answer;
-mod client;
 #[cfg(test)]
 mod description;
 #[cfg(test)]
 mod stub;
 #[cfg(test)]
 mod tests;
+mod wire;
 
-use super::{Announcement, Created, State};
+use super::answer::{Failure, Peer};
+use super::client::{Client, Effort, Patience};
+use super::{Announcement, Created, State, segment};
 use crate::ci;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
-use answer::Failure;
-use client::{Client, Effort, Patience};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 use url::Url;
 use url::form_urlencoded::Serializer;
+use wire::Octo;
 
 /// The version of what we put into a deployment's `payload`.
 const PAYLOAD_SCHEMA: &str = "windlass.deployment/1";
@@ -40,6 +40,9 @@ const PAGE: usize = 100;
 /// How many pages are read in search of what we sent. It is among the newest, and the list begins with those.
 const PAGES: usize = 10;
 
+/// How many deployments are looked at in search of the job's own: it is among the newest of this commit.
+const JOBS: usize = 3;
+
 /// How long closing a deployment that will not be run is tried.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -48,6 +51,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub struct GitHub {
     /// `owner/name`.
     repository: String,
+    /// The number of the workflow's run.
+    run: Option<String>,
     /// Where people see it, where that can be told from the API's address.
     site: Option<Url>,
     /// Boxed: the other forges are small.
@@ -76,11 +81,7 @@ struct Status {
 
 impl GitHub {
     /// The job's repository. Nothing is sent.
-    pub(super) fn new(facts: &ci::Facts, token: Option<&Secret>) -> Result<Self, Problem> {
-        Self::with_patience(facts, token, Patience::default())
-    }
-
-    fn with_patience(facts: &ci::Facts, token: Option<&Secret>, patience: Patience) -> Result<Self, Problem> {
+    pub(super) fn new(facts: &ci::Facts, token: Option<&Secret>, patience: Patience) -> Result<Self, Problem> {
         let unusable = |cause: String, hint: &str| {
             Problem::new(Code::Usage, "deployments cannot be shown on GitHub")
                 .because(cause)
@@ -105,9 +106,59 @@ impl GitHub {
                 "give the job `permissions: deployments: write` and the step `env: GITHUB_TOKEN: ${{ github.token }}`",
             ));
         };
-        let client = Client::new(&repository.api, token.clone(), patience)
+        let wire = Octo::new(&repository.api, token.clone(), patience.attempt)
             .map_err(|unusable_part| unusable(unusable_part.cause, unusable_part.hint))?;
-        Ok(Self { repository: repository.name.clone(), site: site(&repository.api), client: Box::new(client) })
+        let client = Client::new(Peer::GitHub, &repository.api, wire, patience);
+        Ok(Self {
+            repository: repository.name.clone(),
+            run: repository.run.clone(),
+            site: site(&repository.api),
+            client: Box::new(client),
+        })
+    }
+
+    /// The deployment that the job itself made: its status leads to this run of the workflow.
+    pub(super) async fn adopt(&self, announcement: &Announcement) -> Result<Created, Problem> {
+        let environment = &announcement.subject.environment;
+        let found = self.of_job(&mut self.client.effort(), announcement).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
+                .with_note("nothing was run")
+        })?;
+        let id = found.ok_or_else(|| {
+            Problem::new(Code::ForgeRefused, format!("the job has made no deployment to `{environment}`"))
+                .because("no deployment of this commit there leads to this run of the workflow")
+                .with_note("nothing was run")
+                .with_hint(format!("give the job `environment: {environment}`, or write `deployment = \"own\"`"))
+        })?;
+        Ok(Created { id: id.to_string(), url: self.page(environment), adopted: true })
+    }
+
+    /// A deployment that this run of the workflow made by itself, and that goes on.
+    async fn of_job(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Option<u64>, Failure> {
+        let Some(run) = &self.run else { return Ok(None) };
+        let (path, end) = (format!("/actions/runs/{run}/"), format!("/actions/runs/{run}"));
+        let leads = |status: &Status| {
+            let log = status.log_url.as_deref().unwrap_or_default();
+            log.contains(&path) || log.ends_with(&end)
+        };
+        let listed = self.list(effort, announcement, 1).await?;
+        for deployment in listed.iter().filter(|deployment| !is_ours(&deployment.payload)).take(JOBS) {
+            let statuses = self.statuses(effort, &deployment.id.to_string()).await?;
+            let newest = statuses.iter().max_by_key(|status| status.id);
+            if newest.is_some_and(|status| status.state == word(State::InProgress) && leads(status)) {
+                return Ok(Some(deployment.id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The deployment of this run, if it is there.
+    pub(super) async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
+        let found = self.search(&mut self.client.effort(), announcement).await;
+        let id = found.map_err(|failure| failure.problem(Code::ForgeUnreported, "list deployments"))?;
+        let url = self.page(&announcement.subject.environment);
+        Ok(id.map(|id| Created { id: id.to_string(), url, adopted: false }))
     }
 
     /// Creates the deployment and sets it in progress.
@@ -115,6 +166,10 @@ impl GitHub {
         let subject = &announcement.subject;
         let action = format!("create a deployment of `{}` to `{}`", self.repository, subject.environment);
         let mut effort = self.client.effort();
+        let beside = self.of_job(&mut effort, announcement).await;
+        if let Ok(Some(id)) = beside {
+            return Err(made_by_both(announcement, id));
+        }
         let id = self.create_deployment(&mut effort, announcement).await.map_err(|failure| {
             let note = if failure.in_doubt {
                 "nothing was run; the deployment may stand there all the same"
@@ -129,7 +184,7 @@ impl GitHub {
             let action = format!("set the deployment status of `{}`", self.repository);
             return Err(failure.problem(Code::ForgeRefused, &action).with_note(self.close(id, announcement).await));
         }
-        Ok(Created { id: id.to_string(), url: self.page(&subject.environment) })
+        Ok(Created { id: id.to_string(), url: self.page(&subject.environment), adopted: false })
     }
 
     /// Adds a status to the deployment.
@@ -142,15 +197,9 @@ impl GitHub {
     ) -> Result<(), Problem> {
         let mut effort = self.client.effort();
         self.add_status(&mut effort, &created.id, announcement, state, description).await.map_err(|failure| {
-            let note = match state {
-                State::InProgress => "the deployment goes on; only its status is missing",
-                State::Success => "the deployment succeeded; only its status is missing",
-                State::Failure => "the deployment failed; its status does not show it",
-                State::Error => "the deployment did not come to an end; its status does not show it",
-            };
             failure
                 .problem(Code::ForgeUnreported, &format!("set the deployment status of `{}`", self.repository))
-                .with_note(note)
+                .with_note(state.untold())
         })
     }
 
@@ -179,11 +228,17 @@ impl GitHub {
             },
         });
         let route = format!("/repos/{}/deployments", self.repository);
+        // A process that was cut off may have got as far as this.
+        if announcement.begun.is_some()
+            && let Some(id) = self.search(effort, announcement).await?
+        {
+            return Ok(id);
+        }
         loop {
             if let Some(deployment) = effort.post::<Deployment>(&route, &body).await? {
                 return Ok(deployment.id);
             }
-            let found = self.find(effort, announcement).await?;
+            let found = self.search(effort, announcement).await?;
             effort.settle();
             if let Some(id) = found {
                 return Ok(id);
@@ -191,19 +246,10 @@ impl GitHub {
         }
     }
 
-    /// The deployment of this run, if it is there.
-    async fn find(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Option<u64>, Failure> {
-        let subject = &announcement.subject;
+    /// The id of this run's deployment, if it is there.
+    async fn search(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Option<u64>, Failure> {
         for page in 1..=PAGES {
-            let query = Serializer::new(String::new())
-                .append_pair("sha", &subject.commit)
-                .append_pair("environment", &subject.environment)
-                .append_pair("task", TASK)
-                .append_pair("per_page", &PAGE.to_string())
-                .append_pair("page", &page.to_string())
-                .finish();
-            let listed: Vec<Deployment> =
-                effort.get(&format!("/repos/{}/deployments?{query}", self.repository)).await?;
+            let listed = self.list(effort, announcement, page).await?;
             if let Some(ours) = listed.iter().find(|deployment| is_of_run(&deployment.payload, &announcement.run)) {
                 return Ok(Some(ours.id));
             }
@@ -212,6 +258,29 @@ impl GitHub {
             }
         }
         Ok(None)
+    }
+
+    /// Deployments of the commit to the environment, newest first.
+    async fn list(
+        &self,
+        effort: &mut Effort<'_>,
+        announcement: &Announcement,
+        page: usize,
+    ) -> Result<Vec<Deployment>, Failure> {
+        let query = Serializer::new(String::new())
+            .append_pair("sha", &announcement.subject.commit)
+            .append_pair("environment", &announcement.subject.environment)
+            .append_pair("task", TASK)
+            .append_pair("per_page", &PAGE.to_string())
+            .append_pair("page", &page.to_string())
+            .finish();
+        effort.get(&format!("/repos/{}/deployments?{query}", self.repository)).await
+    }
+
+    /// The statuses of a deployment.
+    async fn statuses(&self, effort: &mut Effort<'_>, id: &str) -> Result<Vec<Status>, Failure> {
+        let route = format!("/repos/{}/deployments/{}/statuses", self.repository, segment(id));
+        effort.get(&format!("{route}?per_page={PAGE}")).await
     }
 
     async fn add_status(
@@ -241,7 +310,7 @@ impl GitHub {
             if effort.post::<Status>(&route, &body).await?.is_some() {
                 return Ok(());
             }
-            let listed: Vec<Status> = effort.get(&format!("{route}?per_page={PAGE}")).await?;
+            let listed = self.statuses(effort, id).await?;
             effort.settle();
             if stands(&listed, word(state), &cut(description), log_url) {
                 return Ok(());
@@ -273,7 +342,7 @@ const fn word(state: State) -> &'static str {
         State::InProgress => "in_progress",
         State::Success => "success",
         State::Failure => "failure",
-        State::Error => "error",
+        State::Error | State::Cancelled => "error",
     }
 }
 
@@ -287,13 +356,28 @@ fn stands(listed: &[Status], state: &str, description: &str, log_url: Option<&st
         .is_some_and(|status| status.state == state && status.description.as_deref().unwrap_or_default() == description)
 }
 
+/// That the job's own `environment:` made a deployment, too.
+fn made_by_both(announcement: &Announcement, id: u64) -> Problem {
+    let environment = &announcement.subject.environment;
+    Problem::new(Code::ForgeRefused, format!("both the job and Windlass would deploy to `{environment}`"))
+        .because(format!("the job has `environment:`, so GitHub made deployment {id}, and Windlass would make another"))
+        .with_note("nothing was run")
+        .with_hint("write `deployment = \"adopt\"`, or `environment: { name: …, deployment: false }` in the job")
+}
+
+/// The object that we put into a deployment, whether as one or as a text with one in it; null where it is not ours.
+fn of_ours(payload: &Value) -> Value {
+    let read = |text: &String| serde_json::from_str::<Value>(text).ok().filter(Value::is_object);
+    let payload = if let Value::String(text) = payload { read(text).unwrap_or_default() } else { payload.clone() };
+    if payload["schema"] == PAYLOAD_SCHEMA { payload } else { Value::Null }
+}
+
+fn is_ours(payload: &Value) -> bool {
+    !of_ours(payload).is_null()
+}
+
 fn is_of_run(payload: &Value, run: &str) -> bool {
-    match payload {
-        Value::String(text) => {
-            serde_json::from_str::<Value>(text).is_ok_and(|inner| inner.is_object() && is_of_run(&inner, run))
-        }
-        _ => payload["schema"] == PAYLOAD_SCHEMA && payload["run"] == run,
-    }
+    of_ours(payload)["run"] == run
 }
 
 /// One line, no longer than GitHub takes.
@@ -317,11 +401,6 @@ fn is_repository(name: &str) -> bool {
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
     name.split_once('/').is_some_and(|(owner, name)| good(owner) && good(name))
-}
-
-/// A text as one segment of a path.
-fn segment(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// Where people go, from where programs go: `api.github.com` and `api.NAME.ghe.com`, or `/api/v3` on Enterprise Server.

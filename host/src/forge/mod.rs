@@ -2,17 +2,22 @@
 //!
 //! Nothing about the forge can change what the deployment itself came to.
 
+mod answer;
+mod client;
 mod github;
+mod gitlab;
 
 use crate::ci;
+use crate::config::DeploymentOwner;
 use crate::event::Subject;
-use crate::problem::{Code, Problem};
-use crate::secret::Secret;
+use crate::problem::Problem;
+use crate::secret::Secrets;
+use client::Patience;
 
 /// What the command line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Choice {
-    /// GitHub in GitHub Actions, otherwise local.
+    /// GitHub in GitHub Actions, GitLab in GitLab CI, otherwise local.
     Auto,
     /// GitHub, github.com or Enterprise Server.
     Github,
@@ -21,6 +26,16 @@ pub enum Choice {
     /// None: what is live is derived from the journals in `.windlass`.
     Local,
 }
+
+/// The job's token on GitHub.
+const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
+/// The token that GitLab gives every job.
+const CI_JOB_TOKEN: &str = "CI_JOB_TOKEN";
+/// A token of a person, project or group on GitLab, which may do more.
+const GITLAB_TOKEN: &str = "GITLAB_TOKEN";
+
+/// The environment variables with tokens. They are secrets, whatever the configuration says.
+pub const TOKENS: [&str; 3] = [GITHUB_TOKEN, CI_JOB_TOKEN, GITLAB_TOKEN];
 
 /// What the forge is told when a deployment begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +52,12 @@ pub struct Announcement {
     pub environment_url: Option<String>,
     /// Where a person can watch the run.
     pub log_url: Option<String>,
+    /// Whether the reference is a tag.
+    pub is_tag: bool,
+    /// When the run began, where that was another process: it may have told the forge of it before it was cut off.
+    pub begun: Option<jiff::Timestamp>,
+    /// Who makes the deployment there.
+    pub owner: DeploymentOwner,
 }
 
 /// A deployment on the forge.
@@ -46,6 +67,8 @@ pub struct Created {
     pub id: String,
     /// Where a person sees it.
     pub url: Option<String>,
+    /// Whether the CI job made it: then its state is how the job ends, and nobody else's to set.
+    pub adopted: bool,
 }
 
 /// The state of a deployment.
@@ -59,6 +82,21 @@ pub enum State {
     Failure,
     /// It did not come to an end.
     Error,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl State {
+    /// How things stand where this could not be told.
+    const fn untold(self) -> &'static str {
+        match self {
+            Self::InProgress => "the deployment goes on; only its status is missing",
+            Self::Success => "the deployment succeeded; only its status is missing",
+            Self::Failure => "the deployment failed; its status does not show it",
+            Self::Error => "the deployment did not come to an end; its status does not show it",
+            Self::Cancelled => "the deployment was cancelled; its status does not show it",
+        }
+    }
 }
 
 /// A forge.
@@ -68,26 +106,28 @@ pub enum Forge {
     Local,
     /// GitHub.
     GitHub(github::GitHub),
+    /// GitLab.
+    GitLab(gitlab::GitLab),
 }
 
 impl Forge {
-    /// The forge of a run. `token` is the job's.
+    /// The forge of a run, with the tokens among these secrets.
     ///
     /// # Errors
-    /// [`Code::NotAvailable`] for GitLab; [`Code::Usage`] where GitHub is asked for and the job does not say which
-    /// repository, or has no token.
-    pub fn choose(choice: Choice, facts: &ci::Facts, token: Option<&Secret>) -> Result<Self, Problem> {
-        let github = match choice {
-            Choice::Local => false,
-            Choice::Github => true,
-            Choice::Auto => facts.kind == ci::Kind::GitHub,
-            Choice::Gitlab => {
-                return Err(Problem::new(Code::NotAvailable, "this version of Windlass cannot tell GitLab")
-                    .with_note("nothing was run")
-                    .with_hint("run with `--forge local`; the deployment itself is the same"));
+    /// [`crate::problem::Code::Usage`] where one is asked for and the job does not say which repository or project, or has no token.
+    pub fn choose(choice: Choice, facts: &ci::Facts, secrets: &Secrets) -> Result<Self, Problem> {
+        let patience = Patience::default();
+        match (choice, facts.kind) {
+            (Choice::Github, _) | (Choice::Auto, ci::Kind::GitHub) => {
+                github::GitHub::new(facts, secrets.get(GITHUB_TOKEN), patience).map(Self::GitHub)
             }
-        };
-        if github { github::GitHub::new(facts, token).map(Self::GitHub) } else { Ok(Self::Local) }
+            (Choice::Gitlab, _) | (Choice::Auto, ci::Kind::GitLab) => {
+                let given = secrets.get(GITLAB_TOKEN).map(|token| gitlab::Token::Given(token.clone()));
+                let token = given.or_else(|| secrets.get(CI_JOB_TOKEN).map(|token| gitlab::Token::Job(token.clone())));
+                gitlab::GitLab::new(facts, token, patience).map(Self::GitLab)
+            }
+            _ => Ok(Self::Local),
+        }
     }
 
     /// Its name.
@@ -96,24 +136,54 @@ impl Forge {
         match self {
             Self::Local => "local",
             Self::GitHub(_) => "github",
+            Self::GitLab(_) => "gitlab",
         }
     }
 
-    /// Create the deployment, in progress. The local forge has none of its own.
+    /// Who makes the deployment to an environment, from what the configuration says and what the job does.
     ///
     /// # Errors
-    /// [`Code::ForgeRefused`].
+    /// [`crate::problem::Code::ConfigInvalid`] where both would, or neither.
+    pub fn owner(&self, configured: Option<DeploymentOwner>, environment: &str) -> Result<DeploymentOwner, Problem> {
+        match self {
+            // Whether a job has `environment:` GitHub says only once it is asked.
+            Self::Local | Self::GitHub(_) => Ok(configured.unwrap_or(DeploymentOwner::Own)),
+            Self::GitLab(gitlab) => gitlab.owner(configured, environment),
+        }
+    }
+
+    /// Create the deployment, in progress, or find the one that the job made. One that is there already is not created
+    /// again. The local forge has none of its own.
+    ///
+    /// # Errors
+    /// [`crate::problem::Code::ForgeRefused`].
     pub async fn create(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
+        let adopts = announcement.owner == DeploymentOwner::Adopt;
         match self {
             Self::Local => Ok(None),
+            Self::GitHub(github) if adopts => github.adopt(announcement).await.map(Some),
             Self::GitHub(github) => github.create(announcement).await.map(Some),
+            Self::GitLab(gitlab) if adopts => gitlab.adopt(announcement).await.map(Some),
+            Self::GitLab(gitlab) => gitlab.create(announcement).await.map(Some),
         }
     }
 
-    /// Say how a deployment stands.
+    /// The deployment of a run that may have been cut off between creating it and writing that down.
     ///
     /// # Errors
-    /// [`Code::ForgeUnreported`].
+    /// [`crate::problem::Code::ForgeUnreported`].
+    pub async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
+        match self {
+            Self::Local => Ok(None),
+            Self::GitHub(github) => github.find(announcement).await,
+            Self::GitLab(gitlab) => gitlab.find(announcement).await,
+        }
+    }
+
+    /// Say how a deployment stands. Of one that the job made the job's end says it.
+    ///
+    /// # Errors
+    /// [`crate::problem::Code::ForgeUnreported`].
     pub async fn tell(
         &self,
         created: &Created,
@@ -122,8 +192,16 @@ impl Forge {
         description: &str,
     ) -> Result<(), Problem> {
         match self {
+            _ if created.adopted => Ok(()),
             Self::Local => Ok(()),
             Self::GitHub(github) => github.tell(created, announcement, state, description).await,
+            // There is no room for the description.
+            Self::GitLab(gitlab) => gitlab.tell(created, state).await,
         }
     }
+}
+
+/// A text as one segment of a path.
+fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -1,6 +1,6 @@
 //! Which runs can be gone on with, and which are to be taken back so that which release is live again.
 
-use super::{PastRun, Turned, replay, runs_in};
+use super::{PastRun, Turned, live, replay, runs_in};
 use crate::event::{Place, RunOutcome};
 use crate::journal::Store;
 use crate::problem::{Code, Problem};
@@ -77,6 +77,13 @@ pub fn to_take_back(store: &dyn Store, place: &Place, to: Option<&str>) -> Resul
     if let Some(to) = to {
         is_release(store, place, to)?;
     }
+    // Where that was cut short between two runs, the rest is to be taken back, whichever way it was asked for.
+    let short = match to {
+        None => falls_short(store, place)?,
+        Some(_) => None,
+    };
+    let asked = short.clone().flatten();
+    let to = to.or(asked.as_deref());
     let mut runs: Vec<PastRun> = Vec::new();
     let mut target = None;
     // What came after the release that is live, and has to be settled.
@@ -96,7 +103,7 @@ pub fn to_take_back(store: &dyn Store, place: &Place, to: Option<&str>) -> Resul
                 target = Some(run);
                 break;
             }
-            if to.is_none() && taken.is_none() && index > 0 {
+            if to.is_none() && taken.is_none() && index > 0 && short.is_none() {
                 return Err(taken_back_already(store, place, &run)?);
             }
             taken.get_or_insert(release);
@@ -122,6 +129,20 @@ pub fn to_take_back(store: &dyn Store, place: &Place, to: Option<&str>) -> Resul
         ));
     }
     Ok(Back { runs, to: target })
+}
+
+/// Where the newest run was taken back to go back further than that: to which run, or to nothing. None where it was not, or
+/// that is live.
+///
+/// # Errors
+/// [`Code::JournalInvalid`].
+pub fn falls_short(store: &dyn Store, place: &Place) -> Result<Option<Option<String>>, Problem> {
+    let Some(newest) = runs_in(store, place)?.next().transpose()? else { return Ok(None) };
+    let (Some(RunOutcome::RolledBack), Some(Turned::Asked { to, .. })) = (newest.outcome, newest.turned) else {
+        return Ok(None);
+    };
+    let live = live(store, place)?.map(|run| run.run);
+    Ok((live != to).then_some(to))
 }
 
 /// Whether a run is a release to go back to.

@@ -5,7 +5,7 @@ mod past;
 #[cfg(test)]
 mod tests;
 
-pub use again::{Back, find, may_go_on, missing, not_resumable, others_follow, to_take_back};
+pub use again::{Back, falls_short, find, may_go_on, missing, not_resumable, others_follow, to_take_back};
 pub use past::{Deployed, PastRun, PastStep, Turned};
 
 use crate::event::{Event, Place, RunOutcome};
@@ -100,7 +100,11 @@ impl Replay {
     }
 }
 
-fn names(store: &dyn Store) -> Result<Vec<String>, Problem> {
+/// The names of the runs, newest first.
+///
+/// # Errors
+/// Where they cannot be listed.
+pub fn names(store: &dyn Store) -> Result<Vec<String>, Problem> {
     let mut names = store.runs().map_err(|error| {
         Problem::new(Code::JournalUnwritable, "the runs of this project cannot be listed")
             .because(error)

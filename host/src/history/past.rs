@@ -1,6 +1,6 @@
 //! A run as its journal tells of it: the events, one after the other, become what is known now. Pure.
 
-use crate::event::{Event, Json, RunOutcome, StepOutcome, Subject, Trouble, Verdict};
+use crate::event::{Event, Json, RunOutcome, StepOutcome, Subject, Trouble, Verdict, Witness};
 use crate::journal::Entry;
 use crate::problem::{Code, Problem};
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +20,8 @@ pub struct PastStep {
     pub reverting: bool,
     /// Whether it stays, because it cannot be taken back.
     pub kept: bool,
+    /// What was said of its last attempt, which was cut off, and by whom; none once it has begun again.
+    pub said: Option<(Verdict, Witness)>,
     /// How often it was tried.
     pub attempts: u32,
     /// How long that took, in milliseconds.
@@ -59,6 +61,8 @@ pub struct Deployed {
     pub id: String,
     /// Where a person sees it.
     pub url: Option<String>,
+    /// Whether the CI job made it, and its state is how the job ends.
+    pub adopted: bool,
 }
 
 /// A run as its journal tells of it.
@@ -106,7 +110,7 @@ pub struct PastRun {
     pub state: BTreeMap<String, BTreeMap<String, String>>,
     /// Why the first step that failed for good did.
     pub problem: Option<Trouble>,
-    /// Why what is live again since it was taken back is not as it must be.
+    /// Why it is not proven that what is live again since it was taken back works.
     pub unproven: Option<Trouble>,
     /// Where each step is in `steps`.
     places: HashMap<String, usize>,
@@ -152,6 +156,7 @@ impl PastRun {
                 outcome: StepOutcome::NotRun,
                 reverting: false,
                 kept: false,
+                said: None,
                 attempts: 0,
                 duration_ms: 0,
                 again: false,
@@ -199,6 +204,12 @@ impl PastRun {
         self.steps.iter().filter(|step| !step.finally && step.is_left())
     }
 
+    /// When it began.
+    #[must_use]
+    pub fn begun(&self) -> Option<jiff::Timestamp> {
+        self.started.parse().ok()
+    }
+
     /// Why it ended, where this version knows the word.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
@@ -226,7 +237,8 @@ impl PastRun {
     /// Whether a forge that knows of it was not told how it ended.
     #[must_use]
     pub fn is_untold(&self) -> bool {
-        self.deployment.is_some() && self.outcome.is_some() && !self.told
+        let ours = self.deployment.as_ref().is_some_and(|deployment| !deployment.adopted);
+        ours && self.outcome.is_some() && !self.told
     }
 
     /// Whether it was cut off: it did not end, or only in that somebody closed what it left open, or because it could have no
@@ -264,7 +276,9 @@ impl PastRun {
                 self.planned = Some(plan);
                 self.variables = variables;
             }
-            Event::DeploymentCreated { id, url } => self.deployment = Some(Deployed { id, url }),
+            Event::DeploymentCreated { id, url, adopted } => {
+                self.deployment = Some(Deployed { id, url, adopted });
+            }
             Event::RunResumed { process, .. } => {
                 self.process = process;
                 self.try_again();
@@ -338,6 +352,7 @@ impl PastRun {
             Event::StepStarted { step, attempt } => {
                 let step = step!(step);
                 step.outcome = StepOutcome::Unknown;
+                step.said = None;
                 step.reverting = false;
                 step.attempts = step.attempts.max(attempt);
             }
@@ -364,8 +379,10 @@ impl PastRun {
             }
             Event::StepCancelled { step, .. } => step!(step).outcome = StepOutcome::Cancelled,
             Event::StepSkipped { step } => step!(step).outcome = StepOutcome::Skipped,
-            Event::StepProbed { step, verdict, .. } => {
-                step!(step).outcome = match verdict {
+            Event::StepProbed { step, verdict, by, .. } => {
+                let step = step!(step);
+                step.said = Some((verdict, by));
+                step.outcome = match verdict {
                     Verdict::Done => StepOutcome::Succeeded,
                     Verdict::NotDone | Verdict::Partly => StepOutcome::NotRun,
                     Verdict::Unknown => StepOutcome::Unknown,

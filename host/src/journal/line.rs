@@ -88,6 +88,13 @@ fn tell(lines: &[&str], each: &mut dyn FnMut(Entry)) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// Whether there is a whole line, and something behind it that is no line feed: a line that was cut off has no more than itself.
+fn is_whole_and_more(rest: &[u8]) -> bool {
+    let Some(tail) = memchr::memmem::rfind(rest, b",\"chain\":\"") else { return false };
+    let line = rest.get(..tail + TAIL).and_then(|line| std::str::from_utf8(line).ok());
+    rest.len() > tail + TAIL && line.is_some_and(|line| split(line).is_some())
+}
+
 /// Read a journal, and tell of each line as it is read. `name` is what messages call it.
 ///
 /// # Errors
@@ -97,11 +104,9 @@ pub(super) fn parse(bytes: &[u8], name: &str, each: &mut dyn FnMut(Entry)) -> Re
     let text = std::str::from_utf8(bytes).or_else(|error| std::str::from_utf8(&bytes[..error.valid_up_to()]));
     let text = text.unwrap_or_default();
     let whole = memchr::memrchr(b'\n', text.as_bytes()).map_or(0, |end| end + 1);
-    // A line that was cut off has no more than the line: where one more byte follows on a whole one, that was a line feed.
     let rest = &bytes[whole..];
     let ends = memchr::memchr(b'\n', rest).is_some();
-    let followed = |(_, line): (&u8, &[u8])| std::str::from_utf8(line).is_ok_and(|line| split(line).is_some());
-    let damaged = ends || rest.split_last().is_some_and(followed);
+    let damaged = ends || is_whole_and_more(rest);
     let mut begin = 0;
     let line = |end: usize| &text[std::mem::replace(&mut begin, end + 1)..end];
     let lines: Vec<&str> = memchr::memchr_iter(b'\n', text.as_bytes()).map(line).collect();
@@ -109,10 +114,11 @@ pub(super) fn parse(bytes: &[u8], name: &str, each: &mut dyn FnMut(Entry)) -> Re
         (check(&lines), tell(&lines, each))
     } else {
         std::thread::scope(|scope| {
-            let checker = scope.spawn(|| check(&lines));
+            // Where the system gives us no second thread, this one does it all.
+            let checker = std::thread::Builder::new().spawn_scoped(scope, || check(&lines));
             let told = tell(&lines, each);
             let gone = |_| Err(Wrong { line: 0, why: "it could not be checked".to_owned() });
-            (checker.join().unwrap_or_else(gone), told)
+            (checker.map_or_else(|_| check(&lines), |checker| checker.join().unwrap_or_else(gone)), told)
         })
     };
     // Of two that are wrong with one line, its chain says more.

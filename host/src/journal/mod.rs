@@ -138,8 +138,8 @@ fn unwritable(name: &str, error: &std::io::Error) -> Problem {
         .with_hint("free some space or mend the permissions, then look at `windlass status`")
 }
 
-/// Read the journal of a run, and tell of each line. It takes no more memory than the bytes of the journal, and as much time
-/// as it has lines. Whatever was told of before an error is to be forgotten.
+/// Read the journal of a run, and tell of each line. Of itself it takes the memory of the journal's bytes and 16 more for each
+/// line, and time in proportion to both. Whatever was told of before an error is to be forgotten.
 ///
 /// # Errors
 /// [`Code::JournalInvalid`] with the line, where a line was changed, lost or moved; [`Code::RunNotFound`] where there is

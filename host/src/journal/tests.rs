@@ -98,6 +98,19 @@ fn every_flipped_byte_is_found_and_its_line_named() {
 }
 
 #[test]
+fn a_whole_line_with_more_than_its_end_behind_it_was_changed() {
+    let (_, bytes) = written();
+    let whole = &bytes[..bytes.len() - 1];
+    for more in ["x", "xy", "\0\0\0", "ä", "{\"seq\":3"] {
+        let problem = parse(&[whole, more.as_bytes()].concat()).expect_err("a changed end");
+        assert!(problem.what.ends_with("line 3"), "{more:?}: {}", problem.what);
+    }
+    // Cut off in the middle of a character.
+    let read = parse(&[&bytes, &"{\"seq\":3,\"at\":\"ä".as_bytes()[..17]].concat()).expect("a journal").1;
+    assert!(read.torn && read.lines == 3);
+}
+
+#[test]
 fn lost_and_moved_lines_are_found() {
     let (_, bytes) = written();
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();

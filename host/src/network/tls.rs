@@ -42,6 +42,14 @@ impl Trust {
     }
 }
 
+/// What is trusted: the system's certificates. Some milliseconds of reading and parsing.
+///
+/// # Errors
+/// Why there are none.
+pub async fn trusted() -> Result<Arc<ClientConfig>, String> {
+    tokio::task::spawn_blocking(|| read(None)).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
 fn read(more: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

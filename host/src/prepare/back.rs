@@ -63,16 +63,16 @@ pub async fn taken_back(
     let Some(past) = facts.begun.clone() else {
         return Err(vec![Problem::new(Code::Bug, "there is no run to take back")]);
     };
-    let plan = match plan_of(&past) {
-        Ok(plan) => plan,
+    let planned = match plan_of(&past) {
+        Ok(plan) => [plan.steps, plan.finally].concat(),
         // Before its plan was written down it did nothing.
-        Err(_) if past.left().next().is_none() => return Ok(Prepared::empty(facts, services)),
+        Err(_) if past.left().next().is_none() => Vec::new(),
         Err(problem) => return Err(vec![problem]),
     };
     facts.holes.outputs = outputs_of(&past);
     let mut prepared = Prepared::empty(facts, services);
     let mut problems = Vec::new();
-    for planned in plan.steps.iter().chain(&plan.finally) {
+    for planned in &planned {
         let planned = planned_step(&past, planned);
         let left = past.left().any(|step| step.id == planned.id) && !keep.contains(&planned.id);
         let Some(resolved) = resolved.iter().find(|resolved| resolved.step.id.as_str() == planned.id) else {
@@ -97,7 +97,7 @@ pub async fn taken_back(
         }
     }
     for resolved in resolved {
-        if !prepared.steps.iter().any(|step| step.step.id == resolved.step.id) {
+        if !resolved.step.is_finally && !prepared.steps.iter().any(|step| step.step.id == resolved.step.id) {
             let accepted = accepted(locked, &prepared.facts.subject.environment, resolved).cloned();
             prepared.others.push((resolved.clone(), accepted));
         }

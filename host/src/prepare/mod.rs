@@ -400,14 +400,15 @@ impl Prepared {
         self.lacks(self.steps.iter().chain(&self.finally), &[Phase::Plan, Phase::Apply, Phase::Revert])
     }
 
-    /// Checks that every secret is there that taking back what is left of a run cannot do without.
+    /// Checks that every secret is there that taking back what is left of a run, but for what is kept, cannot do without.
     ///
     /// # Errors
     /// As [`Prepared::has_secrets`].
-    pub fn has_secrets_to_take_back(&self) -> Result<(), Vec<Problem>> {
+    pub fn has_secrets_to_take_back(&self, keep: &[String]) -> Result<(), Vec<Problem>> {
         let begun = self.facts.begun.as_deref();
         let left = |step: &&PreparedStep| {
-            begun.and_then(|run| run.step(step.step.id.as_str())).is_some_and(crate::history::PastStep::is_left)
+            let past = begun.and_then(|run| run.step(step.step.id.as_str()));
+            past.is_some_and(|past| past.is_left() && !keep.contains(&past.id))
         };
         self.lacks(self.steps.iter().filter(left), &[Phase::Revert])
     }

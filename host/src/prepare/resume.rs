@@ -108,7 +108,7 @@ impl Resumed {
         listener: &Arc<dyn Listener>,
     ) -> Result<(), Vec<Problem>> {
         for id in settled.keys() {
-            if !past.steps.iter().any(|step| step.id == *id && step.is_cut_off()) {
+            if !past.step(id).is_some_and(|step| step.is_cut_off() || step.said.is_some()) {
                 return Err(vec![
                     Problem::new(Code::Usage, format!("step `{id}` of run `{}` was not cut off", past.run))
                         .because("only of a step that was cut off can be said what became of it")
@@ -124,7 +124,9 @@ impl Resumed {
         }
         let mut unknown = Vec::new();
         for step in self.prepared.steps.clone() {
-            let Some(cut) = past.step(step.step.id.as_str()).filter(|step| step.is_cut_off()) else { continue };
+            // What was said of one before a process was cut off holds, unless a person says otherwise now.
+            let asked = |step: &&PastStep| step.is_cut_off() || settled.contains_key(&step.id);
+            let Some(cut) = past.step(step.step.id.as_str()).filter(asked) else { continue };
             let probed = self.probe(&step, cut, settled, listener).await;
             if probed.verdict == Verdict::Unknown {
                 let problem = nobody_knows(past, &probed);
@@ -196,7 +198,9 @@ impl Resumed {
                 Ok(mut planned) => {
                     // What was begun and may be there in part is done, whatever its plan says: its plugin said so. So is
                     // what a person wants done again for its outputs.
-                    if planned.intents.is_empty() && (self.is_partly(id) || self.is_for_outputs(id)) {
+                    let said = self.said(past, id);
+                    let partly = matches!(said, Some((Verdict::Partly, _)));
+                    if planned.intents.is_empty() && (partly || self.is_for_outputs(id, said)) {
                         planned.intents = self.prepared.plan.steps[index].intents.clone();
                     }
                     self.planned.push(planned.clone());
@@ -208,14 +212,15 @@ impl Resumed {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// Whether a step is done again for what it puts out, because a person said so: it may be done, as far as its plugin sees.
-    fn is_for_outputs(&self, id: &str) -> bool {
-        let said = |it: &Probed| it.step == id && it.verdict == Verdict::NotDone && it.by == Witness::Person;
-        self.probed.iter().any(said) && self.needs_outputs_of(id)
+    /// What was said of a step that was cut off, now or by a process that came to nothing since.
+    fn said(&self, past: &PastRun, id: &str) -> Option<(Verdict, Witness)> {
+        let now = self.probed.iter().find(|probed| probed.step == id).map(|probed| (probed.verdict, probed.by));
+        now.or_else(|| past.step(id)?.said)
     }
 
-    fn is_partly(&self, id: &str) -> bool {
-        self.probed.iter().any(|probed| probed.step == id && probed.verdict == Verdict::Partly)
+    /// Whether a step is done again for what it puts out, because a person said so: it may be done, as far as its plugin sees.
+    fn is_for_outputs(&self, id: &str, said: Option<(Verdict, Witness)>) -> bool {
+        said == Some((Verdict::NotDone, Witness::Person)) && self.needs_outputs_of(id)
     }
 }
 

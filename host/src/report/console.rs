@@ -127,7 +127,11 @@ impl Listener for Console {
                 self.line(&line);
             }
             Event::CheckFailed { step, trouble, .. } => {
-                self.line(&format!("{} {}: what is live again is not as it must be", style.red("✗"), style.bold(step)));
+                self.line(&format!(
+                    "{} {}: it is not proven that what is live again works",
+                    style.red("✗"),
+                    style.bold(step)
+                ));
                 self.trouble(trouble);
             }
             Event::NoteAdded { text } => self.line(&format!("{} {}", style.yellow("note:"), harmless(text))),
@@ -223,7 +227,7 @@ pub fn verdict(
             style.red(&format!("not all of what {app} {version} did in {environment} could be taken back: a person is needed"))
         }
         RunOutcome::RollbackFailed if result.reason == Some(Code::RollbackUnproven) => {
-            style.red(&format!("what {app} {version} did in {environment} is taken back, but what is live again does not pass its checks: a person is needed"))
+            style.red(&format!("what {app} {version} did in {environment} is taken back, but it is not proven that what is live again works: a person is needed"))
         }
         RunOutcome::RollbackFailed => {
             style.red(&format!("{app} {version} was not deployed to {environment}, and not all of it could be taken back: a person is needed"))

@@ -93,7 +93,7 @@ struct Machine<'a> {
     begun: Option<Arc<PastRun>>,
     /// Why the first step that could not be taken back could not.
     unreverted: Option<Problem>,
-    /// Why the release that is live again is not as it must be.
+    /// Why it is not proven that the release that is live again works.
     unproven: Option<Problem>,
 }
 

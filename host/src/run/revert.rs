@@ -65,14 +65,16 @@ impl Machine<'_> {
         };
         let last = self.prepared.steps.len().saturating_sub(1);
         let to_revert = self.to_revert(last, &keep);
-        for id in keep {
-            let kept =
-                self.prepared.steps.iter().find(|step| step.step.id.as_str() == id && self.shared.has_records(&id));
-            if let Some(step) = kept.filter(|_| !self.kept.contains(&id)) {
-                let (outcome, summary) = (self.result_of(step).outcome, "it was to be kept".to_owned());
-                self.recorder.record(&Event::StepKept { step: id.clone(), outcome, summary })?;
-                self.kept.push(id);
-            }
+        // Also of a step that is no longer there: nobody is to be asked about it again.
+        let left: Vec<_> =
+            self.begun.iter().flat_map(|run| run.left()).map(|step| (step.id.clone(), step.outcome)).collect();
+        for (step, outcome) in left.into_iter().filter(|(id, _)| keep.contains(id)) {
+            self.recorder.record(&Event::StepKept {
+                step: step.clone(),
+                outcome,
+                summary: "it was to be kept".to_owned(),
+            })?;
+            self.kept.push(step);
         }
         let ended = self.revert_all(to_revert).await?;
         Ok(if ended.contains(&Reverted::Not) { RunOutcome::RollbackFailed } else { RunOutcome::RolledBack })

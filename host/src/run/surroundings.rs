@@ -120,8 +120,8 @@ impl Surroundings for Running {
     }
 
     fn append_record(&self, record: Value) -> Result<(), Problem> {
-        let text = record.to_string();
         let record = Json::from(&record);
+        let text = record.text().to_owned();
         self.recorder.record(&Event::RecordAppended { step: self.step.clone(), attempt: self.attempt, record })?;
         locked(&self.shared.0).records.entry(self.step.clone()).or_default().push(text);
         Ok(())

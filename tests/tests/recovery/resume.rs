@@ -246,6 +246,25 @@ fn a_lost_output_is_not_made_up() {
 }
 
 #[test]
+fn what_a_person_said_holds_also_where_the_process_that_heard_it_was_cut_off() {
+    let first = Step::of("a", &format!("echo a >> order; {}", stuck("child", "exit 0"))).unless("grep -qx a order");
+    let last = Step::of("b", "echo b-${steps.a.outputs.exit-code} >> order");
+    for again in ["", " --not-done a"] {
+        let project = project(&[first.clone(), last.clone()]);
+        let run = cut_off(&project, "run", "child");
+        let _ = project.windlass(&format!("resume {run} --not-done a")).exits(0);
+        // As if it had ended before it began: of what it wrote down there is only what was said.
+        cut_before(&project, &run, "step-succeeded");
+        cut_before(&project, &run, "step-started");
+        cut_before(&project, &run, "step-started");
+        assert_eq!(events_named(&project, &run, "step-probed").len(), 1);
+        project.write("order", "a\n");
+        let _ = project.windlass(&format!("resume {run}{again}")).exits(0);
+        assert_eq!(order(&project), "a a b-0");
+    }
+}
+
+#[test]
 fn state_of_before_is_there() {
     let set = json!({ "do": "state-set", "key": "k", "value": "kept" });
     let get = json!({ "do": "state-get", "key": "k" });

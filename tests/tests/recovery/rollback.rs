@@ -48,6 +48,31 @@ fn several_releases_are_taken_back_to_one_of_before() {
 }
 
 #[test]
+fn a_rollback_that_was_cut_off_between_two_runs_goes_on_to_where_it_was_going() {
+    let check = Step::of("live", "echo live-${deployment.version} >> order").with("effect = \"checks\"");
+    for to in [true, false] {
+        let project = project(&[versioned("a"), check.clone()]);
+        let first = release(&project, "1");
+        // Without `--to` the runs of one version are one release.
+        let versions = if to { ["2", "3"] } else { ["2", "2"] };
+        let runs = versions.map(|version| release(&project, version));
+        let older = std::fs::read(journal_of(&project, &runs[0])).expect("a journal");
+        let words = if to { format!("rollback --to {first}") } else { "rollback".to_owned() };
+        let _ = project.windlass(&words).exits(0);
+        let done = order(&project);
+        let between = done.strip_suffix(" -a-2 live-1").expect("the older run was the last").to_owned();
+        std::fs::write(journal_of(&project, &runs[0]), older).expect("a journal");
+        project.write("order", &format!("{}\n", between.replace(' ', "\n")));
+        let next = status(&project)["next"].as_str().unwrap_or_default().to_owned();
+        let goes_on = "not all was taken back that was to be: `windlass rollback -e staging` goes on with that";
+        assert_eq!(next, goes_on);
+        let _ = project.windlass("rollback").exits(0);
+        assert_eq!((order(&project), live(&project).as_deref()), (done, Some("1")));
+        let _ = project.windlass("rollback").exits(2);
+    }
+}
+
+#[test]
 fn a_run_that_is_no_release_is_nothing_to_go_back_to() {
     let environments = "[environments.staging]\n[environments.production]\n";
     let project =
@@ -172,6 +197,13 @@ fn a_step_that_is_gone_from_the_configuration_is_not_forgotten() {
     assert_eq!(everything(&project), before);
     let _ = project.windlass("rollback --keep b").exits(0);
     assert_eq!(order(&project), "a-1 b-1 -a-1");
+    // Nobody is asked about it again.
+    let kept = &events_named(&project, &newest(&project), "step-kept")[0];
+    assert_eq!(kept["step"], "b");
+    let _ = project.windlass("rollback").exits(2);
+    release(&project, "2");
+    let _ = project.windlass("rollback").exits(0);
+    assert_eq!(order(&project), "a-1 b-1 -a-1 a-2 -a-2");
 }
 
 #[test]
@@ -331,4 +363,15 @@ fn what_was_taken_back_is_planned_and_done_again() {
     release(&project, "2");
     assert_eq!(order(&project), "a-1 b-1 a-2 b-2 -b-2 -a-2 a-2 b-2");
     assert_eq!(live(&project).as_deref(), Some("2"));
+}
+
+#[test]
+fn a_step_that_stays_needs_no_secret() {
+    let step = Step::marks("a").with("secrets = { TOKEN = { secret = \"PRODUCTION_TOKEN\" } }").reverted_by("exit 0");
+    let project = Project::with(&text("", &[step])).variable("PRODUCTION_TOKEN", "hunter2-hunter2").locked();
+    let _ = project.windlass("run").exits(0);
+    let project = project.variable("PRODUCTION_TOKEN", "");
+    let _ = project.windlass("rollback").exits(2);
+    let _ = project.windlass("rollback --keep a").exits(0);
+    assert_eq!(order(&project), "a");
 }

@@ -1,6 +1,7 @@
 //! `windlass status`: how things stand, and what to do next, in whole.
 
 use super::*;
+use serde_json::json;
 
 const WAITS: &str = "touch waiting; while test ! -e go; do sleep 0.01; done; echo a >> order";
 
@@ -157,4 +158,27 @@ fn while_a_run_is_taken_back_and_after_that_was_cut_off() {
               step `a`: taking it back was cut off
       next    `windlass resume [run]` goes on taking it back
     ");
+}
+
+#[test]
+fn what_is_live_is_not_known_where_a_later_journal_cannot_be_read() {
+    let project = project(&[versioned("a")]);
+    release(&project, "1");
+    let second = release(&project, "2");
+    let good = std::fs::read(journal_of(&project, &second)).expect("a journal");
+    let mut bad = good.clone();
+    bad[good.len() / 2] ^= 1;
+    std::fs::write(journal_of(&project, &second), &bad).expect("a journal");
+    let output = project.windlass("status --format json").exits(11);
+    let place = &output.result()[0];
+    assert_eq!((&place["live"], &place["newest"]["version"]), (&json!(null), &json!("1")));
+    let next = place["next"].as_str().unwrap_or_default();
+    assert!(next.contains(&format!("restore the journal of run {second}")), "{next}");
+    assert!(project.windlass("status").exits(11).stdout.contains("live    not known"));
+    // One that a later release came after says nothing about it.
+    std::fs::write(journal_of(&project, &second), &good).expect("a journal");
+    release(&project, "3");
+    std::fs::write(journal_of(&project, &second), &bad).expect("a journal");
+    let output = project.windlass("status --format json").exits(11);
+    assert_eq!(output.result()[0]["live"]["version"], "3");
 }

@@ -1,10 +1,11 @@
 //! What GitHub is told, over good networks and bad ones.
 
-use super::client::Patience;
 use super::stub::{Fault, Request, Stub, TOKEN};
 use super::{GitHub, State, cut, is_of_run, segment, site, stands};
 use crate::ci;
+use crate::config::DeploymentOwner;
 use crate::event::Subject;
+use crate::forge::client::Patience;
 use crate::forge::{Announcement, Created};
 use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
@@ -39,7 +40,7 @@ fn github(stub: &Stub) -> GitHub {
 }
 
 fn with_patience(stub: &Stub, patience: Patience) -> GitHub {
-    GitHub::with_patience(&facts(&stub.api), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap()
+    GitHub::new(&facts(&stub.api), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap()
 }
 
 fn announcement() -> Announcement {
@@ -58,6 +59,9 @@ fn announcement() -> Announcement {
         key: Some("7/1/deploy".into()),
         environment_url: Some("https://staging.shop.example".into()),
         log_url: Some("https://github.com/acme/shop/actions/runs/7".into()),
+        is_tag: false,
+        begun: None,
+        owner: DeploymentOwner::Own,
     }
 }
 
@@ -298,8 +302,8 @@ async fn nobody_there_is_said_in_the_systems_words() {
     let api = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let patience = Patience { total: Duration::from_millis(100), ..Patience::default() };
-    let github = GitHub::with_patience(&facts(&api), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap();
-    let created = Created { id: "1".into(), url: None };
+    let github = GitHub::new(&facts(&api), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap();
+    let created = Created { id: "1".into(), url: None, adopted: false };
     let problem = github.tell(&created, &announcement(), State::Success, "").await.unwrap_err();
     assert_eq!(problem.code, Code::ForgeUnreported);
     assert_eq!(problem.note.as_deref(), Some("the deployment succeeded; only its status is missing"));
@@ -376,7 +380,9 @@ fn it_needs_a_repository_an_address_and_a_token() {
     let good = facts("https://api.github.com");
     let of = |facts: &ci::Facts, value: Option<&str>| {
         let secrets = value.map(token);
-        let problem = GitHub::new(facts, secrets.as_ref().and_then(|secrets| secrets.get("GITHUB_TOKEN"))).unwrap_err();
+        let problem =
+            GitHub::new(facts, secrets.as_ref().and_then(|secrets| secrets.get("GITHUB_TOKEN")), Patience::default())
+                .unwrap_err();
         assert_eq!(problem.code, Code::Usage);
         problem.causes[0].clone()
     };
@@ -392,7 +398,7 @@ fn it_needs_a_repository_an_address_and_a_token() {
     assert_eq!(of(&good, Some("ghs_secret\n")), "the token in `GITHUB_TOKEN` has characters that no token has");
     assert_eq!(of(&facts("api.github.com"), Some(TOKEN)), "`api.github.com` is not the address of an API");
     assert_eq!(of(&facts("ftp://x/"), Some(TOKEN)), "`ftp://x` is not the address of an API");
-    let shown = format!("{:?}", GitHub::new(&good, token(TOKEN).get("GITHUB_TOKEN")).unwrap());
+    let shown = format!("{:?}", GitHub::new(&good, token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap());
     assert!(!shown.contains(TOKEN), "{shown}");
 }
 
@@ -403,7 +409,8 @@ fn people_go_where_programs_do_not() {
     assert_eq!(of("https://api.acme.ghe.com/").as_deref(), Some("https://acme.ghe.com/"));
     assert_eq!(of("https://git.acme.example/api/v3").as_deref(), Some("https://git.acme.example/"));
     assert_eq!(of("http://127.0.0.1:4010"), None);
-    let github = GitHub::new(&facts("https://api.github.com"), token(TOKEN).get("GITHUB_TOKEN")).unwrap();
+    let github =
+        GitHub::new(&facts("https://api.github.com"), token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap();
     assert_eq!(github.page("a#b c/d").as_deref(), Some("https://github.com/acme/shop/deployments/a%23b%20c%2Fd"));
 }
 
@@ -429,7 +436,8 @@ fn small_things() {
 #[test]
 fn its_futures_can_move_between_threads() {
     const fn moves<T: Send>(_: &T) {}
-    let github = GitHub::new(&facts("https://api.github.com"), token(TOKEN).get("GITHUB_TOKEN")).unwrap();
+    let github =
+        GitHub::new(&facts("https://api.github.com"), token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap();
     let announcement = announcement();
     moves(&github.create(&announcement));
 }

@@ -1,4 +1,4 @@
-//! What an answer of GitHub's means: done, not now, nobody knows, or no. Pure.
+//! What an answer of a forge's means: done, not now, nobody knows, or no. Pure.
 
 use crate::problem::{Code, Problem};
 use http::{HeaderMap, StatusCode};
@@ -9,6 +9,25 @@ const QUOTED: usize = 300;
 
 /// Without a word on when, GitHub asks to wait at least this long at its secondary limits ("Rate limits for the REST API").
 const SECONDARY: Duration = Duration::from_secs(60);
+
+/// Whose answer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// GitHub.
+    GitHub,
+    /// GitLab.
+    GitLab,
+}
+
+impl Peer {
+    /// Its name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::GitHub => "GitHub",
+            Self::GitLab => "GitLab",
+        }
+    }
+}
 
 /// A whole answer.
 #[derive(Debug, Clone)]
@@ -35,13 +54,15 @@ pub(super) enum Meaning {
 }
 
 /// Why something could not be done.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Failure {
+    /// Who was asked.
+    pub(super) peer: Peer,
     /// The last answer, if there was one.
     pub(super) answer: Option<Answer>,
     /// Why there was none, or none that could be used.
     pub(super) cause: Option<String>,
-    /// How long GitHub asks to wait, where that is too long.
+    /// How long it asks to wait, where that is too long.
     pub(super) wait: Option<Duration>,
     /// Whether it may have been done all the same.
     pub(super) in_doubt: bool,
@@ -88,22 +109,29 @@ impl Answer {
     }
 
     fn reset(&self, now: i64) -> Option<Duration> {
-        if self.header("x-ratelimit-remaining") != Some("0") {
+        // GitLab leaves out the `x-`.
+        let header = |name: &str| self.header(&format!("x-{name}")).or_else(|| self.header(name));
+        if header("ratelimit-remaining") != Some("0") {
             return None;
         }
-        let reset: i64 = self.header("x-ratelimit-reset")?.parse().ok()?;
+        let reset: i64 = header("ratelimit-reset")?.parse().ok()?;
         // One second more: the limit is over after that second, not at it.
         Some(Duration::from_secs(u64::try_from((reset - now).max(0)).ok()? + 1))
     }
 
-    /// GitHub's own words, in one line. Nothing of a page that some proxy made for people.
+    /// The forge's own words, in one line. Nothing of a page that some proxy made for people.
     fn message(&self) -> String {
         let Ok(body) = serde_json::from_str::<serde_json::Value>(&self.body) else {
             let first = self.body.trim().lines().next().unwrap_or_default();
             return if first.starts_with('<') { String::new() } else { quote(first) };
         };
         let mut words = vec![];
-        words.extend(body["message"].as_str().map(str::to_owned));
+        words.extend(body["message"].as_str().or_else(|| body["error"].as_str()).map(str::to_owned));
+        // GitLab's, of each attribute: `{"message": {"ref": ["is invalid"]}}`.
+        for (field, errors) in body["message"].as_object().into_iter().flatten() {
+            let errors = errors.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+            words.push(format!("`{field}`: {}", errors.collect::<Vec<_>>().join(", ")));
+        }
         for error in body["errors"].as_array().into_iter().flatten() {
             let text = |key: &str| error[key].as_str();
             words.extend(match (error.as_str(), text("message"), text("field"), text("code")) {
@@ -133,8 +161,14 @@ impl Answer {
 }
 
 impl Failure {
+    /// One of which nothing is known yet.
+    pub(super) fn new(peer: Peer, api: &str) -> Self {
+        Self { peer, answer: None, cause: None, wait: None, in_doubt: false, api: api.to_owned() }
+    }
+
     /// As a person is told of it. `action` goes on from "GitHub refused to".
     pub(super) fn problem(&self, code: Code, action: &str) -> Problem {
+        let name = self.peer.name();
         let what = match &self.answer {
             Some(answer) => {
                 let verb = match answer.status {
@@ -145,9 +179,9 @@ impl Failure {
                     _ => "refused",
                 };
                 let link = if answer.status == StatusCode::ACCEPTED { " " } else { " to " };
-                format!("GitHub {verb}{link}{action} ({})", answer.status)
+                format!("{name} {verb}{link}{action} ({})", answer.status)
             }
-            None => format!("GitHub did not answer when asked to {action}"),
+            None => format!("{name} did not answer when asked to {action}"),
         };
         let mut problem = Problem::new(code, what);
         let message = self.answer.as_ref().map(Answer::message).filter(|message| !message.is_empty());
@@ -156,7 +190,7 @@ impl Failure {
         }
         if let Some(wait) = self.wait {
             problem = problem
-                .because(format!("GitHub asks to wait {} s, which is longer than Windlass waits", wait.as_secs()));
+                .because(format!("{name} asks to wait {} s, which is longer than Windlass waits", wait.as_secs()));
         }
         problem.with_hint(self.hint())
     }
@@ -164,9 +198,41 @@ impl Failure {
     fn hint(&self) -> String {
         let again = || format!("run it again when `{}` answers", self.api);
         let Some(answer) = &self.answer else { return again() };
+        if self.wait.is_some() {
+            return format!("run it again when {}'s limit is over", self.peer.name());
+        }
+        match self.peer {
+            Peer::GitHub => Self::hint_of_github(answer).unwrap_or_else(again),
+            Peer::GitLab => Self::hint_of_gitlab(answer).unwrap_or_else(again),
+        }
+    }
+
+    fn hint_of_gitlab(answer: &Answer) -> Option<String> {
+        Some(match answer.status {
+            StatusCode::UNAUTHORIZED => {
+                "set `GITLAB_TOKEN` to a token that is still good, or take it out: the job has its own, `CI_JOB_TOKEN`"
+                    .into()
+            }
+            StatusCode::FORBIDDEN => {
+                "let whoever the token belongs to deploy to this environment: on GitLab, Settings, CI/CD, \
+                Protected environments"
+                    .into()
+            }
+            StatusCode::NOT_FOUND => {
+                "see that the token may read the project that `CI_PROJECT_ID` names, and that `CI_API_V4_URL` is right"
+                    .into()
+            }
+            status if status.is_redirection() => "set `CI_API_V4_URL` to the address that it answers at".into(),
+            status if status.is_client_error() => {
+                "push the commit, and see that the environment's name is one that GitLab takes".into()
+            }
+            _ => return None,
+        })
+    }
+
+    fn hint_of_github(answer: &Answer) -> Option<String> {
         let permission = answer.permissions().unwrap_or_else(|| "deployments: write".into());
-        match answer.status {
-            _ if self.wait.is_some() => "run it again when GitHub's limit is over".into(),
+        Some(match answer.status {
             StatusCode::UNAUTHORIZED => {
                 "give the step a token that is still good: `env: GITHUB_TOKEN: ${{ github.token }}`".into()
             }
@@ -180,8 +246,8 @@ impl Failure {
             status if status.is_client_error() => {
                 "push the commit, and see that environment and URLs are what GitHub takes".into()
             }
-            _ => again(),
-        }
+            _ => return None,
+        })
     }
 }
 
@@ -241,7 +307,7 @@ mod tests {
     fn a_denial_says_which_permission_would_do() {
         let hint = |headers: &[(&str, &str)]| {
             let answer = answer(403, headers, r#"{"message":"Resource not accessible by integration"}"#);
-            Failure { answer: Some(answer), ..Failure::default() }.hint()
+            Failure { answer: Some(answer), ..Failure::new(Peer::GitHub, "") }.hint()
         };
         let accepted = "x-accepted-github-permissions";
         assert_eq!(hint(&[]), "give the job `permissions: deployments: write`");

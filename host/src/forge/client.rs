@@ -1,23 +1,18 @@
-//! One request after the other, each with its limits, all of them with one deadline.
-//!
-//! octocrab builds and sends them. Its own retries are off: they send a POST again at once, whatever became of it.
+//! One request after the other, each with its limits, all of them with one deadline. The same for every forge: what differs is
+//! the [`Wire`].
 
-use super::answer::{Answer, Failure, Meaning};
-use crate::secret::{MASK, Secret};
-use http::{HeaderValue, StatusCode, Uri};
-use http_body_util::{BodyExt, Limited};
-use octocrab::Octocrab;
-use octocrab::service::middleware::retry::RetryConfig;
+use super::answer::{Answer, Failure, Meaning, Peer};
+use async_trait::async_trait;
+use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 /// The largest answer that is read, in bytes. A hundred deployments are some 300 KB.
-const LARGEST: usize = 8 << 20;
+pub(super) const LARGEST: usize = 8 << 20;
 
-/// How long and how often GitHub is asked.
+/// How long and how often a forge is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// For one request, in full. GitHub itself gives up on a request after 10 seconds.
@@ -50,56 +45,39 @@ pub(super) struct Unusable {
     pub(super) hint: &'static str,
 }
 
-/// The API of one GitHub, spoken to with one token.
-pub(super) struct Client {
-    /// As the CI says it.
-    api: String,
-    /// Scheme, host and port.
-    origin: Uri,
-    /// `/api/v3` on Enterprise Server. Kept from octocrab, which leaves it out before a path that begins the same way.
-    base: String,
-    token: Secret,
-    patience: Patience,
-    /// Made at the first request: it needs tokio, and reads the machine's certificates.
-    octocrab: OnceCell<Octocrab>,
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// GET, POST or PUT.
+    pub(super) method: &'a Method,
+    /// From the API's address on, with its query: `/projects/1/deployments?page=1`.
+    pub(super) route: &'a str,
+    /// JSON, unless something is read.
+    pub(super) body: Option<&'a Value>,
 }
 
-impl std::fmt::Debug for Client {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Client").field("api", &self.api).field("token", &self.token).finish_non_exhaustive()
-    }
+/// How one forge's requests are sent.
+#[async_trait]
+pub(super) trait Wire: std::fmt::Debug + Send + Sync {
+    /// One request and its whole answer, without our token in it; or why there is none.
+    async fn send(&self, request: Request<'_>) -> Result<Answer, String>;
+}
+
+/// The API of one forge, spoken to with one token.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Which one.
+    peer: Peer,
+    /// As the CI says it.
+    api: String,
+    wire: Box<dyn Wire>,
+    patience: Patience,
 }
 
 impl Client {
-    pub(super) fn new(api: &str, token: Secret, patience: Patience) -> Result<Self, Unusable> {
-        let no_address = || Unusable {
-            cause: format!("`{api}` is not the address of an API"),
-            hint: "set `GITHUB_API_URL` to an address such as `https://api.github.com`",
-        };
-        let uri: Uri = api.parse().map_err(|_| no_address())?;
-        let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(no_address());
-        };
-        // octocrab panics at a token that no header can carry.
-        if HeaderValue::from_str(token.expose()).is_err() {
-            return Err(Unusable {
-                cause: "the token in `GITHUB_TOKEN` has characters that no token has".into(),
-                hint: "set `GITHUB_TOKEN` to the token alone, without a line break",
-            });
-        }
-        let origin = Uri::builder()
-            .scheme(uri.scheme_str().unwrap_or("https"))
-            .authority(authority.as_str())
-            .path_and_query("/")
-            .build();
-        Ok(Self {
-            api: api.to_owned(),
-            origin: origin.map_err(|_| no_address())?,
-            base: uri.path().trim_end_matches('/').to_owned(),
-            token,
-            patience,
-            octocrab: OnceCell::new(),
-        })
+    /// A client. Nothing is sent.
+    pub(super) fn new(peer: Peer, api: &str, wire: impl Wire + 'static, patience: Patience) -> Self {
+        Self { peer, api: api.to_owned(), wire: Box::new(wire), patience }
     }
 
     /// The requests of one call, with the whole of its time.
@@ -113,35 +91,10 @@ impl Client {
         Effort { client: self, deadline: Instant::now() + time, pause: self.patience.pause, in_doubt: false }
     }
 
-    async fn octocrab(&self) -> Result<&Octocrab, String> {
-        let build = async || {
-            Octocrab::builder()
-                .base_uri(self.origin.clone())?
-                .add_retry_config(RetryConfig::None)
-                .set_connect_timeout(Some(self.patience.attempt))
-                .personal_token(self.token.expose())
-                .build()
-        };
-        self.octocrab.get_or_try_init(build).await.map_err(|error| root(&error))
-    }
-
     /// One request and its whole answer, or why there is none.
-    async fn attempt(&self, route: &str, body: Option<&Value>, until: Instant) -> Result<Answer, String> {
+    async fn attempt(&self, request: Request<'_>, until: Instant) -> Result<Answer, String> {
         let time = self.patience.attempt.min(until.saturating_duration_since(Instant::now()));
-        let exchange = async {
-            let octocrab = self.octocrab().await?;
-            let route = format!("{}{route}", self.base);
-            let response = match body {
-                Some(body) => octocrab._post(route, Some(body)).await,
-                None => octocrab._get(route).await,
-            };
-            let (parts, body) = response.map_err(|error| root(&error))?.into_parts();
-            let bytes = Limited::new(body, LARGEST).collect().await.map_err(|error| root(&*error))?.to_bytes();
-            // A mirror that sends back what it was sent must not get our token into an error.
-            let body = String::from_utf8_lossy(&bytes).replace(self.token.expose(), MASK);
-            Ok(Answer { status: parts.status, headers: parts.headers, body })
-        };
-        tokio::time::timeout(time, exchange)
+        tokio::time::timeout(time, self.wire.send(request))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {:.1} s", time.as_secs_f32())))
     }
@@ -161,7 +114,7 @@ impl Effort<'_> {
     /// Reads. It may be asked again as often as there is time.
     pub(super) async fn get<T: DeserializeOwned>(&mut self, route: &str) -> Result<T, Failure> {
         loop {
-            if let Some(read) = self.send(route, None).await? {
+            if let Some(read) = self.send(&Method::GET, route, None).await? {
                 return Ok(read);
             }
         }
@@ -174,16 +127,31 @@ impl Effort<'_> {
 
     /// Writes, and answers with what was made. `None` where nobody knows whether it was: look before sending it again.
     pub(super) async fn post<T: DeserializeOwned>(&mut self, route: &str, body: &Value) -> Result<Option<T>, Failure> {
-        self.send(route, Some(body)).await
+        self.send(&Method::POST, route, Some(body)).await
+    }
+
+    /// Changes what is there to what `body` says. To say the same twice does no harm, so it is sent until it is done.
+    pub(super) async fn put<T: DeserializeOwned>(&mut self, route: &str, body: &Value) -> Result<T, Failure> {
+        loop {
+            if let Some(changed) = self.send(&Method::PUT, route, Some(body)).await? {
+                return Ok(changed);
+            }
+        }
     }
 
     /// Sends until there is an answer to go by. `None` where there was none and a pause was made.
-    async fn send<T: DeserializeOwned>(&mut self, route: &str, body: Option<&Value>) -> Result<Option<T>, Failure> {
-        let good = if body.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    async fn send<T: DeserializeOwned>(
+        &mut self,
+        method: &Method,
+        route: &str,
+        body: Option<&Value>,
+    ) -> Result<Option<T>, Failure> {
+        let good = if method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
+        let request = Request { method, route, body };
         loop {
-            let mut failure = Failure { api: self.client.api.clone(), ..Failure::default() };
+            let mut failure = Failure::new(self.client.peer, &self.client.api);
             let now = jiff::Timestamp::now().as_second();
-            let meaning = match self.client.attempt(route, body, self.deadline).await {
+            let meaning = match self.client.attempt(request, self.deadline).await {
                 Err(cause) => {
                     failure.cause = Some(cause);
                     Meaning::Doubtful(None)
@@ -221,7 +189,7 @@ impl Effort<'_> {
         }
     }
 
-    /// Waits as long as GitHub asks, or a while of our own. Gives up where that is past the deadline.
+    /// Waits as long as the forge asks, or a while of our own. Gives up where that is past the deadline.
     async fn rest(&mut self, asked: Option<Duration>, mut failure: Failure) -> Result<(), Failure> {
         let own = jittered(self.pause);
         self.pause = (self.pause * 2).min(self.client.patience.longest);
@@ -241,8 +209,8 @@ fn jittered(pause: Duration) -> Duration {
     pause * (768 + share) / 1024
 }
 
-/// The words of the innermost cause: the outer ones are octocrab's layers.
-fn root(error: &dyn std::error::Error) -> String {
+/// The words of the innermost cause: the outer ones are layers of the library that sends.
+pub(super) fn root(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -1,0 +1,313 @@
+//! GitLab: deployments, through its REST API ("Deployments API", `doc/api/deployments.md`).
+//!
+//! A deployment there has no room for our run's id. What was sent and not answered is found by what else is known of it: it
+//! is later than the newest of before, for the same commit, running, and no CI job's. The lease sees to it that there is one.
+//!
+//! Where the job has `environment:`, GitLab makes the deployment itself and takes its state from how the job ends. Nobody else
+//! may change it: the API answers 403.
+
+mod wire;
+
+use super::answer::{Failure, Peer};
+use super::client::{Client, Effort, Patience};
+use super::{Announcement, Created, State};
+use crate::ci;
+use crate::config::DeploymentOwner;
+use crate::problem::{Code, Problem};
+use crate::secret::Secret;
+use serde::Deserialize;
+use serde_json::json;
+use url::form_urlencoded::Serializer;
+use wire::Http;
+
+/// The most that GitLab lists at once.
+const PAGE: usize = 100;
+
+/// The clocks of GitLab and of the machine that began a run may be this far apart, in seconds.
+const SKEW: i64 = 600;
+
+/// The token that the job has by itself, and the one that somebody gave it.
+#[derive(Debug, Clone)]
+pub(super) enum Token {
+    /// `CI_JOB_TOKEN`.
+    Job(Secret),
+    /// `GITLAB_TOKEN`: of a person, a project or a group.
+    Given(Secret),
+}
+
+/// A project on GitLab and the right to speak for the job.
+#[derive(Debug)]
+pub struct GitLab {
+    project: ci::GitLabProject,
+    /// Boxed: the other forges are small.
+    client: Box<Client>,
+}
+
+/// A deployment, as far as we read it.
+#[derive(Debug, Deserialize)]
+struct Deployment {
+    id: u64,
+    #[serde(default)]
+    sha: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    created_at: Option<jiff::Timestamp>,
+    #[serde(default)]
+    environment: Option<Environment>,
+    /// The CI job that made it; none where the API did.
+    #[serde(default)]
+    deployable: Option<Job>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Environment {
+    id: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Job {
+    id: u64,
+}
+
+/// Since when what we look for can be there.
+#[derive(Debug, Clone, Copy)]
+enum Since {
+    /// Later than this deployment.
+    Deployment(u64),
+    /// Later than this moment.
+    Moment(jiff::Timestamp),
+}
+
+impl Since {
+    /// Since a run began.
+    fn moment(begun: jiff::Timestamp) -> Self {
+        Self::Moment(begun.checked_sub(jiff::SignedDuration::from_secs(SKEW)).unwrap_or(begun))
+    }
+}
+
+impl GitLab {
+    /// The job's project. Nothing is sent.
+    pub(super) fn new(facts: &ci::Facts, token: Option<Token>, patience: Patience) -> Result<Self, Problem> {
+        let unusable = |cause: String, hint: &str| {
+            Problem::new(Code::Usage, "deployments cannot be shown on GitLab")
+                .because(cause)
+                .with_note("nothing was run")
+                .with_hint(hint)
+        };
+        let Some(project) = &facts.gitlab else {
+            return Err(unusable(
+                "`CI_API_V4_URL` or `CI_PROJECT_ID` is not set".into(),
+                "run it in a job of GitLab CI, or with `--forge local`",
+            ));
+        };
+        let Some(token) = token else {
+            return Err(unusable(
+                "there is no token: neither `CI_JOB_TOKEN` nor `GITLAB_TOKEN` is set".into(),
+                "GitLab gives every job `CI_JOB_TOKEN`; elsewhere set `GITLAB_TOKEN` to a token with the scope `api`",
+            ));
+        };
+        let wire = Http::new(&project.api, token)
+            .map_err(|unusable_part| unusable(unusable_part.cause, unusable_part.hint))?;
+        let client = Client::new(Peer::GitLab, &project.api, wire, patience);
+        Ok(Self { project: project.clone(), client: Box::new(client) })
+    }
+
+    /// Who makes the deployment to an environment: the job, where it has `environment:` of this name.
+    pub(super) fn owner(
+        &self,
+        configured: Option<DeploymentOwner>,
+        environment: &str,
+    ) -> Result<DeploymentOwner, Problem> {
+        let does = self.project.environment.as_deref() == Some(environment);
+        match configured {
+            None if does => Ok(DeploymentOwner::Adopt),
+            None => Ok(DeploymentOwner::Own),
+            Some(DeploymentOwner::Own) if does => Err(Problem::new(
+                Code::ConfigInvalid,
+                format!("both the job and Windlass would deploy to `{environment}`"),
+            )
+            .because(
+                "the job has `environment:`, so GitLab makes a deployment, and `deployment = \"own\"` makes another",
+            )
+            .with_note("nothing was run")
+            .with_hint("write `deployment = \"adopt\"`, or take `environment:` out of the job")),
+            Some(DeploymentOwner::Adopt) if !does => {
+                Err(Problem::new(Code::ConfigInvalid, format!("there is no deployment to `{environment}` to adopt"))
+                    .because(match &self.project.environment {
+                        Some(other) => format!("the job has `environment:`, but for `{other}`"),
+                        None => "the job has no `environment:`".to_owned(),
+                    })
+                    .with_note("nothing was run")
+                    .with_hint(format!(
+                        "give the job `environment: {{ name: {environment} }}`, or write `deployment = \"own\"`"
+                    )))
+            }
+            Some(owner) => Ok(owner),
+        }
+    }
+
+    /// Makes the deployment, running.
+    pub(super) async fn create(&self, announcement: &Announcement) -> Result<Created, Problem> {
+        let mut effort = self.client.effort();
+        let made = self.make(&mut effort, announcement).await.map_err(|failure| {
+            let note = if failure.in_doubt {
+                "nothing was run; the deployment may stand there all the same"
+            } else {
+                "nothing was run"
+            };
+            failure.problem(Code::ForgeRefused, &self.action(announcement)).with_note(note)
+        })?;
+        Ok(self.created(&made, false))
+    }
+
+    async fn make(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Deployment, Failure> {
+        let subject = &announcement.subject;
+        if let Some(begun) = announcement.begun
+            && let Some(found) = self.search(effort, announcement, Since::moment(begun)).await?
+        {
+            return Ok(found);
+        }
+        // What is the newest now tells ours from it, should the answer be lost.
+        let newest = self.list(effort, &subject.environment, 1, 1).await?.first().map_or(0, |newest| newest.id);
+        let body = json!({
+            "environment": subject.environment,
+            "sha": subject.commit,
+            "ref": reference(announcement),
+            "tag": announcement.is_tag,
+            "status": word(State::InProgress),
+        });
+        let route = self.route("/deployments");
+        loop {
+            if let Some(made) = effort.post::<Deployment>(&route, &body).await? {
+                return Ok(made);
+            }
+            let found = self.search(effort, announcement, Since::Deployment(newest)).await?;
+            effort.settle();
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The deployment that the job itself made.
+    pub(super) async fn adopt(&self, announcement: &Announcement) -> Result<Created, Problem> {
+        let environment = &announcement.subject.environment;
+        let mut effort = self.client.effort();
+        let listed = self.list(&mut effort, environment, 1, PAGE).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
+                .with_note("nothing was run")
+        })?;
+        let of_job = |deployment: &&Deployment| {
+            deployment.deployable.as_ref().is_some_and(|job| Some(job.id) == self.project.job)
+        };
+        listed.iter().find(of_job).map(|found| self.created(found, true)).ok_or_else(|| {
+            Problem::new(Code::ForgeRefused, format!("the job has made no deployment to `{environment}`"))
+                .because("none of the newest deployments there is of this job")
+                .with_note("nothing was run")
+                .with_hint(format!(
+                    "give the job `environment: {{ name: {environment} }}`, or write `deployment = \"own\"`"
+                ))
+        })
+    }
+
+    /// The deployment of a run that was cut off before it could write down that there is one.
+    pub(super) async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
+        let Some(begun) = announcement.begun else { return Ok(None) };
+        let found = self.search(&mut self.client.effort(), announcement, Since::moment(begun)).await;
+        let found = found.map_err(|failure| failure.problem(Code::ForgeUnreported, "list deployments"))?;
+        Ok(found.map(|found| self.created(&found, false)))
+    }
+
+    /// Sets the deployment's state.
+    pub(super) async fn tell(&self, created: &Created, state: State) -> Result<(), Problem> {
+        let route = self.route(&format!("/deployments/{}", super::segment(&created.id)));
+        let body = json!({ "status": word(state) });
+        match self.client.effort().put::<Deployment>(&route, &body).await {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure
+                .problem(Code::ForgeUnreported, &format!("set the state of deployment {}", created.id))
+                .with_note(state.untold())),
+        }
+    }
+
+    /// What we made and was not heard of, where there is one and no other like it.
+    async fn search(
+        &self,
+        effort: &mut Effort<'_>,
+        announcement: &Announcement,
+        since: Since,
+    ) -> Result<Option<Deployment>, Failure> {
+        let subject = &announcement.subject;
+        let is_since = |deployment: &Deployment| match since {
+            Since::Deployment(id) => deployment.id > id,
+            Since::Moment(moment) => deployment.created_at.is_some_and(|at| at >= moment),
+        };
+        let mut found: Vec<Deployment> = Vec::new();
+        for page in 1.. {
+            let listed = self.list(effort, &subject.environment, page, PAGE).await?;
+            let more = listed.len() == PAGE && listed.iter().all(is_since);
+            let is_ours = |deployment: &Deployment| {
+                is_since(deployment)
+                    && deployment.deployable.is_none()
+                    && deployment.sha == subject.commit
+                    && deployment.status == word(State::InProgress)
+            };
+            found.extend(listed.into_iter().filter(is_ours));
+            if !more {
+                break;
+            }
+        }
+        Ok(if found.len() == 1 { found.pop() } else { None })
+    }
+
+    /// Newest first.
+    async fn list(
+        &self,
+        effort: &mut Effort<'_>,
+        environment: &str,
+        page: usize,
+        size: usize,
+    ) -> Result<Vec<Deployment>, Failure> {
+        let query = Serializer::new(String::new())
+            .append_pair("environment", environment)
+            .append_pair("order_by", "id")
+            .append_pair("sort", "desc")
+            .append_pair("per_page", &size.to_string())
+            .append_pair("page", &page.to_string())
+            .finish();
+        effort.get(&self.route(&format!("/deployments?{query}"))).await
+    }
+
+    fn route(&self, rest: &str) -> String {
+        format!("/projects/{}{rest}", super::segment(&self.project.id))
+    }
+
+    fn created(&self, deployment: &Deployment, adopted: bool) -> Created {
+        let page = |environment: &Environment| {
+            Some(format!("{}/-/environments/{}", self.project.page.as_deref()?, environment.id))
+        };
+        let url = deployment.environment.as_ref().and_then(page);
+        Created { id: deployment.id.to_string(), url, adopted }
+    }
+
+    fn action(&self, announcement: &Announcement) -> String {
+        format!("create a deployment of project {} to `{}`", self.project.id, announcement.subject.environment)
+    }
+}
+
+/// GitLab wants a branch or a tag; where none is known, the commit is one that it takes.
+fn reference(announcement: &Announcement) -> &str {
+    announcement.subject.reference.as_deref().unwrap_or(&announcement.subject.commit)
+}
+
+/// One of the words that may be written: `running`, `success`, `failed`, `canceled`.
+const fn word(state: State) -> &'static str {
+    match state {
+        State::InProgress => "running",
+        State::Success => "success",
+        State::Failure | State::Error => "failed",
+        State::Cancelled => "canceled",
+    }
+}
