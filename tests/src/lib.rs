@@ -4,7 +4,10 @@
 //! to run, so that whole outputs can be compared.
 
 pub mod database;
+pub mod gitlab;
 pub mod probe;
+#[cfg(unix)]
+pub mod runs;
 pub mod server;
 pub mod slack;
 pub mod steps;

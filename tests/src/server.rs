@@ -107,16 +107,23 @@ impl Request {
 /// What a server answers.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    status: u16,
+    /// None where the connection is closed without an answer.
+    status: Option<u16>,
     headers: Vec<(String, String)>,
     body: String,
 }
 
 impl Answer {
+    /// The connection is closed without one.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { status: None, headers: vec![], body: String::new() }
+    }
+
     /// A status and a text.
     #[must_use]
     pub fn new(status: u16, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![], body: body.into() }
+        Self { status: Some(status), headers: vec![], body: body.into() }
     }
 
     /// JSON with the status 200.
@@ -133,8 +140,8 @@ impl Answer {
     }
 
     fn write(&self, mut stream: &TcpStream) {
-        let mut head =
-            format!("HTTP/1.1 {} x\r\ncontent-length: {}\r\nconnection: close\r\n", self.status, self.body.len());
+        let Some(status) = self.status else { return };
+        let mut head = format!("HTTP/1.1 {} x\r\ncontent-length: {}\r\nconnection: close\r\n", status, self.body.len());
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -39,48 +39,16 @@ mod signals;
 mod status;
 
 use e2e::Project;
+use e2e::runs::{cut_before, cut_off, end_child, events, events_named, journal_of, kill, newest, runs, signal, stuck};
 use e2e::steps::{Step, order, outcomes, project, text, text_with, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Sends a signal by its name.
-fn signal(name: &str, process: u32) {
-    let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("a shell");
-    assert!(status.success(), "the process is there");
-}
-
-/// A script that says its process's id and takes for ever the first time, and does something else later.
-fn stuck(file: &str, then: &str) -> String {
-    format!("if test ! -e {file}; then echo $$ > {file}.part && mv {file}.part {file} && exec sleep 600; fi; {then}")
-}
-
 /// A step that takes for ever the first time, leaves its line later, and can tell whether it is done.
 fn stuck_step(id: &str) -> Step {
     Step::marks(id).run(&stuck("child", &format!("echo {id} >> order"))).unless(&format!("grep -qx {id} order"))
-}
-
-/// Ends the child that wrote its id into this file.
-fn end_child(project: &Project, file: &str) {
-    let child = project.read(file).trim().to_owned();
-    signal("KILL", child.parse().expect("a process"));
-    until("the child's end", || !e2e::traces::runs(&child));
-}
-
-/// Kills a process as nobody can prevent, and waits for its end.
-fn kill(mut run: Child) {
-    run.kill().expect("it is there");
-    run.wait().expect("an end");
-}
-
-/// Starts Windlass, waits for a child that takes for ever, and kills both. Returns the newest run.
-fn cut_off(project: &Project, words: &str, file: &str) -> String {
-    let run = project.start(words);
-    until(file, || project.has(file));
-    kill(run);
-    end_child(project, file);
-    newest(project)
 }
 
 /// Starts Windlass and waits until it waits for another run's lease. What it says goes into the file `told`.
@@ -90,42 +58,6 @@ fn start_waiting(project: &Project, words: &str) -> Child {
     let child = command.stdout(Stdio::piped()).stderr(told).spawn().expect("the binary runs");
     until("its waiting", || project.read("told").contains("waiting for run"));
     child
-}
-
-/// The runs, oldest first.
-fn runs(project: &Project) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(project.path().join(".windlass/runs")) else { return vec![] };
-    let mut runs: Vec<String> =
-        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-    runs.sort();
-    runs
-}
-
-fn newest(project: &Project) -> String {
-    runs(project).pop().expect("a run")
-}
-
-fn journal_of(project: &Project, run: &str) -> PathBuf {
-    project.path().join(format!(".windlass/runs/{run}/journal.jsonl"))
-}
-
-/// The events of a run.
-fn events(project: &Project, run: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(journal_of(project, run)).expect("a journal");
-    text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["event"].clone()).collect()
-}
-
-/// The events of a run that have this name.
-fn events_named(project: &Project, run: &str, name: &str) -> Vec<Value> {
-    events(project, run).into_iter().filter(|event| event["event"] == name).collect()
-}
-
-/// Leaves of a run's journal what was written before the last event of this name, as if the process had ended there.
-fn cut_before(project: &Project, run: &str, event: &str) {
-    let text = std::fs::read_to_string(journal_of(project, run)).expect("a journal");
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let last = lines.iter().rposition(|line| line.contains(&format!("\"event\":\"{event}\""))).expect("such an event");
-    std::fs::write(journal_of(project, run), lines[..last].concat()).expect("a journal");
 }
 
 /// All journals, byte for byte.

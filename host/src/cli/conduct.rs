@@ -99,11 +99,7 @@ impl Conduct<'_> {
             }
         };
         if let Some(created) = &created {
-            recorder.record(&Event::DeploymentCreated {
-                id: created.id.clone(),
-                url: created.url.clone(),
-                adopted: created.adopted,
-            })?;
+            recorder.record(&deployment_created(created))?;
         }
         Ok(created)
     }
@@ -269,6 +265,11 @@ async fn told_to_stop(cancellation: &watch::Receiver<u32>) {
         // Nobody is left who could tell.
         std::future::pending::<()>().await;
     }
+}
+
+/// That the forge knows of the deployment.
+pub(super) fn deployment_created(created: &Created) -> Event {
+    Event::DeploymentCreated { id: created.id.clone(), url: created.url.clone(), adopted: created.adopted }
 }
 
 /// That a run holds the lease.

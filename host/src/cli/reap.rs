@@ -1,7 +1,7 @@
 //! `reap`, and closing what a dead run left open, which the next run does too.
 
 use super::arguments::{Common, Format};
-use super::conduct::{announcement, deployed, state_of, tell};
+use super::conduct::{announcement, deployed, deployment_created, state_of, tell};
 use super::project::Project;
 use super::{Failed, print, say};
 use crate::config;
@@ -215,6 +215,15 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
         Some(outcome) => (outcome, past.code()),
         None => come_to(&past),
     };
+    let announcement =
+        Announcement { begun: past.begun(), ..announcement(project, None, &past.subject, &past.run, &past.plan) };
+    // It may have been cut off before it could write down that the forge knows of it. Where the forge cannot be asked, the run
+    // stays open: once it is closed, nobody asks again.
+    let found = if was_open && past.deployment.is_none() && forge.name() == past.forge {
+        forge.find(&announcement).await?
+    } else {
+        None
+    };
     let mut ended = Vec::new();
     if was_open {
         ended = quiet(&past).await?;
@@ -224,19 +233,12 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
             changed: past.changed,
             duration_ms: 0,
         };
-        journal.append_all(&[Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }, finished])?;
+        let mut events = vec![Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }];
+        events.extend(found.as_ref().map(deployment_created));
+        events.push(finished);
+        journal.append_all(&events)?;
     }
-    let announcement =
-        Announcement { begun: past.begun(), ..announcement(project, None, &past.subject, &past.run, &past.plan) };
-    let created = match deployed(&past) {
-        // It may have been cut off before it could write down that the forge knows of it.
-        None if forge.name() == past.forge => forge.find(&announcement).await.unwrap_or_else(|problem| {
-            say(&report::problem(&problem, Style::of_stderr()));
-            None
-        }),
-        created => created,
-    };
-    let told = match created {
+    let told = match deployed(&past).or(found) {
         None => true,
         // It is told by whoever can: this one cannot.
         Some(_) if forge.name() != past.forge => false,

@@ -162,6 +162,9 @@ fn told_of(past: &PastRun, resumed: &Resumed) -> String {
         let plan = &resumed.prepared.plan;
         let steps = plan.steps.iter().filter(|step| left(&step.id) && !proven(&step.id)).cloned().collect();
         text.push_str(&report::plan_steps(&Plan { steps, ..plan.clone() }, style));
+        if past.force {
+            text.push_str("the run was begun with `--force`: steps that have nothing to do are run, too\n");
+        }
     }
     text
 }

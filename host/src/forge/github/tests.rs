@@ -441,3 +441,76 @@ fn its_futures_can_move_between_threads() {
     let announcement = announcement();
     moves(&github.create(&announcement));
 }
+
+/// As in a job of a run of a workflow.
+fn github_in_run(stub: &Stub) -> GitHub {
+    let mut facts = facts(&stub.api);
+    facts.github.as_mut().unwrap().run = Some("7".into());
+    GitHub::new(&facts, token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap()
+}
+
+/// A deployment that GitHub made because a job has `environment:`, with the state and log of its newest status.
+fn of_job(stub: &Stub, state: &str, run: u64) {
+    stub.add_deployment(
+        &json!({"ref": COMMIT, "task": "deploy", "environment": "staging", "payload": {}, "description": null}),
+    );
+    for state in ["waiting", state] {
+        stub.add_status(
+            &json!({"state": state, "log_url": format!("https://github.com/acme/shop/actions/runs/{run}/job/55")}),
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_jobs_own_deployment_is_found_by_where_its_log_is() {
+    let stub = Stub::start("").await;
+    of_job(&stub, "in_progress", 7);
+    let ours = stub.deployments()[0]["id"].to_string();
+    of_job(&stub, "in_progress", 77);
+    let created = github_in_run(&stub).adopt(&announcement()).await.unwrap();
+    assert_eq!((created.id, created.adopted), (ours, true));
+    assert_eq!(lines(&stub.end()), ["GET", "GET", "GET"]);
+}
+
+#[tokio::test]
+async fn where_the_job_made_none_there_is_nothing_to_adopt() {
+    let stub = Stub::start("").await;
+    of_job(&stub, "success", 7);
+    of_job(&stub, "in_progress", 8);
+    let problem = github_in_run(&stub).adopt(&announcement()).await.unwrap_err();
+    assert_eq!(problem.what, "the job has made no deployment to `staging`");
+    assert!(problem.hint.unwrap().contains("deployment = \"own\""));
+    stub.end();
+}
+
+#[tokio::test]
+async fn a_second_deployment_beside_the_jobs_own_is_refused() {
+    let stub = Stub::start("").await;
+    of_job(&stub, "in_progress", 7);
+    let problem = github_in_run(&stub).create(&announcement()).await.unwrap_err();
+    assert_eq!(problem.code, Code::ForgeRefused);
+    assert_eq!(problem.what, "both the job and Windlass would deploy to `staging`");
+    assert!(problem.hint.unwrap().contains("deployment: false"));
+    assert_eq!((lines(&stub.end()), stub.deployments().len()), (vec!["GET", "GET"], 1));
+}
+
+#[tokio::test]
+async fn what_another_job_made_and_ended_is_nobodys_business() {
+    let stub = Stub::start("").await;
+    of_job(&stub, "success", 7);
+    github_in_run(&stub).create(&announcement()).await.unwrap();
+    assert_eq!(lines(&stub.end()), ["GET", "GET", "POST", "POST"]);
+}
+
+#[tokio::test]
+async fn a_run_that_was_cut_off_finds_what_it_created() {
+    let stub = Stub::start("").await;
+    let github = github(&stub);
+    assert_eq!(github.find(&announcement()).await.unwrap(), None);
+    let created = github.create(&announcement()).await.unwrap();
+    assert_eq!(github.find(&announcement()).await.unwrap().as_ref(), Some(&created));
+    let again = Announcement { begun: Some(jiff::Timestamp::now()), ..announcement() };
+    assert_eq!(github.create(&again).await.unwrap(), created);
+    stub.end();
+    assert_eq!((stub.deployments().len(), stub.states()), (1, vec!["in_progress".to_owned(); 2]));
+}

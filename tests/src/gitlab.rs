@@ -1,0 +1,338 @@
+//! A GitLab on loopback, in a sub-path as many companies have it. It keeps deployments, takes nothing that its description does
+//! not (`tests/fixtures/gitlab-requests.json`, from GitLab's documentation and its official Python client), and refuses what
+//! the real one refuses: wrong tokens, and changes of a deployment that a CI job made.
+
+use crate::server::{Answer, Request, Server};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use url::form_urlencoded;
+
+/// The token of the job.
+pub const JOB_TOKEN: &str = "glcbt-64_0123456789abcdef";
+/// The token of a person.
+pub const TOKEN: &str = "glpat-0123456789abcdef0123";
+/// The project's number.
+pub const PROJECT: u64 = 42;
+/// The job's number.
+pub const JOB: u64 = 9001;
+/// What the API's address has behind the server's.
+const BASE: &str = "/sub/gitlab/api/v4";
+
+/// What goes wrong with one request.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// This is answered, and nothing done.
+    Instead(Answer),
+    /// It is done, and then this is answered.
+    After(Answer),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    deployments: Vec<Value>,
+    environments: Vec<String>,
+    history: BTreeMap<u64, Vec<String>>,
+    faults: VecDeque<(String, Fault)>,
+    mistakes: Vec<String>,
+    is_token_expired: bool,
+}
+
+/// The fake.
+#[derive(Debug)]
+pub struct GitLab {
+    server: Server,
+    state: Arc<Mutex<State>>,
+}
+
+impl Default for GitLab {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl GitLab {
+    /// One project without deployments.
+    #[must_use]
+    pub fn start() -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let (shared, operations) = (Arc::clone(&state), operations());
+        let server = Server::start(move |request| {
+            let mut state = shared.lock().expect("no panic");
+            let (answer, mistakes) = state.answer(request, &operations);
+            state.mistakes.extend(mistakes);
+            answer
+        });
+        Self { server, state }
+    }
+
+    /// The variables of a job here. `environment` is what it has as `environment:`.
+    #[must_use]
+    pub fn variables(&self, environment: Option<&str>) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            ("CI", "true".to_owned()),
+            ("GITLAB_CI", "true".to_owned()),
+            ("CI_API_V4_URL", self.server.url(BASE)),
+            ("CI_PROJECT_ID", PROJECT.to_string()),
+            ("CI_PROJECT_URL", "https://gitlab.example/acme/shop".to_owned()),
+            ("CI_COMMIT_SHA", crate::COMMIT.to_owned()),
+            ("CI_COMMIT_REF_NAME", "main".to_owned()),
+            ("CI_JOB_ID", JOB.to_string()),
+            ("CI_JOB_URL", format!("https://gitlab.example/acme/shop/-/jobs/{JOB}")),
+            ("CI_JOB_TOKEN", JOB_TOKEN.to_owned()),
+        ];
+        variables.extend(environment.map(|name| ("CI_ENVIRONMENT_NAME", name.to_owned())));
+        variables
+    }
+
+    /// The next request of this method and path's end fails so. In the order in which they are expected.
+    pub fn fail(&self, request: &str, fault: Fault) {
+        self.state().faults.push_back((request.to_owned(), fault));
+    }
+
+    /// From here on no token is good any more, or, said again, each is.
+    pub fn expire_tokens(&self) {
+        let mut state = self.state();
+        state.is_token_expired = !state.is_token_expired;
+    }
+
+    /// A deployment that is there already; of this job where it has one.
+    pub fn add(&self, environment: &str, status: &str, sha: &str, job: Option<u64>) -> u64 {
+        let body = json!({ "environment": environment, "sha": sha, "ref": "main", "tag": false, "status": status });
+        self.state().make(&body, job)
+    }
+
+    /// For each deployment its states, in order.
+    ///
+    /// # Panics
+    /// Where there was a request that the description does not allow, or a fault that was never met.
+    #[must_use]
+    pub fn states(&self) -> Vec<Vec<String>> {
+        let state = self.state();
+        assert_eq!(state.mistakes, Vec::<String>::new());
+        assert!(state.faults.is_empty(), "never met: {:?}", state.faults);
+        state.history.values().cloned().collect()
+    }
+
+    /// The deployments, oldest first.
+    #[must_use]
+    pub fn deployments(&self) -> Vec<Value> {
+        self.state().deployments.clone()
+    }
+
+    /// What it was asked: method, and path without the API's address.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        let line = |request: &Request| {
+            let path = request.path.split('?').next().unwrap_or_default();
+            format!("{} {}", request.method, path.strip_prefix(BASE).unwrap_or(path))
+        };
+        self.server.received().iter().map(line).collect()
+    }
+
+    /// The header that each request had its token in.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<&'static str> {
+        let header =
+            |request: &Request| if request.header("private-token").is_some() { "private-token" } else { "job-token" };
+        self.server.received().iter().map(header).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic")
+    }
+}
+
+impl State {
+    fn answer(&mut self, request: &Request, operations: &[Operation]) -> (Answer, Vec<String>) {
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let query: BTreeMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let line = format!("{} {path}", request.method);
+        let route = path.strip_prefix(BASE).unwrap_or_default();
+        let body = request.json().unwrap_or_default();
+        let Some(operation) = operations.iter().find(|it| it.method == request.method && it.fits(route)) else {
+            return (Answer::new(404, r#"{"error":"404 Not Found"}"#), vec![format!("{line}: it is not expected")]);
+        };
+        let mut mistakes = operation.mistakes(&query, &body, !request.body.is_empty());
+        let token = request.header("job-token").or_else(|| request.header("private-token"));
+        let right = request.header("job-token") == Some(JOB_TOKEN) || request.header("private-token") == Some(TOKEN);
+        if token.is_none() || !right {
+            mistakes.push("its token is not one that there is".into());
+        }
+        if request.header("user-agent").is_none_or(|agent| !agent.starts_with("windlass/")) {
+            mistakes.push("it does not say who asks".into());
+        }
+        if !mistakes.is_empty() {
+            let told = mistakes.iter().map(|mistake| format!("{line}: {mistake}")).collect();
+            return (Answer::new(400, json!({ "error": mistakes.join("; ") }).to_string()), told);
+        }
+        if self.is_token_expired {
+            return (Answer::new(401, r#"{"message":"401 Unauthorized"}"#), vec![]);
+        }
+        let due = self.faults.front().is_some_and(|(expected, _)| {
+            let (method, end) = expected.split_once(' ').unwrap_or_default();
+            method == request.method && path.ends_with(end)
+        });
+        let fault = if due { self.faults.pop_front().map(|(_, fault)| fault) } else { None };
+        if let Some(Fault::Instead(answer)) = fault {
+            return (answer, vec![]);
+        }
+        let answer = self.act(&request.method, route, &query, &body);
+        (if let Some(Fault::After(answer)) = fault { answer } else { answer }, vec![])
+    }
+
+    fn act(&mut self, method: &str, route: &str, query: &BTreeMap<String, String>, body: &Value) -> Answer {
+        let segments: Vec<&str> = route.trim_start_matches('/').split('/').collect();
+        if segments.get(1) != Some(&PROJECT.to_string().as_str()) {
+            return Answer::new(404, r#"{"message":"404 Project Not Found"}"#);
+        }
+        match (method, &segments[2..]) {
+            ("GET", ["deployments"]) => Answer::json(&self.list(query)),
+            ("POST", ["deployments"]) => {
+                let id = self.make(body, None);
+                made(201, &self.deployments[self.place(id)])
+            }
+            ("PUT", ["deployments", id]) => {
+                let Some(place) = id.parse().ok().filter(|id| self.history.contains_key(id)).map(|id| self.place(id))
+                else {
+                    return Answer::new(404, r#"{"message":"404 Not found"}"#);
+                };
+                let deployment = &mut self.deployments[place];
+                if !deployment["deployable"].is_null() {
+                    let message = "Deployments created using GitLab CI can not be updated using the API";
+                    return Answer::new(403, json!({ "message": format!("403 Forbidden - {message}") }).to_string());
+                }
+                let (id, status) = (deployment["id"].as_u64().unwrap_or_default(), body["status"].clone());
+                deployment["status"] = status.clone();
+                self.history.entry(id).or_default().push(status.as_str().unwrap_or_default().to_owned());
+                made(200, &self.deployments[place])
+            }
+            _ => Answer::new(404, r#"{"error":"404 Not Found"}"#),
+        }
+    }
+
+    fn list(&self, query: &BTreeMap<String, String>) -> Value {
+        let number = |name: &str, otherwise: usize| query.get(name).and_then(|it| it.parse().ok()).unwrap_or(otherwise);
+        let fits = |deployment: &&Value| {
+            query.get("environment").is_none_or(|name| deployment["environment"]["name"] == **name)
+                && query.get("status").is_none_or(|status| deployment["status"] == **status)
+        };
+        let (page, size) = (number("page", 1), number("per_page", 20));
+        let mut found: Vec<&Value> = self.deployments.iter().filter(fits).collect();
+        if query.get("sort").map(String::as_str) == Some("desc") {
+            found.reverse();
+        }
+        found.into_iter().skip((page - 1) * size).take(size).cloned().collect()
+    }
+
+    fn make(&mut self, body: &Value, job: Option<u64>) -> u64 {
+        let name = body["environment"].as_str().unwrap_or_default().to_owned();
+        let environment = self.environments.iter().position(|other| *other == name).unwrap_or_else(|| {
+            self.environments.push(name.clone());
+            self.environments.len() - 1
+        });
+        let id = 100 + self.deployments.len() as u64;
+        let now = jiff::Timestamp::now().to_string();
+        self.deployments.push(json!({
+            "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "sha": body["sha"], "status": body["status"],
+            "created_at": now, "updated_at": now, "user": { "id": 1, "username": "root", "name": "Administrator" },
+            "environment": { "id": environment + 1, "name": name, "external_url": null },
+            "deployable": job.map(|job| json!({ "id": job, "status": "running", "name": "deploy" })),
+        }));
+        self.history.insert(id, vec![body["status"].as_str().unwrap_or_default().to_owned()]);
+        id
+    }
+
+    fn place(&self, id: u64) -> usize {
+        self.deployments.iter().position(|deployment| deployment["id"] == id).expect("it is there")
+    }
+}
+
+fn made(status: u16, value: &Value) -> Answer {
+    Answer::new(status, value.to_string()).header("content-type", "application/json")
+}
+
+/// What the description says of one method of one path.
+struct Operation {
+    method: String,
+    path: String,
+    query: Vec<String>,
+    required: Vec<String>,
+    optional: Vec<String>,
+    /// The values that an attribute or a query parameter may have, where it may not have all.
+    values: BTreeMap<String, Vec<String>>,
+}
+
+fn operations() -> Vec<Operation> {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let operation =
+        |method: &str, path: &str, query: &[&str], required: &[&str], optional: &[&str], values: &[(&str, &[&str])]| {
+            Operation {
+                method: method.into(),
+                path: path.into(),
+                query: names(query),
+                required: names(required),
+                optional: names(optional),
+                values: values.iter().map(|(name, of)| ((*name).to_owned(), names(of))).collect(),
+            }
+        };
+    let written: &[&str] = &["running", "success", "failed", "canceled"];
+    vec![
+        operation(
+            "GET",
+            "/projects/{id}/deployments",
+            &["environment", "status", "order_by", "sort", "per_page", "page"],
+            &[],
+            &[],
+            &[
+                ("order_by", &["id", "iid", "created_at", "updated_at", "finished_at", "ref"]),
+                ("sort", &["asc", "desc"]),
+            ],
+        ),
+        operation(
+            "POST",
+            "/projects/{id}/deployments",
+            &[],
+            &["environment", "sha", "ref", "tag", "status"],
+            &[],
+            &[("status", written)],
+        ),
+        operation("PUT", "/projects/{id}/deployments/{deployment_id}", &[], &["status"], &[], &[("status", written)]),
+    ]
+}
+
+impl Operation {
+    fn fits(&self, route: &str) -> bool {
+        let (mut wanted, mut there) = (self.path.split('/'), route.split('/'));
+        wanted.by_ref().zip(there.by_ref()).all(|(wanted, there)| wanted.starts_with('{') || wanted == there)
+            && self.path.split('/').count() == route.split('/').count()
+    }
+
+    fn mistakes(&self, query: &BTreeMap<String, String>, body: &Value, has_body: bool) -> Vec<String> {
+        let mut mistakes = vec![];
+        let known = |name: &str| self.required.iter().chain(&self.optional).any(|known| known == name);
+        let allowed = |name: &str, value: &str| {
+            self.values.get(name).is_none_or(|values| values.iter().any(|allowed| allowed == value))
+        };
+        for (name, value) in query {
+            if !self.query.contains(name) || !allowed(name, value) {
+                mistakes.push(format!("no query parameter is `{name}={value}`"));
+            }
+        }
+        if has_body && body.as_object().is_none() {
+            mistakes.push("its body is no JSON object".into());
+        }
+        for (name, value) in body.as_object().into_iter().flatten() {
+            if !known(name) || value.as_str().is_some_and(|value| !allowed(name, value)) {
+                mistakes.push(format!("no attribute is `{name}: {value}`"));
+            }
+        }
+        mistakes.extend(
+            self.required
+                .iter()
+                .filter(|name| body[name.as_str()].is_null())
+                .map(|name| format!("`{name}` is missing")),
+        );
+        mistakes
+    }
+}

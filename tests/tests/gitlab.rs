@@ -1,0 +1,260 @@
+//! What GitLab shows of a run: the real binary in a job of a GitLab on loopback that refuses what the real one refuses.
+
+#![cfg(unix)]
+
+use e2e::gitlab::{Fault, GitLab, JOB, TOKEN};
+use e2e::runs::{cut_before, cut_off, events_named, kill, newest, signal, stuck};
+use e2e::server::Answer;
+use e2e::steps::{Step, order, text, text_with, until};
+use e2e::{Output, Project};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// A project in a job here, without `environment:`.
+fn project_in(gitlab: &GitLab, steps: &[Step]) -> Project {
+    with(gitlab, &text("", steps), None)
+}
+
+fn with(gitlab: &GitLab, text: &str, environment: Option<&str>) -> Project {
+    let variables = gitlab.variables(environment);
+    variables.iter().fold(Project::with(text), |project, (name, value)| project.variable(name, value)).locked()
+}
+
+/// Deploys to staging.
+fn deploy(project: &Project) -> Output {
+    project.windlass("run -e staging --format json")
+}
+
+fn waits(id: &str) -> Step {
+    Step::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
+}
+
+#[test]
+fn a_deployment_is_made_and_succeeds() {
+    let gitlab = GitLab::start();
+    let project = project_in(&gitlab, &[Step::marks("a")]);
+    let result = deploy(&project).exits(0).result();
+    assert_eq!(gitlab.states(), [["running", "success"]]);
+    assert_eq!(
+        gitlab.requests(),
+        ["GET /projects/42/deployments", "POST /projects/42/deployments", "PUT /projects/42/deployments/100"]
+    );
+    assert_eq!(
+        result["deployment"],
+        json!({ "forge": "gitlab", "id": "100", "url": "https://gitlab.example/acme/shop/-/environments/1" })
+    );
+    let made = &gitlab.deployments()[0];
+    assert_eq!(
+        (&made["sha"], &made["ref"], &made["environment"]["name"]),
+        (&json!(e2e::COMMIT), &json!("main"), &json!("staging"))
+    );
+}
+
+#[test]
+fn what_failed_is_shown_as_failed() {
+    let gitlab = GitLab::start();
+    let project = project_in(&gitlab, &[Step::marks("a"), Step::fails("b")]);
+    let _ = deploy(&project).exits(10);
+    assert_eq!(gitlab.states(), [["running", "failed"]]);
+}
+
+#[test]
+fn the_jobs_own_deployment_is_adopted_and_left_to_it() {
+    for configured in ["", "deployment = \"adopt\"\n"] {
+        let gitlab = GitLab::start();
+        let _ = gitlab.add("staging", "running", e2e::COMMIT, Some(JOB - 1));
+        let ours = gitlab.add("staging", "running", e2e::COMMIT, Some(JOB));
+        let text = text_with("", &format!("[environments.staging]\n{configured}"), &[Step::marks("a")]);
+        let project = with(&gitlab, &text, Some("staging"));
+        let result = deploy(&project).exits(0).result();
+        assert_eq!(result["deployment"]["id"], json!(ours.to_string()));
+        assert_eq!(gitlab.states(), [["running"], ["running"]], "the job's end is what GitLab shows");
+        assert_eq!(gitlab.requests(), ["GET /projects/42/deployments"]);
+        let created = &events_named(&project, &newest(&project), "deployment-created")[0];
+        assert_eq!(created["adopted"], json!(true));
+        // Cut off, it is nobody's to close: GitLab shows the job as failed.
+        let _ = project.windlass("reap").exits(0);
+    }
+}
+
+#[test]
+fn two_deployments_beside_each_other_are_refused_and_so_is_none() {
+    for (configured, environment, what) in [
+        ("own", Some("staging"), "both the job and Windlass would deploy to `staging`"),
+        ("adopt", None, "there is no deployment to `staging` to adopt"),
+        ("adopt", Some("review"), "there is no deployment to `staging` to adopt"),
+    ] {
+        let gitlab = GitLab::start();
+        let environments = format!("[environments.staging]\ndeployment = \"{configured}\"\n");
+        let project = with(&gitlab, &text_with("", &environments, &[Step::marks("a")]), environment);
+        let output = deploy(&project).exits(2);
+        assert!(output.stderr.contains(what) && output.stderr.contains("deploy.toml:"), "{}", output.stderr);
+        assert_eq!((gitlab.requests().len(), order(&project).as_str()), (0, ""));
+    }
+}
+
+#[test]
+fn what_was_not_answered_is_looked_for_before_it_is_sent_again() {
+    let lost = || [Answer::new(502, "<html>Bad Gateway</html>"), Answer::none(), Answer::new(201, "{\"id\":")];
+    for (fault, posts) in lost()
+        .map(|answer| (Fault::After(answer), 1))
+        .into_iter()
+        .chain(lost().map(|answer| (Fault::Instead(answer), 2)))
+    {
+        let gitlab = GitLab::start();
+        // Another one like it, of before.
+        let _ = gitlab.add("staging", "running", e2e::COMMIT, None);
+        gitlab.fail("POST /deployments", fault.clone());
+        let project = project_in(&gitlab, &[Step::marks("a")]);
+        let _ = deploy(&project).exits(0);
+        assert_eq!(gitlab.states(), [vec!["running"], vec!["running", "success"]], "{fault:?}");
+        let sent = gitlab.requests().iter().filter(|line| line.starts_with("POST")).count();
+        assert_eq!(sent, posts, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_state_is_set_again_until_it_is_set() {
+    let gitlab = GitLab::start();
+    gitlab.fail("PUT /deployments/100", Fault::After(Answer::new(502, "")));
+    gitlab.fail("PUT /deployments/100", Fault::Instead(Answer::new(429, "Retry later").header("retry-after", "1")));
+    let project = project_in(&gitlab, &[Step::marks("a")]);
+    let _ = deploy(&project).exits(0);
+    assert_eq!(gitlab.states(), [["running", "success", "success"]]);
+}
+
+#[test]
+fn a_token_that_expires_leaves_the_deployment_what_it_is() {
+    let gitlab = GitLab::start();
+    let project = project_in(&gitlab, &[waits("a")]);
+    let run = project.start("run -e staging --format json");
+    until("the step", || project.has("waiting"));
+    gitlab.expire_tokens();
+    project.write("go", "");
+    let output = project.finish(run).exits(14);
+    assert_eq!(
+        (&output.result()["outcome"], &output.result()["reason"]),
+        (&json!("succeeded"), &json!("forge-unreported"))
+    );
+    assert!(output.stderr.contains("401 Unauthorized") && output.stderr.contains("CI_JOB_TOKEN"), "{}", output.stderr);
+    gitlab.expire_tokens();
+    let _ = project.windlass("reap").exits(0);
+    assert_eq!(gitlab.states(), [["running", "success"]]);
+    let told = gitlab.requests().len();
+    let _ = project.windlass("reap").exits(0);
+    assert_eq!(gitlab.requests().len(), told, "it knows");
+}
+
+#[test]
+fn where_it_is_refused_nothing_is_run() {
+    let gitlab = GitLab::start();
+    gitlab.fail("POST /deployments", Fault::Instead(Answer::new(403, "{\"message\":\"403 Forbidden\"}")));
+    let project = project_in(&gitlab, &[Step::marks("a")]);
+    let output = deploy(&project).exits(21);
+    assert!(
+        output.stderr.contains("GitLab refused to create a deployment of project 42 to `staging`"),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stderr.contains("Protected environments"), "{}", output.stderr);
+    assert_eq!((gitlab.states().len(), order(&project).as_str()), (0, ""));
+}
+
+#[test]
+fn a_cancellation_is_shown_within_two_seconds() {
+    // A child that does not listen, and then something to take back that takes its time.
+    let slow = Step::marks("a").reverted_by("sleep 3; echo -a >> order");
+    let deaf = Step::marks("b").run("trap '' TERM; touch waiting; while true; do sleep 0.05; done");
+    let gitlab = GitLab::start();
+    let project = with(&gitlab, &text("on_cancel = \"rollback\"", &[slow, deaf]), None);
+    let run = project.start("run -e staging --format json");
+    until("the step", || project.has("waiting"));
+    let begun = Instant::now();
+    signal("TERM", run.id());
+    until("that it is shown", || gitlab.deployments()[0]["status"] == "canceled");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let _ = project.finish(run).exits(12);
+    assert_eq!(gitlab.states(), [["running", "canceled", "canceled"]]);
+}
+
+#[test]
+fn a_deployment_that_was_made_just_before_a_kill_is_found_again() {
+    for close in [false, true] {
+        let gitlab = GitLab::start();
+        let project =
+            project_in(&gitlab, &[Step::marks("a").run(&stuck("child", "echo a >> order")).unless("grep -qx a order")]);
+        let run = cut_off(&project, "run -e staging", "child");
+        // As if the process had ended between the answer and the journal.
+        cut_before(&project, &run, "deployment-created");
+        if close {
+            let _ = project.windlass("reap").exits(0);
+            assert_eq!(gitlab.states(), [["running", "failed"]]);
+        }
+        let _ = project.windlass(&format!("resume {run}")).exits(0);
+        let states: &[&str] = if close { &["running", "failed", "success"] } else { &["running", "success"] };
+        assert_eq!(gitlab.states(), [states]);
+    }
+}
+
+#[test]
+fn a_run_whose_deployment_cannot_be_looked_for_stays_open() {
+    let gitlab = GitLab::start();
+    let project = project_in(&gitlab, &[Step::marks("a").run(&stuck("child", "exit 0"))]);
+    let run = cut_off(&project, "run -e staging", "child");
+    cut_before(&project, &run, "deployment-created");
+    gitlab.expire_tokens();
+    let output = project.windlass("reap");
+    assert_eq!(output.code, Some(14), "{}", output.stderr);
+    assert!(events_named(&project, &run, "run-finished").is_empty());
+    gitlab.expire_tokens();
+    let _ = project.windlass("reap").exits(0);
+    assert_eq!(gitlab.states(), [["running", "failed"]]);
+}
+
+#[test]
+fn a_token_of_a_person_comes_before_the_jobs_and_neither_reaches_a_child() {
+    let gitlab = GitLab::start();
+    let step = Step::of("a", "env > seen");
+    let project = project_in(&gitlab, &[step]).variable("GITLAB_TOKEN", TOKEN);
+    let _ = deploy(&project).exits(0);
+    let seen = project.read("seen");
+    assert!(!seen.contains("CI_JOB_TOKEN") && !seen.contains(TOKEN), "{seen}");
+    assert_eq!(gitlab.tokens(), ["private-token"; 3]);
+}
+
+#[test]
+fn a_name_with_a_slash_and_a_blank_is_one_environment() {
+    let gitlab = GitLab::start();
+    let name = "review/a b.c-d_e";
+    let project = with(&gitlab, &text_with("", &format!("[environments.\"{name}\"]\n"), &[Step::marks("a")]), None);
+    let mut command = project.command(["run", "-e", name, "--commit", e2e::COMMIT]);
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(gitlab.deployments()[0]["environment"]["name"], Value::from(name));
+    assert_eq!(gitlab.states(), [["running", "success"]]);
+}
+
+#[test]
+fn what_the_job_does_not_say_is_asked_for() {
+    let gitlab = GitLab::start();
+    for (missing, words) in [("CI_PROJECT_ID", "`CI_PROJECT_ID` is not set"), ("CI_JOB_TOKEN", "there is no token")] {
+        let project = project_in(&gitlab, &[Step::marks("a")]).variable(missing, "");
+        let output = deploy(&project).exits(2);
+        assert!(output.stderr.contains(words), "{}", output.stderr);
+        let _ = project.windlass("run -e staging --forge local").exits(0);
+    }
+    let project = project_in(&gitlab, &[Step::marks("a")]).variable("CI_API_V4_URL", "gitlab.example");
+    assert!(deploy(&project).exits(2).stderr.contains("is not the address of an API"));
+}
+
+#[test]
+fn a_run_that_is_killed_is_closed_by_whoever_comes_next() {
+    let gitlab = GitLab::start();
+    let project = project_in(&gitlab, &[waits("a")]);
+    let run = project.start("run -e staging");
+    until("the step", || project.has("waiting"));
+    kill(run);
+    project.write("go", "");
+    let _ = deploy(&project).exits(0);
+    assert_eq!(gitlab.states(), [["running", "failed"], ["running", "success"]]);
+}
