@@ -32,7 +32,6 @@ pub fn kill(mut run: Child) {
 }
 
 /// Starts Windlass, waits for a child that takes for ever, and kills both. Returns the newest run.
-#[must_use]
 pub fn cut_off(project: &Project, words: &str, file: &str) -> String {
     let run = project.start(words);
     until(file, || project.has(file));

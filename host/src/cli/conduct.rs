@@ -3,7 +3,7 @@
 use super::arguments::{Common, Format};
 use super::project::Project;
 use super::reap;
-use super::status::advice;
+use super::status;
 use super::{Failed, print, say};
 use crate::config::{self, DeploymentOwner, Environment, OnCancel};
 use crate::event::{Event, Listener, RunOutcome, StepOutcome, Subject};
@@ -249,9 +249,9 @@ impl Conduct<'_> {
         say(&report::verdict(&self.subject, result, exit, url, self.started.elapsed(), style));
         // Somebody may read this on a machine that is gone soon after.
         if !matches!(exit, Exit::Succeeded | Exit::RolledBack | Exit::Unreported)
-            && let Ok(past) = history::find(&self.project.journals, run)
+            && let Ok(next) = status::next(self.project, &self.subject.place())
         {
-            say(&format!("next: {}\n", advice(&self.subject.place(), Some(&past), true, false)));
+            say(&format!("next: {next}\n"));
         }
         if self.common.format == Format::Json {
             print_result(&report);

@@ -74,6 +74,8 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
         ));
     }
     match common.format {
+        // What could not be looked at may be open.
+        Format::Human if closed.is_empty() && freed.is_empty() && !problems.is_empty() => {}
         Format::Human => print(&report::reaped(
             closed.iter().filter(|one| one.was_open).map(|one| (&one.past, one.ended.as_slice())),
             &freed,
@@ -178,9 +180,14 @@ pub(super) async fn close_all(
             continue;
         }
         let deadline = Instant::now() + PATIENCE;
+        let mut said = false;
         loop {
             match close(project, forge, &past.run, Some(by)).await {
                 Err(problem) if is_alive(&problem) && Instant::now() < deadline => {
+                    if !std::mem::replace(&mut said, true) {
+                        let seconds = PATIENCE.as_secs();
+                        say(&format!("waiting up to {seconds} s for run {}, which is still at work\n", past.run));
+                    }
                     // Somebody may be closing it at this moment, and ends what is at work for it.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }

@@ -3,7 +3,7 @@
 use super::arguments::{Common, Resume as Arguments};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, owner, with_result};
 use super::reap::{ended, quiet};
-use super::session::{Asking, Known, Session, console};
+use super::session::{Asking, Known, Session, console, say_what_changed};
 use super::signals::signals;
 use super::{Failed, say};
 use crate::event::{Event, Subject, Verdict};
@@ -50,6 +50,9 @@ async fn go_on(
         .into());
     }
     gate::approval(&project.config, environment)?;
+    if arguments.subject.commit.is_none() && project.facts.commit.is_none() {
+        say_what_changed(&project.directory, &past.subject.commit);
+    }
     let now = project.subject(&arguments.subject, environment, past.subject.component.as_deref())?;
     // What is checked out is compared; what the release is called was decided when the run began.
     let subject = Subject { version: past.subject.version.clone(), ..now };
@@ -102,20 +105,24 @@ async fn resume_under_lease(
     let project = conduct.project;
     let settled = settled(arguments)?;
     // As it is now: somebody may have gone on with it while the lease was waited for.
-    let (journal, past) = history::reopen(&project.journals, run)?;
+    let (mut journal, past) = history::reopen(&project.journals, run)?;
     let past = past.ok_or_else(|| history::missing(run))?;
     history::may_go_on(&project.journals, &past)?;
-    let leftovers = quiet(&past).await?;
-    if !leftovers.is_empty() {
-        say(&format!("the run was cut off{}\n", ended(&leftovers)));
-    }
     let live = history::live(&project.journals, &past.subject.place())?.map(Arc::new);
     let facts = asking.facts(asking.holes_of(&past), live, Some(Arc::new(past.clone())));
     let config = &project.config;
     let Known { resolved, locked, services, .. } = known;
     let listener = &conduct.listener;
-    let found = prepare::resume(config, resolved, locked, facts, services, listener, &settled);
-    let resumed = conduct.unless_told(found).await??;
+    let compared = prepare::resume(config, resolved, locked, facts, services, &settled);
+    let mut resumed = conduct.unless_told(compared).await??;
+    // Whatever comes of it, that something was ended is written down.
+    let leftovers = quiet(&past).await?;
+    if !leftovers.is_empty() {
+        let text = format!("the run was cut off{}", ended(&leftovers));
+        say(&format!("{text}\n"));
+        journal.append(&Event::NoteAdded { text })?;
+    }
+    conduct.unless_told(resumed.look(&settled, listener)).await??;
     resumed.prepared.has_secrets()?;
     say(&told_of(&past, &resumed));
     let recorder = conduct.recorder(journal, lease, resumed.prepared.services.redactor.clone());
@@ -126,9 +133,6 @@ async fn resume_under_lease(
         process: std::process::id(),
     };
     let mut events = vec![resumed, lease_taken(lease)];
-    if !leftovers.is_empty() {
-        events.push(Event::NoteAdded { text: format!("the run was cut off{}", ended(&leftovers)) });
-    }
     events.extend(probed.into_iter().map(|probed| Event::StepProbed {
         step: probed.step,
         attempt: probed.attempt,

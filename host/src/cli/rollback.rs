@@ -52,7 +52,14 @@ async fn take_back(
     let mut asking = Asking::again(session, newest.subject.clone())?;
     let known = asking.know().await?;
     let prepared = prepare_all(project, &mut asking, &known, &back, &arguments.keep).await?;
-    say(&report::taking_back(&back.runs, back.to.as_ref(), &arguments.keep, Style::of_stderr()));
+    let held = |run: &str| project.journals.is_held(run);
+    let shown = |style| report::taking_back(&back.runs, back.to.as_ref(), &arguments.keep, held, style);
+    // What was asked for is data, and what a rollback says before it begins is talk.
+    if arguments.dry_run && common.format == Format::Human {
+        print(&shown(Style::of_stdout()));
+    } else {
+        say(&shown(Style::of_stderr()));
+    }
     for prepared in &prepared {
         prepared.has_secrets_to_take_back(&arguments.keep)?;
     }

@@ -91,7 +91,7 @@ pub(super) struct Asking<'a> {
 }
 
 /// Outside CI the working tree is deployed, under the name of the commit that it began as.
-fn say_what_changed(project: &Path, commit: &str) {
+pub(super) fn say_what_changed(project: &Path, commit: &str) {
     let changed = ci::changed_files(project);
     let Some(first) = changed.first() else { return };
     let more = if changed.len() > 1 { format!(" and {} more", changed.len() - 1) } else { String::new() };

@@ -41,6 +41,9 @@ fn as_json(run: &PastRun) -> serde_json::Value {
 /// `windlass history`
 pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed> {
     let project = Project::load(common)?;
+    if let Some(name) = &common.environment {
+        project.config.environment(Some(name))?;
+    }
     let mut runs = Vec::new();
     // One that cannot be read hides no other.
     let mut problems = Vec::new();
@@ -128,10 +131,6 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
             if here.is_empty() && (component.is_some() || components.len() > 1) {
                 continue;
             }
-            let live = here.iter().find(|run| run.outcome == Some(RunOutcome::Succeeded));
-            // What cannot be read may be the release that is live, unless a later one is.
-            let unread = damaged.iter().rev().find(|run| live.is_none_or(|live| live.run < **run));
-            let live = live.filter(|_| unread.is_none());
             let holder = match lease::standing(&*project.leases, &place).await {
                 Ok(lease::Standing::Held { holder, alive, .. }) if alive != Some(false) => Some(holder),
                 Ok(_) => None,
@@ -140,35 +139,12 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
                     None
                 }
             };
-            let newest = here.first().copied();
-            // What came after the release that is live, and is not settled, is what somebody has to know of.
-            let since = || here.iter().copied().take_while(|run| run.outcome != Some(RunOutcome::Succeeded));
-            let open = since().find(|run| is_open(run));
-            let short = match history::falls_short(&project.journals, &place) {
-                Ok(short) => short.is_some(),
-                // What is wrong with it is said already.
-                Err(_) => false,
-            };
-            let open = open.or(newest.filter(|_| short));
-            let shown = open.or(newest);
-            // One whose lease was taken away is under way until it has noticed.
-            let lives = shown.is_some_and(|run| run.outcome.is_none() && project.journals.is_held(&run.run));
-            let is_newest = shown.map(|run| &run.run) == newest.map(|run| &run.run);
-            let next = match &unread {
-                Some(run) => format!(
-                    "restore the journal of run {run}, which came later: until then it is not known what is live"
-                ),
-                None if short && open == newest && holder.is_none() => {
-                    format!(
-                        "not all was taken back that was to be: `windlass rollback {}` goes on with that",
-                        place.options()
-                    )
-                }
-                None => advice(&place, shown, is_newest, holder.is_some() || lives),
-            };
+            let Look { live, newest, open, shown, beside, unread, lives, next } =
+                look(&project, &place, &here, &damaged, holder.as_ref());
             places.push(json!({
                 "environment": name, "component": component, "url": environment.url,
-                "live": live.map(|run| as_json(run)), "newest": newest.map(as_json), "open": open.map(as_json),
+                "live": live.map(as_json), "newest": newest.map(as_json), "open": open.map(as_json),
+                "beside": beside.iter().copied().map(as_json).collect::<Vec<_>>(),
                 "running": holder.is_some() || lives, "holder": holder, "next": next,
             }));
             let _ = writeln!(text, "{}", place.title());
@@ -181,13 +157,16 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
                     run.last,
                     environment.url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default()
                 ),
-                None if unread.is_some() => writeln!(text, "  live    not known: a later journal cannot be read"),
+                None if unread => writeln!(text, "  live    not known: a later journal cannot be read"),
                 None => writeln!(text, "  live    nothing that is known of"),
             };
             if let Some(run) = shown
                 && (run.outcome != Some(RunOutcome::Succeeded) || holder.is_some())
             {
                 write_run(&mut text, run, lives || holder.as_ref().is_some_and(|holder| holder.run == run.run));
+            }
+            for run in beside {
+                write_run(&mut text, run, run.outcome.is_none());
             }
             if let Some(holder) = &holder {
                 let _ = writeln!(
@@ -204,6 +183,91 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
         Format::Json => print(&format!("{}\n", serde_json::Value::from(places))),
     }
     told(problems)
+}
+
+/// How things stand in one place.
+struct Look<'a> {
+    /// The run whose release is live.
+    live: Option<&'a PastRun>,
+    newest: Option<&'a PastRun>,
+    /// The run that is not settled.
+    open: Option<&'a PastRun>,
+    /// The run that somebody has to know of.
+    shown: Option<&'a PastRun>,
+    /// Runs that lost their lease and were, or are, at work beside the release that is live.
+    beside: Vec<&'a PastRun>,
+    /// Whether there is a journal that cannot be read and may say what is live.
+    unread: bool,
+    /// Whether the run that is shown is under way.
+    lives: bool,
+    /// What to do next.
+    next: String,
+}
+
+/// Look at the runs of a place, newest first; `damaged` are the names of those of any place whose journals cannot be read,
+/// oldest first.
+fn look<'a>(
+    project: &Project,
+    place: &Place,
+    here: &[&'a PastRun],
+    damaged: &[String],
+    holder: Option<&lease::Holder>,
+) -> Look<'a> {
+    let live = here.iter().copied().find(|run| run.outcome == Some(RunOutcome::Succeeded));
+    // What cannot be read may be the release that is live, unless a later one is.
+    let unread = damaged.iter().rev().find(|run| live.is_none_or(|live| live.run < **run));
+    let newest = here.first().copied();
+    let is_at_work = |run: &PastRun| run.outcome.is_none() && project.journals.is_held(&run.run);
+    let lost = |run: &PastRun| run.reason.as_deref() == Some(Code::LeaseLost.word());
+    let is_beside = |run: &&PastRun| {
+        let earlier = live.is_some_and(|live| run.run < live.run);
+        let later_effect = live.is_some_and(|live| lost(run) && run.last > live.started);
+        earlier && (later_effect || is_at_work(run))
+    };
+    let beside: Vec<&PastRun> = here.iter().copied().filter(is_beside).collect();
+    // What came after the release that is live, and is not settled, is what somebody has to know of.
+    let since = || here.iter().copied().take_while(|run| run.outcome != Some(RunOutcome::Succeeded));
+    // What is wrong with a journal is said already.
+    let short = history::falls_short(&project.journals, place).ok().flatten().is_some();
+    let open = since().find(|run| is_open(run)).or(newest.filter(|_| short));
+    let shown = open.or(newest);
+    // One whose lease was taken away is under way until it has noticed.
+    let lives = shown.is_some_and(is_at_work);
+    let is_newest = shown.map(|run| &run.run) == newest.map(|run| &run.run);
+    let options = place.options();
+    let is_settled = shown.is_none_or(|run| run.outcome == Some(RunOutcome::RolledBack));
+    let next = match (unread, beside.first()) {
+        (Some(run), _) => {
+            format!("restore the journal of run {run}, which came later: until then it is not known what is live")
+        }
+        (None, Some(run)) if run.outcome.is_none() => {
+            format!("wait for run {}: its lease was taken away, and it is still at what it had begun", run.run)
+        }
+        (None, Some(run)) => format!(
+            "a person has to look: run {} lost its lease, and had its last effect after what is live began; `windlass run {options} --force` deploys again",
+            run.run
+        ),
+        (None, None) if short && is_settled && holder.is_none() => {
+            format!("not all was taken back that was to be: `windlass rollback {options}` goes on with that")
+        }
+        (None, None) => advice(place, shown, is_newest, holder.is_some() || lives),
+    };
+    let unread = unread.is_some();
+    Look { live: live.filter(|_| !unread), newest, open, shown, beside, unread, lives, next }
+}
+
+/// What to do next in a place where a run has just ended.
+pub(super) fn next(project: &Project, place: &Place) -> Result<String, Problem> {
+    let mut runs = Vec::new();
+    let mut damaged = Vec::new();
+    for name in history::names(&project.journals)? {
+        match history::replay(&project.journals, &name) {
+            Ok(run) => runs.extend(run.filter(|run| run.subject.place() == *place)),
+            Err(_) => damaged.push(name),
+        }
+    }
+    damaged.reverse();
+    Ok(look(project, place, &runs.iter().collect::<Vec<_>>(), &damaged, None).next)
 }
 
 /// Whether something about a run is not settled: it has not ended, or has left something that was not taken back, or what is
@@ -237,6 +301,7 @@ fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
     if let Some(unproven) = &run.unproven {
         let _ = writeln!(text, "          it is not proven that what is live again works: {}", unproven.what);
     }
+    let stands = run.outcome == Some(RunOutcome::RollbackFailed);
     for step in &run.steps {
         let state = match step.outcome {
             StepOutcome::Unknown if under_way && step.reverting => "is being taken back",
@@ -245,6 +310,8 @@ fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
             StepOutcome::Unknown => "it was cut off, and nobody knows how far it came",
             StepOutcome::RevertFailed => "could not be taken back",
             StepOutcome::Cancelled => "cancelled",
+            // Beside one that could not be taken back.
+            StepOutcome::Succeeded if stands && step.is_left() => "is still there",
             _ => continue,
         };
         let _ = writeln!(text, "          step `{}`: {state}", step.id);
@@ -260,7 +327,7 @@ fn left_nothing(run: &PastRun) -> bool {
 }
 
 /// What a person should do now.
-pub(super) fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> String {
+fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> String {
     let options = place.options();
     let Some(run) = run else {
         return if held {
@@ -284,7 +351,7 @@ pub(super) fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held
         _ if run.is_half_taken_back() => format!("taking it back was cut off: {rollback} goes on with that"),
         Some(RunOutcome::Succeeded) => "nothing".into(),
         Some(RunOutcome::RolledBack) if run.steps.iter().any(|step| step.kept) => {
-            let kept = run.steps.iter().filter(|step| step.kept).map(|step| format!("`{}`", step.id));
+            let kept = run.steps.iter().filter(|step| step.kept).map(|step| &step.id);
             format!("{again} when you are ready; it is as it was before, but for {}", config::listing(kept, "and"))
         }
         Some(RunOutcome::RolledBack) if matches!(run.turned, Some(Turned::Asked { .. })) => {
@@ -305,7 +372,7 @@ pub(super) fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held
             )
         }
         // What came after it would be in the way of going on.
-        _ if !is_newest => format!("a later run came after it; {rollback} takes back what it left"),
+        _ if !is_newest => format!("a later run came after it: {rollback} would take that back, too"),
         _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
         Some(RunOutcome::Failed) if !left && run.reason.as_deref() != Some(Code::CutOff.word()) => {
             format!("mend what failed and {again}, or go on with {resume}")

@@ -97,7 +97,7 @@ pub fn to_take_back(store: &dyn Store, place: &Place, to: Option<&str>) -> Resul
             let reached = match (to, &taken) {
                 (Some(to), _) => run.run == to,
                 (None, Some(taken)) => *taken != release,
-                (None, None) => unsettled,
+                (None, None) => unsettled && short.is_none(),
             };
             if reached {
                 target = Some(run);
@@ -121,6 +121,13 @@ pub fn to_take_back(store: &dyn Store, place: &Place, to: Option<&str>) -> Resul
             runs.push(run);
         }
     }
+    if let (true, Some(live)) = (runs.is_empty(), &target) {
+        return Err(not_resumable(
+            format!("run `{}` is live in `{}` already", live.run, place.environment),
+            "nothing came after it that is to be taken back".into(),
+            format!("`windlass history {}` lists the runs", place.options()),
+        ));
+    }
     if runs.is_empty() {
         return Err(not_resumable(
             format!("there is nothing to take back in `{}`", place.environment),
@@ -131,16 +138,14 @@ pub fn to_take_back(store: &dyn Store, place: &Place, to: Option<&str>) -> Resul
     Ok(Back { runs, to: target })
 }
 
-/// Where the newest run was taken back to go back further than that: to which run, or to nothing. None where it was not, or
-/// that is live.
+/// Where the newest run was, or is being, taken back to go back further than that: to which run, or to nothing. None where it
+/// was not, or that is live.
 ///
 /// # Errors
 /// [`Code::JournalInvalid`].
 pub fn falls_short(store: &dyn Store, place: &Place) -> Result<Option<Option<String>>, Problem> {
     let Some(newest) = runs_in(store, place)?.next().transpose()? else { return Ok(None) };
-    let (Some(RunOutcome::RolledBack), Some(Turned::Asked { to, .. })) = (newest.outcome, newest.turned) else {
-        return Ok(None);
-    };
+    let Some(Turned::Asked { to, .. }) = newest.turned else { return Ok(None) };
     let live = live(store, place)?.map(|run| run.run);
     Ok((live != to).then_some(to))
 }

@@ -51,18 +51,18 @@ pub struct Resumed {
     pub planned: Vec<PlannedStep>,
 }
 
-/// Go on with a run: hold what is there now against its plan, find out what became of what was cut off, and plan what is not
-/// done again. `facts.begun` is the run, `facts.subject` what is checked out.
+/// Go on with a run: hold what is there now, and what a person says, against its plan. `facts.begun` is the run, `facts.subject`
+/// what is checked out. [`Resumed::look`] comes next, once nothing is at work for the run any more.
 ///
 /// # Errors
-/// [`Code::PlanDrifted`] with each difference, [`Code::StepUnknown`] where nobody can tell, and all of [`super::prepare`].
+/// [`Code::PlanDrifted`] with each difference, [`Code::Usage`] where something is said of a step that was not cut off, and all
+/// of [`super::prepare`].
 pub async fn resume(
     config: &Config,
     resolved: Vec<Resolved>,
     locked: &LockedSteps,
     mut facts: Facts,
     services: Arc<Services>,
-    listener: &Arc<dyn Listener>,
     settled: &Settled,
 ) -> Result<Resumed, Vec<Problem>> {
     let Some(past) = facts.begun.clone() else {
@@ -93,13 +93,41 @@ pub async fn resume(
         resumed.prepared.push(step, then);
     }
     if past.turned.is_none() {
-        resumed.find_out(&past, settled, listener).await?;
-        resumed.plan_again(&past, listener).await?;
+        resumed.is_settled(&past, settled).map_err(|problem| vec![problem])?;
     }
     Ok(resumed)
 }
 
 impl Resumed {
+    /// Find out what became of what was cut off, and plan what is not done again.
+    ///
+    /// # Errors
+    /// [`Code::StepUnknown`] where nobody can tell, and what a step says that cannot be planned.
+    pub async fn look(&mut self, settled: &Settled, listener: &Arc<dyn Listener>) -> Result<(), Vec<Problem>> {
+        // A run that is taken back is taken back further, whatever became of its steps.
+        let Some(past) = self.prepared.facts.begun.clone().filter(|past| past.turned.is_none()) else { return Ok(()) };
+        self.find_out(&past, settled, listener).await?;
+        self.plan_again(&past, listener).await
+    }
+
+    /// Whether what a person says can be said.
+    fn is_settled(&self, past: &PastRun, settled: &Settled) -> Result<(), Problem> {
+        for id in settled.keys() {
+            if !past.step(id).is_some_and(|step| step.is_cut_off() || step.said.is_some()) {
+                return Err(Problem::new(Code::Usage, format!("step `{id}` of run `{}` was not cut off", past.run))
+                    .because("only of a step that was cut off can be said what became of it")
+                    .with_note("nothing was changed")
+                    .with_hint("`windlass status` names the steps that were"));
+            }
+        }
+        for (id, verdict) in settled {
+            if *verdict == Verdict::Done && self.needs_outputs_of(id) {
+                return Err(outputs_are_lost(past, id));
+            }
+        }
+        Ok(())
+    }
+
     /// What became of the steps that were cut off.
     async fn find_out(
         &mut self,
@@ -107,21 +135,6 @@ impl Resumed {
         settled: &Settled,
         listener: &Arc<dyn Listener>,
     ) -> Result<(), Vec<Problem>> {
-        for id in settled.keys() {
-            if !past.step(id).is_some_and(|step| step.is_cut_off() || step.said.is_some()) {
-                return Err(vec![
-                    Problem::new(Code::Usage, format!("step `{id}` of run `{}` was not cut off", past.run))
-                        .because("only of a step that was cut off can be said what became of it")
-                        .with_note("nothing was changed")
-                        .with_hint("`windlass status` names the steps that were"),
-                ]);
-            }
-        }
-        for (id, verdict) in settled {
-            if *verdict == Verdict::Done && self.needs_outputs_of(id) {
-                return Err(vec![outputs_are_lost(past, id)]);
-            }
-        }
         let mut unknown = Vec::new();
         for step in self.prepared.steps.clone() {
             // What was said of one before a process was cut off holds, unless a person says otherwise now.

@@ -50,9 +50,15 @@ pub fn resuming(past: &PastRun, probed: &[Probed], style: Style) -> String {
     text
 }
 
-/// What would be taken back, newest first.
+/// What would be taken back, newest first. `held` says whether a process is at work for a run.
 #[must_use]
-pub fn taking_back(runs: &[PastRun], to: Option<&PastRun>, keep: &[String], style: Style) -> String {
+pub fn taking_back(
+    runs: &[PastRun],
+    to: Option<&PastRun>,
+    keep: &[String],
+    held: impl Fn(&str) -> bool,
+    style: Style,
+) -> String {
     let mut text = String::new();
     let Some(first) = runs.first() else { return text };
     let target = match to {
@@ -72,10 +78,11 @@ pub fn taking_back(runs: &[PastRun], to: Option<&PastRun>, keep: &[String], styl
     for run in runs {
         let state = match run.outcome {
             Some(crate::event::RunOutcome::Succeeded) => "",
+            None if held(&run.run) => ", which is under way",
             None => ", which was cut off",
             Some(_) => ", which did not succeed",
         };
-        let nothing = if run.left().next().is_none() { ", which left nothing" } else { "" };
+        let nothing = if run.left().next().is_none() { ", of which nothing is left to take back" } else { "" };
         let _ = writeln!(text, "  {} {}{state}{nothing}", run.run, run.subject.version);
         for step in run.left().rev() {
             let id = &step.id;

@@ -136,10 +136,23 @@ fn a_run_that_lost_its_lease_does_nothing_beside_the_next_one() {
     // The person was wrong: the first one lives. The second has the lease, and the journal of the first is not touched.
     let output = project.windlass("run --format json").exits(0);
     assert_eq!(outcomes(&output), "a succeeded, b succeeded");
+    let old = runs(&project)[0].clone();
+    let place = status(&project);
+    assert_eq!(place["beside"][0]["run"], json!(old));
+    assert_eq!(
+        place["next"],
+        json!(format!("wait for run {old}: its lease was taken away, and it is still at what it had begun"))
+    );
     project.write("go", "");
     let output = project.finish(first).exits(11);
     assert_eq!(output.result()["reason"], "lease-lost");
-    assert_eq!(order(&project), "a b a", "the child of the first was at work already; its next step never came");
+    // What it had last may have changed what is live.
+    let next = status(&project)["next"].as_str().unwrap_or_default().to_owned();
+    assert!(next.contains(&format!("a person has to look: run {old} lost its lease")), "{next}");
+    assert!(output.stderr.contains(&format!("next: {next}").replace(&old, "[run]")), "{}", output.stderr);
+    let _ = project.windlass("run --force").exits(0);
+    assert_eq!((&status(&project)["next"], &status(&project)["beside"]), (&json!("nothing"), &json!([])));
+    assert_eq!(order(&project), "a b a a b", "the child of the first was at work already; its next step never came");
 }
 
 #[test]

@@ -109,6 +109,26 @@ fn a_person_can_only_tell_of_what_was_cut_off() {
 }
 
 #[test]
+fn what_cannot_be_said_ends_nothing_that_is_at_work() {
+    let project = project(&[Step::marks("a").run(&stuck("child", "exit 0"))]);
+    let run = project.start("run");
+    until("the child", || project.has("child"));
+    kill(run);
+    let run = newest(&project);
+    let before = journals(&project);
+    let _ = project.windlass(&format!("resume {run} --done b")).exits(2);
+    assert!(e2e::traces::runs(project.read("child").trim()), "it was ended");
+    assert_eq!(journals(&project), before);
+    // Where it comes to nothing for another reason, what was ended is written down.
+    let _ = project.windlass(&format!("resume {run}")).exits(11);
+    let notes = events_named(&project, &run, "note-added");
+    assert!(
+        notes[0]["text"].as_str().unwrap_or_default().contains("what was still at work for it was ended"),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn what_is_idempotent_goes_on_by_itself() {
     let step = Step::marks("b").run(&stuck("child", "echo b >> order")).key("idempotent = true");
     let project = project(&[Step::marks("a"), step]);

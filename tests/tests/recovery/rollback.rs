@@ -73,6 +73,40 @@ fn a_rollback_that_was_cut_off_between_two_runs_goes_on_to_where_it_was_going() 
 }
 
 #[test]
+fn a_rollback_over_several_runs_that_was_cut_off_in_the_first_goes_on_to_where_it_was_going() {
+    for again in ["rollback", "resume", "fails"] {
+        let revert = if again == "fails" {
+            "test -e mended || { touch reverting; exit 1; }; echo -b-${deployment.version} >> order".to_owned()
+        } else {
+            stuck("reverting", "echo -b-${deployment.version} >> order")
+        };
+        let project = project(&[versioned("a"), versioned("b").reverted_by(&revert)]);
+        let first = release(&project, "1");
+        for version in ["2", "3"] {
+            release(&project, version);
+        }
+        let words = format!("rollback --to {first}");
+        let third = newest(&project);
+        if again == "fails" {
+            let _ = project.windlass(&words).exits(11);
+            project.write("mended", "");
+        } else {
+            cut_off(&project, &words, "reverting");
+        }
+        if again == "resume" {
+            let _ = project.windlass(&format!("resume {third}")).exits(0);
+            let next = status(&project)["next"].as_str().unwrap_or_default().to_owned();
+            assert!(next.starts_with("not all was taken back that was to be"), "{next}");
+        }
+        let _ = project.windlass("rollback").exits(0);
+        assert_eq!(live(&project).as_deref(), Some("1"), "{again}");
+        assert!(order(&project).ends_with("-b-2 -a-2"), "{again}: {}", order(&project));
+        let output = project.windlass(&words).exits(2);
+        assert!(output.stderr.contains("run `[run]` is live in `staging` already"), "{}", output.stderr);
+    }
+}
+
+#[test]
 fn a_run_that_is_no_release_is_nothing_to_go_back_to() {
     let environments = "[environments.staging]\n[environments.production]\n";
     let project =
@@ -128,13 +162,13 @@ fn what_would_be_taken_back_can_be_seen_before() {
     insta::assert_snapshot!(project.windlass("rollback --dry-run").all(), @"
     exit: Some(0)
     --- stdout
-    --- stderr
     rollback: shop in staging to 1 (0123456789)
       [run] 2
       ◂ b  take back what `command@0.1.0` recorded
       ◂ a  take back what `command@0.1.0` recorded
 
     2 to take back, then the checks of what is live again
+    --- stderr
 
     nothing was changed
     ");
