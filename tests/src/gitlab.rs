@@ -1,8 +1,10 @@
 //! A GitLab on loopback, in a sub-path as many companies have it. It keeps deployments, takes nothing that its description does
-//! not (`tests/fixtures/gitlab-requests.json`, from GitLab's documentation and its official Python client), and refuses what
-//! the real one refuses: wrong tokens, and changes of a deployment that a CI job made.
+//! not (`tests/fixtures/gitlab-requests.json`, which `scripts/gitlab-description` makes from GitLab's documentation and from
+//! what its Python client sends), and refuses what the real one refuses: wrong tokens, a state that cannot follow on the
+//! present one, and changes of a deployment that a CI job made.
 
 use crate::server::{Answer, Request, Server};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -96,9 +98,10 @@ impl GitLab {
         state.is_token_expired = !state.is_token_expired;
     }
 
-    /// A deployment that is there already; of this job where it has one.
-    pub fn add(&self, environment: &str, status: &str, sha: &str, job: Option<u64>) -> u64 {
-        let body = json!({ "environment": environment, "sha": sha, "ref": "main", "tag": false, "status": status });
+    /// A deployment of the same commit that is there already; of this job where it has one.
+    pub fn add(&self, environment: &str, status: &str, reference: &str, job: Option<u64>) -> u64 {
+        let sha = crate::COMMIT;
+        let body = json!({ "environment": environment, "sha": sha, "ref": reference, "tag": false, "status": status });
         self.state().make(&body, job)
     }
 
@@ -177,38 +180,56 @@ impl State {
         if let Some(Fault::Instead(answer)) = fault {
             return (answer, vec![]);
         }
-        let answer = self.act(&request.method, route, &query, &body);
+        let answer = self.act(operation, route, &query, &body);
         (if let Some(Fault::After(answer)) = fault { answer } else { answer }, vec![])
     }
 
-    fn act(&mut self, method: &str, route: &str, query: &BTreeMap<String, String>, body: &Value) -> Answer {
+    fn act(&mut self, operation: &Operation, route: &str, query: &BTreeMap<String, String>, body: &Value) -> Answer {
         let segments: Vec<&str> = route.trim_start_matches('/').split('/').collect();
         if segments.get(1) != Some(&PROJECT.to_string().as_str()) {
             return Answer::new(404, r#"{"message":"404 Project Not Found"}"#);
         }
-        match (method, &segments[2..]) {
-            ("GET", ["deployments"]) => Answer::json(&self.list(query)),
-            ("POST", ["deployments"]) => {
-                let id = self.make(body, None);
-                made(201, &self.deployments[self.place(id)])
+        let place = segments
+            .get(3)
+            .and_then(|id| id.parse().ok())
+            .and_then(|id: u64| self.deployments.iter().position(|deployment| deployment["id"] == id));
+        match (operation.name.as_str(), place) {
+            ("list_deployments", _) => Answer::json(&self.list(query)),
+            ("create_deployment", _) => {
+                let id = self.last_like(body).unwrap_or_else(|| self.make(body, None));
+                let made = self.deployments.iter().find(|deployment| deployment["id"] == id);
+                answer(201, made.unwrap_or(&Value::Null))
             }
-            ("PUT", ["deployments", id]) => {
-                let Some(place) = id.parse().ok().filter(|id| self.history.contains_key(id)).map(|id| self.place(id))
-                else {
-                    return Answer::new(404, r#"{"message":"404 Not found"}"#);
-                };
-                let deployment = &mut self.deployments[place];
-                if !deployment["deployable"].is_null() {
-                    let message = "Deployments created using GitLab CI can not be updated using the API";
-                    return Answer::new(403, json!({ "message": format!("403 Forbidden - {message}") }).to_string());
-                }
-                let (id, status) = (deployment["id"].as_u64().unwrap_or_default(), body["status"].clone());
-                deployment["status"] = status.clone();
-                self.history.entry(id).or_default().push(status.as_str().unwrap_or_default().to_owned());
-                made(200, &self.deployments[place])
-            }
-            _ => Answer::new(404, r#"{"error":"404 Not Found"}"#),
+            ("get_deployment", Some(place)) => answer(200, &self.deployments[place]),
+            ("update_deployment", Some(place)) => self.update(place, body, operation.transitions.as_ref()),
+            _ => Answer::new(404, r#"{"message":"404 Not found"}"#),
         }
+    }
+
+    /// The newest deployment to the environment, where it is what is to be made: GitLab makes no second one then.
+    fn last_like(&self, body: &Value) -> Option<u64> {
+        let here = |deployment: &&Value| deployment["environment"]["name"] == body["environment"];
+        let last = self.deployments.iter().rev().find(here)?;
+        ["ref", "sha", "status", "tag"].iter().all(|key| last[key] == body[key]).then(|| last["id"].as_u64())?
+    }
+
+    fn update(&mut self, place: usize, body: &Value, transitions: Option<&Transitions>) -> Answer {
+        let deployment = &mut self.deployments[place];
+        if !deployment["deployable"].is_null() {
+            let message = "Deployments created using GitLab CI can not be updated using the API";
+            return answer(403, &json!({ "message": format!("403 Forbidden - {message}") }));
+        }
+        let (now, new) =
+            (deployment["status"].as_str().unwrap_or_default(), body["status"].as_str().unwrap_or_default());
+        let may_follow = transitions.and_then(|transitions| transitions.to.get(new));
+        if !may_follow.is_some_and(|before| before.iter().any(|before| before == now)) {
+            let message = format!("Status cannot transition from {now} to {new}");
+            return answer(400, &json!({ "message": { "status": [message] } }));
+        }
+        let id = deployment["id"].as_u64().unwrap_or_default();
+        self.history.entry(id).or_default().push(new.to_owned());
+        deployment["status"] = new.into();
+        answer(200, &self.deployments[place])
     }
 
     fn list(&self, query: &BTreeMap<String, String>) -> Value {
@@ -234,7 +255,7 @@ impl State {
         let id = 100 + self.deployments.len() as u64;
         let now = jiff::Timestamp::now().to_string();
         self.deployments.push(json!({
-            "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "sha": body["sha"], "status": body["status"],
+            "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "tag": body["tag"], "sha": body["sha"], "status": body["status"],
             "created_at": now, "updated_at": now, "user": { "id": 1, "username": "root", "name": "Administrator" },
             "environment": { "id": environment + 1, "name": name, "external_url": null },
             "deployable": job.map(|job| json!({ "id": job, "status": "running", "name": "deploy" })),
@@ -242,18 +263,16 @@ impl State {
         self.history.insert(id, vec![body["status"].as_str().unwrap_or_default().to_owned()]);
         id
     }
-
-    fn place(&self, id: u64) -> usize {
-        self.deployments.iter().position(|deployment| deployment["id"] == id).expect("it is there")
-    }
 }
 
-fn made(status: u16, value: &Value) -> Answer {
+fn answer(status: u16, value: &Value) -> Answer {
     Answer::new(status, value.to_string()).header("content-type", "application/json")
 }
 
 /// What the description says of one method of one path.
+#[derive(Debug, Deserialize)]
 struct Operation {
+    name: String,
     method: String,
     path: String,
     query: Vec<String>,
@@ -261,44 +280,36 @@ struct Operation {
     optional: Vec<String>,
     /// The values that an attribute or a query parameter may have, where it may not have all.
     values: BTreeMap<String, Vec<String>>,
+    types: BTreeMap<String, String>,
+    limits: BTreeMap<String, Value>,
+    transitions: Option<Transitions>,
 }
 
+/// For each new status those that it may follow.
+#[derive(Debug, Deserialize)]
+struct Transitions {
+    to: BTreeMap<String, Vec<String>>,
+}
+
+/// `tests/fixtures/gitlab-requests.json`.
+const DESCRIPTION: &str = include_str!("../fixtures/gitlab-requests.json");
+
 fn operations() -> Vec<Operation> {
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    let operation =
-        |method: &str, path: &str, query: &[&str], required: &[&str], optional: &[&str], values: &[(&str, &[&str])]| {
-            Operation {
-                method: method.into(),
-                path: path.into(),
-                query: names(query),
-                required: names(required),
-                optional: names(optional),
-                values: values.iter().map(|(name, of)| ((*name).to_owned(), names(of))).collect(),
-            }
-        };
-    let written: &[&str] = &["running", "success", "failed", "canceled"];
-    vec![
-        operation(
-            "GET",
-            "/projects/{id}/deployments",
-            &["environment", "status", "order_by", "sort", "per_page", "page"],
-            &[],
-            &[],
-            &[
-                ("order_by", &["id", "iid", "created_at", "updated_at", "finished_at", "ref"]),
-                ("sort", &["asc", "desc"]),
-            ],
-        ),
-        operation(
-            "POST",
-            "/projects/{id}/deployments",
-            &[],
-            &["environment", "sha", "ref", "tag", "status"],
-            &[],
-            &[("status", written)],
-        ),
-        operation("PUT", "/projects/{id}/deployments/{deployment_id}", &[], &["status"], &[], &[("status", written)]),
-    ]
+    #[derive(Deserialize)]
+    struct Description {
+        operations: Vec<Operation>,
+    }
+    serde_json::from_str::<Description>(DESCRIPTION).expect("the description").operations
+}
+
+/// Whether a value is of a type of the description.
+fn is_of(kind: &str, value: &Value) -> bool {
+    match kind {
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64(),
+        _ => false,
+    }
 }
 
 impl Operation {
@@ -315,7 +326,9 @@ impl Operation {
             self.values.get(name).is_none_or(|values| values.iter().any(|allowed| allowed == value))
         };
         for (name, value) in query {
-            if !self.query.contains(name) || !allowed(name, value) {
+            let most = self.limits.get(name).and_then(|limit| limit["maximum"].as_u64());
+            let much = most.is_some_and(|most| value.parse::<u64>().map_or(true, |value| value > most));
+            if !self.query.contains(name) || !allowed(name, value) || much {
                 mistakes.push(format!("no query parameter is `{name}={value}`"));
             }
         }
@@ -323,7 +336,8 @@ impl Operation {
             mistakes.push("its body is no JSON object".into());
         }
         for (name, value) in body.as_object().into_iter().flatten() {
-            if !known(name) || value.as_str().is_some_and(|value| !allowed(name, value)) {
+            let kind = self.types.get(name).is_some_and(|kind| is_of(kind, value));
+            if !known(name) || !kind || value.as_str().is_some_and(|value| !allowed(name, value)) {
                 mistakes.push(format!("no attribute is `{name}: {value}`"));
             }
         }

@@ -130,7 +130,7 @@ impl Effort<'_> {
         self.send(&Method::POST, route, Some(body)).await
     }
 
-    /// Changes what is there to what `body` says. To say the same twice does no harm, so it is sent until it is done.
+    /// Changes what is there to what `body` says. What was sent and not answered is sent again: it changes nothing twice.
     pub(super) async fn put<T: DeserializeOwned>(&mut self, route: &str, body: &Value) -> Result<T, Failure> {
         loop {
             if let Some(changed) = self.send(&Method::PUT, route, Some(body)).await? {

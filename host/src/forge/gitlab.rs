@@ -15,6 +15,7 @@ use crate::ci;
 use crate::config::DeploymentOwner;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded::Serializer;
@@ -222,14 +223,26 @@ impl GitLab {
 
     /// Sets the deployment's state.
     pub(super) async fn tell(&self, created: &Created, state: State) -> Result<(), Problem> {
-        let route = self.route(&format!("/deployments/{}", super::segment(&created.id)));
-        let body = json!({ "status": word(state) });
-        match self.client.effort().put::<Deployment>(&route, &body).await {
-            Ok(_) => Ok(()),
-            Err(failure) => Err(failure
+        let set = self.set(&mut self.client.effort(), &created.id, state).await;
+        set.map_err(|failure| {
+            failure
                 .problem(Code::ForgeUnreported, &format!("set the state of deployment {}", created.id))
-                .with_note(state.untold())),
+                .with_note(state.untold())
+        })
+    }
+
+    async fn set(&self, effort: &mut Effort<'_>, id: &str, state: State) -> Result<(), Failure> {
+        let route = self.route(&format!("/deployments/{}", super::segment(id)));
+        let refused = match effort.put::<Deployment>(&route, &json!({ "status": word(state) })).await {
+            Ok(_) => return Ok(()),
+            Err(failure) => failure,
+        };
+        // GitLab refuses a state that a deployment has already, also where it was an answer of its own that was lost.
+        if refused.answer.as_ref().is_none_or(|answer| answer.status != StatusCode::BAD_REQUEST) {
+            return Err(refused);
         }
+        let now: Deployment = effort.get(&route).await?;
+        if now.status == word(state) { Ok(()) } else { Err(refused) }
     }
 
     /// What we made and was not heard of, where there is one and no other like it.
