@@ -200,6 +200,19 @@ impl PartialEq for Json {
     }
 }
 
+/// Somebody who agreed to a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Approver {
+    /// Who.
+    pub name: String,
+    /// When, as RFC 3339 in UTC.
+    pub at: String,
+    /// What they said to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
 /// What became of a step that was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -326,6 +339,11 @@ pub enum Event {
         /// The run whose owner was dead, where it was taken from one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
+    },
+    /// Enough people agreed to the plan.
+    RunApproved {
+        /// Who, when, and what they said to it.
+        by: Vec<Approver>,
     },
     /// Another process goes on with the run after its end, or after it was cut off.
     RunResumed {

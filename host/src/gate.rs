@@ -1,25 +1,53 @@
 //! Whether a run may begin: the order of environments, and approval. That nobody else deploys the same thing is
 //! [`crate::lease`]'s.
 
-use crate::config::{Config, Environment};
-use crate::event::{Place, RunOutcome};
+use crate::approval::{self, Case, Standing};
+use crate::config::{Approval, Config, Environment};
+use crate::event::{Approver, Place, RunOutcome, Subject};
 use crate::history;
 use crate::journal::Store;
 use crate::problem::{Code, Problem};
 
-/// What this version does not do is refused, never left out silently.
+/// That a plan may be run as far as people are concerned. `case` is what was asked, and what was said to it.
 ///
 /// # Errors
-/// [`Code::ApprovalMissing`].
-pub fn approval(config: &Config, environment: &Environment) -> Result<(), Problem> {
-    if environment.approval.is_none() {
-        return Ok(());
+/// [`Code::ApprovalMissing`] with who has agreed and what does not count, [`Code::ApprovalRejected`].
+pub fn approval(rule: &Approval, case: &Case) -> Result<Vec<Approver>, Problem> {
+    let Subject { app, environment, version, .. } = &case.request.subject;
+    let options = case.request.subject.place().options();
+    match case.standing(rule) {
+        Standing::Approved(by) => {
+            Ok(by.into_iter().map(|it| Approver { name: it.by, at: it.at, comment: it.comment }).collect())
+        }
+        Standing::Rejected(decision) => {
+            let comment = decision.comment.map(|comment| format!(": {comment}")).unwrap_or_default();
+            Err(Problem::new(
+                Code::ApprovalRejected,
+                format!("{app} {version} is not to be deployed to `{environment}`"),
+            )
+            .because(format!("`{}` rejected this plan at {}{comment}", decision.by, decision.at))
+            .with_note("nothing was run")
+            .with_hint(format!(
+                "talk to `{}`, who can approve it after all; another plan is asked for anew",
+                decision.by
+            )))
+        }
+        Standing::Waiting { approved, ignored } => {
+            let mut problem = Problem::new(
+                Code::ApprovalMissing,
+                format!("environment `{environment}` demands an approval of this plan"),
+            )
+            .because(format!("{} of {} people have approved it", approved.len(), rule.required));
+            for (decision, why) in ignored {
+                problem = problem.because(format!("what `{}` said does not count: {why}", decision.by));
+            }
+            let short = approval::short(&case.request.digest);
+            let who = if rule.own { "" } else { ", by another person" };
+            Err(problem
+                .with_note("nothing was run")
+                .with_hint(format!("`windlass approve {options} {short}` approves it{who}; then say this again")))
+        }
     }
-    Err(Problem::new(Code::ApprovalMissing, format!("environment `{}` demands an approval", environment.name))
-        .because("this version of Windlass cannot ask for one, and does not deploy without it")
-        .with_note("nothing was run")
-        .with_hint("let the forge's own environment protection ask for it, and take `approval` out")
-        .at(config.place_of_environment(environment, "approval")))
 }
 
 /// Whether the environments that come before this one have this commit.

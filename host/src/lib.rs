@@ -7,11 +7,12 @@
 //! 1. values: [`words`], [`problem`], [`secret`], [`policy`], [`event`]
 //! 2. what the outside says and does: [`ci`], [`config`], [`journal`], [`release`], [`database`], [`network`], [`process`]
 //! 3. [`plugin`], [`lease`]
-//! 4. [`lock`], [`plan`], [`history`], [`forge`]
+//! 4. [`lock`], [`plan`], [`history`], [`forge`], [`approval`]
 //! 5. [`gate`], [`prepare`]
 //! 6. [`run`]
 //! 7. [`report`], [`cli`]: the only ones that print
 
+pub mod approval;
 pub mod ci;
 pub mod cli;
 pub mod config;

@@ -4,7 +4,7 @@ use crate::Project;
 use crate::steps::until;
 use serde_json::Value;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 /// Sends a signal by its name.
 pub fn signal(name: &str, process: u32) {
@@ -81,4 +81,14 @@ pub fn cut_before(project: &Project, run: &str, event: &str) {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let last = lines.iter().rposition(|line| line.contains(&format!("\"event\":\"{event}\""))).expect("such an event");
     std::fs::write(journal_of(project, run), lines[..last].concat()).expect("a journal");
+}
+
+/// Starts Windlass and waits until it waits for another run's lease. What it says goes into the file `told`.
+#[must_use]
+pub fn start_waiting(project: &Project, words: &str) -> Child {
+    let told = std::fs::File::create(project.path().join("told")).expect("a file");
+    let mut command = project.command(words.split_whitespace());
+    let child = command.stdout(Stdio::piped()).stderr(told).spawn().expect("the binary runs");
+    until("its waiting", || project.read("told").contains("waiting for run"));
+    child
 }

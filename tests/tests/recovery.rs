@@ -39,7 +39,9 @@ mod signals;
 mod status;
 
 use e2e::Project;
-use e2e::runs::{cut_before, cut_off, end_child, events, events_named, journal_of, kill, newest, runs, signal, stuck};
+use e2e::runs::{
+    cut_before, cut_off, end_child, events, events_named, journal_of, kill, newest, runs, signal, start_waiting, stuck,
+};
 use e2e::steps::{Step, order, outcomes, project, text, text_with, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -49,15 +51,6 @@ use std::process::{Child, Command, Stdio};
 /// A step that takes for ever the first time, leaves its line later, and can tell whether it is done.
 fn stuck_step(id: &str) -> Step {
     Step::marks(id).run(&stuck("child", &format!("echo {id} >> order"))).unless(&format!("grep -qx {id} order"))
-}
-
-/// Starts Windlass and waits until it waits for another run's lease. What it says goes into the file `told`.
-fn start_waiting(project: &Project, words: &str) -> Child {
-    let told = std::fs::File::create(project.path().join("told")).expect("a file");
-    let mut command = project.command(words.split_whitespace());
-    let child = command.stdout(Stdio::piped()).stderr(told).spawn().expect("the binary runs");
-    until("its waiting", || project.read("told").contains("waiting for run"));
-    child
 }
 
 /// All journals, byte for byte.

@@ -1,5 +1,6 @@
 //! What the command line can say, with the help that teaches it.
 
+use crate::config::Duration;
 use crate::event::Place;
 use crate::forge::Choice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -99,6 +100,15 @@ pub(super) enum Command {
     Resume(Resume),
     /// Take back what runs have done, newest first, so that the release before is live again.
     Rollback(Rollback),
+    /// Show which plans wait for an approval, and what was said to them.
+    Approvals(Approvals),
+    /// Agree to a plan that waits for it.
+    ///
+    /// What is agreed to is this plan and no other: where anything has drifted from it, the run asks again. In this version
+    /// approvals are kept in `.windlass`, for where there is no forge.
+    Approve(Answer),
+    /// Say no to a plan that waits for an approval.
+    Reject(Answer),
     /// Close what dead runs left open: journals, leases, programs, deployments.
     ///
     /// What is at work for a run whose process is gone is ended, its journal says that it is over, the forge shows it, and
@@ -200,6 +210,29 @@ pub(super) struct Rollback {
     pub(super) dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Approvals {
+    /// Wait until nothing is open any more; exit code 21 unless all is approved. No lease is held meanwhile.
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// How long to wait.
+    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "wait", value_parser = duration)]
+    pub(super) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Answer {
+    /// The plan's digest, or enough of its beginning; not needed where only one waits.
+    #[arg(value_name = "DIGEST")]
+    pub(super) digest: Option<String>,
+    /// Who you are, where your user's name does not say it.
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+    /// Why.
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    pub(super) comment: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Lease {
     /// Show who holds which lease, since when, and whether that process lives.
@@ -240,4 +273,9 @@ pub(super) struct Explain {
 pub(super) struct Completions {
     /// The shell.
     pub(super) shell: clap_complete::Shell,
+}
+
+/// `90s`, `10m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    Duration::try_from(text.to_owned())
 }

@@ -1,5 +1,6 @@
 //! `check`, `lock`, `plan` and `run`.
 
+use super::approvals;
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
 use super::conduct::{Conduct, Conducted, exit_of, lease_taken, owner, print_result, with_result};
 use super::project::Project;
@@ -7,7 +8,7 @@ use super::reap::close_all;
 use super::session::{Asking, Session, console, write_whole};
 use super::signals::signals;
 use super::{Failed, print, say};
-use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
+use crate::event::{Approver, Event, Listener, RunOutcome, StepEntry, Subject};
 use crate::forge::Forge;
 use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
@@ -153,8 +154,22 @@ async fn deploy(
         cancellation: signals(),
         started,
     };
-    gate::approval(&project.config, asking.environment)?;
     order(&conduct)?;
+    if arguments.force && asking.environment.approval.is_some() {
+        return Err(Problem::new(Code::Usage, "`--force` does more than anybody agreed to")
+            .because(format!(
+                "environment `{}` demands an approval, and a plan does not say what `--force` adds",
+                place.environment
+            ))
+            .with_note("nothing was run")
+            .with_hint("leave `--force` out")
+            .into());
+    }
+    let Conduct { forge, subject, .. } = &conduct;
+    let dry = arguments.dry_run;
+    let agreed = approvals::demand(project, asking.environment, forge, subject, &prepared.plan, dry)?;
+    // What was agreed to is this plan and no other, also where it is made again once the lease is there.
+    let approved = approved.or_else(|| agreed.is_some().then(|| prepared.plan.clone()));
     if arguments.dry_run {
         say("\nnothing was run\n");
         if common.format == Format::Json {
@@ -170,11 +185,20 @@ async fn deploy(
         return Ok(Exit::Succeeded);
     }
     let lease = conduct.lease(|| history::next_id(&project.journals)).await?;
-    let conducted = under_lease(&conduct, arguments, asking, prepared, approved.as_ref(), before, &lease).await;
+    let bound = Bound { plan: approved.as_ref(), by: agreed };
+    let conducted = under_lease(&conduct, arguments, asking, prepared, bound, before, &lease).await;
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
     conduct.report(&conducted, exit);
     Ok(exit)
+}
+
+/// What a run is bound to.
+struct Bound<'a> {
+    /// The plan that was passed, or agreed to.
+    plan: Option<&'a Plan>,
+    /// Who agreed; none where nobody had to.
+    by: Option<Vec<Approver>>,
 }
 
 /// The run itself, while nobody else deploys here.
@@ -183,7 +207,7 @@ async fn under_lease(
     arguments: &RunArguments,
     asking: &mut Asking<'_>,
     mut prepared: Prepared,
-    approved: Option<&Plan>,
+    bound: Bound<'_>,
     before: Result<Standing, Problem>,
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
@@ -203,7 +227,7 @@ async fn under_lease(
         say(&format!("\n{why}, so this one is planned again\n"));
         prepared = conduct.unless_told(asking.prepare(&conduct.listener)).await??;
         prepared.has_secrets()?;
-        if let Some(approved) = approved {
+        if let Some(approved) = bound.plan {
             prepared.plan.must_be(approved)?;
         }
         order(conduct)?;
@@ -213,7 +237,7 @@ async fn under_lease(
     let journal = Journal::create(&project.journals, run)?;
     let recorder = conduct.recorder(journal, lease, prepared.services.redactor.clone());
     let plan = prepared.plan.digest();
-    recorder.record_all(&[
+    let mut events = vec![
         run_started(run, &conduct.subject, &plan, conduct.forge.name(), &prepared),
         Event::RunPlanned {
             plan: (&prepared.plan.to_file()).into(),
@@ -221,7 +245,10 @@ async fn under_lease(
             force: arguments.force,
         },
         lease_taken(lease),
-    ])?;
+    ];
+    let is_agreed = bound.by.is_some();
+    events.extend(bound.by.map(|by| Event::RunApproved { by }));
+    recorder.record_all(&events)?;
     for closed in &dead {
         recorder.note(&closed.told())?;
     }
@@ -229,6 +256,9 @@ async fn under_lease(
     let options = Options { force: arguments.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
+    if is_agreed && conducted.result.outcome == RunOutcome::Succeeded {
+        approvals::settle(project, &conduct.subject.place());
+    }
     if exit != Exit::Succeeded
         && let Some(closed) = dead.iter().find(|closed| closed.past.left().next().is_some())
     {

@@ -1,5 +1,6 @@
 //! The command line: parses, wires, prints, and says how it ended. Standard output is data, standard error is talk.
 
+mod approvals;
 mod arguments;
 mod conduct;
 mod deploy;
@@ -13,6 +14,7 @@ mod session;
 mod signals;
 mod status;
 
+use crate::approval;
 use crate::problem::{Exit, Problem};
 use crate::report::{Style, problems};
 use arguments::{Arguments, Command};
@@ -116,6 +118,9 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Check => in_runtime(deploy::check(common)),
         Command::Resume(resume) => in_runtime(resume::resume(common, resume)),
         Command::Rollback(rollback) => in_runtime(rollback::rollback(common, rollback)),
+        Command::Approvals(approvals) => in_runtime(approvals::approvals(common, approvals)),
+        Command::Approve(answer) => approvals::decide(common, answer, approval::Answer::Approved),
+        Command::Reject(answer) => approvals::decide(common, answer, approval::Answer::Rejected),
         Command::Reap => in_runtime(reap::reap(common)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
         Command::Status => in_runtime(status::status(common)),

@@ -1,5 +1,6 @@
 //! `resume`: go on with a run that was cut off or stopped.
 
+use super::approvals;
 use super::arguments::{Common, Resume as Arguments};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, owner, with_result};
 use super::reap::{ended, quiet};
@@ -8,7 +9,6 @@ use super::signals::signals;
 use super::{Failed, say};
 use crate::event::{Event, Subject, Verdict};
 use crate::forge::Forge;
-use crate::gate;
 use crate::history::{self, PastRun};
 use crate::lease::Lease;
 use crate::plan::Plan;
@@ -49,7 +49,7 @@ async fn go_on(
         )
         .into());
     }
-    gate::approval(&project.config, environment)?;
+    approvals::holds(project, environment, &past)?;
     if arguments.subject.commit.is_none() && project.facts.commit.is_none() {
         say_what_changed(&project.directory, &past.subject.commit);
     }

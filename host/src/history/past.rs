@@ -84,6 +84,8 @@ pub struct PastRun {
     pub deployment: Option<Deployed>,
     /// Whether the forge was told how it ended.
     pub told: bool,
+    /// Whether enough people agreed to its plan.
+    pub approved: bool,
     /// Whether steps that have nothing to do are run, too.
     pub force: bool,
     /// The process that was the last to be at work for it, on its machine.
@@ -175,6 +177,7 @@ impl PastRun {
             forge,
             deployment: None,
             told: false,
+            approved: false,
             force: false,
             process,
             unproven: None,
@@ -279,6 +282,7 @@ impl PastRun {
             Event::DeploymentCreated { id, url, adopted } => {
                 self.deployment = Some(Deployed { id, url, adopted });
             }
+            Event::RunApproved { .. } => self.approved = true,
             Event::RunResumed { process, .. } => {
                 self.process = process;
                 self.try_again();

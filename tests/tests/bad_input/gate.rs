@@ -61,21 +61,17 @@ fn plans_that_drifted() {
 #[test]
 fn an_approval_that_is_demanded() {
     let project = Project::with(&config("[environments.production]\napproval = { required = 1 }\n")).locked();
-    insta::assert_snapshot!(refused(&project, "run -e production", 21, &[]), @"
-    plan: shop 0123456789 at 0123456789 to production
-      ! mark  run `touch touched`  (cannot be taken back)
-
-    1 that cannot be taken back
-    sha256:[digest]
-    error: environment `production` demands an approval
-      --> deploy.toml:12:12
-       |
-    12 | approval = { required = 1 }
-       |            ^^^^^^^^^^^^^^^^
-      Caused by: this version of Windlass cannot ask for one, and does not deploy without it
-    note: nothing was run
-    hint: let the forge's own environment protection ask for it, and take `approval` out
-    ");
+    refused(
+        &project,
+        "run -e production",
+        21,
+        &[
+            "environment `production` demands an approval of this plan",
+            "--> deploy.toml:12:12",
+            "0 of 1 people have approved it",
+            "`windlass approve -e production ",
+        ],
+    );
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! Requests and decisions in a directory, for where there is no forge: `DIGITS/request.json`, and one file beside it for each
+//! decision, so that of two people who decide at once neither overwrites the other.
+
+use super::{Case, Decision, Request, SCHEMA, digits};
+use crate::problem::{Code, Problem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The request's name in its directory.
+const REQUEST: &str = "request.json";
+
+/// Keeps requests and decisions in `.windlass/approvals`.
+#[derive(Debug, Clone)]
+pub struct Local {
+    path: PathBuf,
+}
+
+impl Local {
+    /// Those of the project in this directory, the one that holds `deploy.toml`.
+    #[must_use]
+    pub fn of(project: &Path) -> Self {
+        Self { path: project.join(".windlass").join("approvals") }
+    }
+
+    /// Ask. What is asked already stays as it is, with what was said to it.
+    ///
+    /// # Errors
+    /// [`Code::ApprovalMissing`] where it cannot be written down.
+    pub fn ask(&self, request: &Request) -> Result<(), Problem> {
+        let directory = self.directory(&request.digest);
+        let write = || {
+            std::fs::create_dir_all(&directory)?;
+            if directory.join(REQUEST).exists() { Ok(()) } else { write(&directory.join(REQUEST), request) }
+        };
+        write().map_err(|error| unusable(&directory, "written", error))
+    }
+
+    /// All that is asked, oldest first.
+    ///
+    /// # Errors
+    /// [`Code::ApprovalMissing`] where something cannot be read.
+    pub fn cases(&self) -> Result<Vec<Case>, Problem> {
+        let entries = match std::fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unusable(&self.path, "read", error)),
+        };
+        let mut cases = Vec::new();
+        for entry in entries {
+            let directory = entry.map_err(|error| unusable(&self.path, "read", error))?.path();
+            // One that is being asked at this moment has no request yet.
+            if directory.join(REQUEST).exists() {
+                cases.push(case(&directory)?);
+            }
+        }
+        cases.sort_by(|one, other| one.request.at.cmp(&other.request.at));
+        Ok(cases)
+    }
+
+    /// Say yes or no to what is asked.
+    ///
+    /// # Errors
+    /// [`Code::ApprovalMissing`] where it cannot be written down.
+    pub fn decide(&self, digest: &str, decision: &Decision) -> Result<(), Problem> {
+        let directory = self.directory(digest);
+        // Its time comes first, so that the names sort as they were said.
+        let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+        let name = format!("{}-{random:08x}.json", decision.at.replace([':', '.'], "-"));
+        write(&directory.join(name), decision).map_err(|error| unusable(&directory, "written", error))
+    }
+
+    /// What was asked is done: forget it. A plan that is the same once more has to be agreed to once more.
+    ///
+    /// # Errors
+    /// [`Code::ApprovalMissing`].
+    pub fn forget(&self, digest: &str) -> Result<(), Problem> {
+        let directory = self.directory(digest);
+        match std::fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&directory, "removed", error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn directory(&self, digest: &str) -> PathBuf {
+        self.path.join(digits(digest))
+    }
+}
+
+fn case(directory: &Path) -> Result<Case, Problem> {
+    let unreadable = |error: io::Error| unusable(directory, "read", error);
+    let request: Request = read(&directory.join(REQUEST)).map_err(unreadable)?;
+    if request.schema != SCHEMA || directory.file_name().is_none_or(|name| name != digits(&request.digest)) {
+        return Err(unreadable(io::Error::other("it is not of the plan that its name says, or of another version")));
+    }
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_decision = path.extension().is_some_and(|extension| extension == "json");
+        if is_decision && path.file_name().is_some_and(|name| name != REQUEST) {
+            names.push(path);
+        }
+    }
+    names.sort();
+    let decisions = names.iter().map(|path| read(path).map_err(unreadable)).collect::<Result<_, _>>()?;
+    Ok(Case { request, decisions })
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
+    let text = std::fs::read(path)?;
+    serde_json::from_slice(&text).map_err(io::Error::other)
+}
+
+/// All of it or nothing.
+fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+    let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+    let temporary = path.with_extension(format!("{random:08x}.tmp"));
+    let write = || {
+        let mut file = std::fs::File::create_new(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_data()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+}
+
+fn unusable(path: &Path, verb: &str, error: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::ApprovalMissing, format!("the approval in `{}` cannot be {verb}", path.display()))
+        .because(error)
+        .with_note("nothing was run")
+        .with_hint("mend the permissions, or remove that directory and ask again")
+}

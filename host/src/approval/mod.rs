@@ -1,0 +1,157 @@
+//! Who agrees to a plan: what is asked, what people decided, and whether that is enough. Pure but for [`Local`], which keeps
+//! it in `.windlass/approvals` where there is no forge to ask on.
+
+mod local;
+
+pub use local::Local;
+
+use crate::config::{Approval, Bind};
+use crate::event::{Json, Subject};
+use serde::{Deserialize, Serialize};
+
+/// The version of a request's format.
+pub const SCHEMA: &str = "windlass.approval/1";
+
+/// The least of a digest, in hex digits, that names it in a comment.
+pub const PREFIX: usize = 12;
+
+/// What somebody asks to be agreed to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Request {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The plan's digest, `sha256:…`.
+    pub digest: String,
+    /// Who asks, where and what for.
+    pub subject: Subject,
+    /// When, as RFC 3339 in UTC.
+    pub at: String,
+    /// The plan, as `windlass plan --format json` prints it.
+    pub plan: Json,
+}
+
+/// What somebody says to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// Yes.
+    Approved,
+    /// No.
+    Rejected,
+}
+
+/// What somebody said to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Decision {
+    /// What.
+    pub answer: Answer,
+    /// Who.
+    pub by: String,
+    /// When, as RFC 3339 in UTC.
+    pub at: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// A request and what was said to it, oldest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// What is asked.
+    pub request: Request,
+    /// What was said.
+    pub decisions: Vec<Decision>,
+}
+
+/// Whether enough people agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// They do.
+    Approved(Vec<Decision>),
+    /// Somebody whose word counts does not.
+    Rejected(Decision),
+    /// Not yet.
+    Waiting {
+        /// Those who do.
+        approved: Vec<Decision>,
+        /// What does not count, and why.
+        ignored: Vec<(Decision, String)>,
+    },
+}
+
+/// The hex digits of a digest.
+#[must_use]
+pub fn digits(digest: &str) -> &str {
+    digest.strip_prefix("sha256:").unwrap_or(digest)
+}
+
+/// As much of a digest as people need to tell it from others.
+#[must_use]
+pub fn short(digest: &str) -> &str {
+    digits(digest).get(..PREFIX).unwrap_or(digest)
+}
+
+impl Case {
+    /// Whether enough people agree. Of each person the last word counts.
+    #[must_use]
+    pub fn standing(&self, rule: &Approval) -> Standing {
+        let mut last: Vec<&Decision> = Vec::new();
+        for decision in &self.decisions {
+            last.retain(|other| !is_same(&other.by, &decision.by));
+            last.push(decision);
+        }
+        let (mut approved, mut ignored) = (Vec::new(), Vec::new());
+        for decision in last {
+            match (self.why_not(rule, decision), decision.answer) {
+                (Some(why), _) => ignored.push((decision.clone(), why)),
+                (None, Answer::Rejected) => return Standing::Rejected(decision.clone()),
+                (None, Answer::Approved) => approved.push(decision.clone()),
+            }
+        }
+        if u32::try_from(approved.len()).is_ok_and(|count| count >= rule.required) {
+            Standing::Approved(approved)
+        } else {
+            Standing::Waiting { approved, ignored }
+        }
+    }
+
+    /// Why a decision does not count; none where it does.
+    #[must_use]
+    pub fn why_not(&self, rule: &Approval, decision: &Decision) -> Option<String> {
+        if !rule.own && self.request.subject.actor.as_deref().is_none_or(|actor| is_same(actor, &decision.by)) {
+            return Some("whoever asks for it may not decide on it (`self = false`)".to_owned());
+        }
+        if let Some(from) = &rule.from
+            && !from.users.iter().any(|user| is_same(user, &decision.by))
+        {
+            return Some(if from.teams.is_empty() {
+                "only those in `from` may".to_owned()
+            } else {
+                "only those in `from` may, and who is in a team only a forge knows".to_owned()
+            });
+        }
+        let names = || decision.comment.as_deref().is_some_and(|comment| names(comment, &self.request.digest));
+        if rule.bind == Bind::Comment && decision.answer == Answer::Approved && !names() {
+            let short = short(&self.request.digest);
+            return Some(format!("the comment has to name the plan's digest, `{short}` (`bind = \"comment\"`)"));
+        }
+        None
+    }
+}
+
+/// Names of people are the same whatever the case, as on the forges.
+fn is_same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// Whether a comment has the digest in it, or enough of its beginning.
+fn names(comment: &str, digest: &str) -> bool {
+    comment.split(|character: char| !character.is_ascii_hexdigit()).any(|word| {
+        word.len() >= PREFIX && digits(digest).get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+    })
+}
+
+#[cfg(test)]
+mod tests;

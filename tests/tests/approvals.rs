@@ -1,0 +1,193 @@
+//! Approvals where there is no forge: what is agreed to is one plan, and nothing else runs.
+
+#![cfg(unix)]
+
+use e2e::Project;
+use e2e::runs::{cut_off, events_named, newest, stuck};
+use e2e::steps::{Step, order, text_with, until};
+use serde_json::{Value, json};
+
+/// A project whose production demands this. Whoever runs it is `ada`.
+fn demanding(approval: &str, steps: &[Step]) -> Project {
+    let environments = format!("[environments.staging]\n[environments.production]\napproval = {{ {approval} }}\n");
+    Project::with(&text_with("", &environments, steps)).variable("USER", "ada").locked()
+}
+
+const RUN: &str = "run -e production --format json";
+
+fn deploy(project: &Project, code: i32) -> Value {
+    project.windlass(RUN).exits(code).result()
+}
+
+fn waiting(project: &Project) -> Value {
+    project.windlass("approvals --format json").exits(0).result()
+}
+
+#[test]
+fn nothing_runs_before_enough_people_agree() {
+    let project = demanding("required = 2", &[Step::marks("a")]);
+    let blocked = deploy(&project, 21);
+    assert_eq!((&blocked["outcome"], &blocked["reason"]), (&json!("blocked"), &json!("approval-missing")));
+    let digest = waiting(&project)[0]["digest"].as_str().expect("a digest").to_owned();
+    let short = &digest["sha256:".len()..][..12];
+    let _ = project.windlass(&format!("approve {short} --by bob")).exits(0);
+    let output = project.windlass(RUN).exits(21);
+    assert!(output.stderr.contains("1 of 2 people have approved it"), "{}", output.stderr);
+    assert_eq!(order(&project), "");
+    let _ = project.windlass("approve --by cy --comment fine").exits(0);
+    assert_eq!(waiting(&project)[0]["state"], "approved");
+    let done = deploy(&project, 0);
+    assert_eq!((&done["plan"], order(&project).as_str()), (&json!(digest), "a"));
+    let approved = &events_named(&project, &newest(&project), "run-approved")[0]["by"];
+    assert_eq!((&approved[0]["name"], &approved[1]["name"]), (&json!("bob"), &json!("cy")));
+    assert_eq!(approved[1]["comment"], "fine");
+    // What was agreed to is done. To do the same once more somebody has to agree once more.
+    assert_eq!(waiting(&project), json!([]));
+    assert_eq!(deploy(&project, 21)["reason"], "approval-missing");
+    // Where nobody has to agree nobody is asked.
+    let _ = project.windlass("run -e staging").exits(0);
+}
+
+#[test]
+fn another_plan_is_another_question() {
+    let project = demanding("required = 1", &[Step::marks("a")]);
+    let _ = project.windlass("run -e production --release-version 1").exits(21);
+    let _ = project.windlass("approve --by bob").exits(0);
+    let _ = project.windlass("run -e production --release-version 2").exits(21);
+    assert_eq!(order(&project), "");
+    let states = waiting(&project);
+    assert_eq!((&states[0]["state"], &states[1]["state"]), (&json!("approved"), &json!("waiting")));
+    let output = project.windlass("approve --by bob").exits(0);
+    assert!(output.stderr.contains("approved by"), "{}", output.stderr);
+}
+
+#[test]
+fn what_drifts_between_the_agreement_and_the_lease_is_not_run() {
+    // The first run holds the lease and does what the second one was to do.
+    let slow = "test -e waiting || { touch waiting; while test ! -e go; do sleep 0.01; done; }; echo a >> order";
+    let step = Step::marks("a").run(slow).unless("grep -qx a order");
+    let environments = "[environments.production]\napproval = { required = 1 }\nlease = { wait = \"1m\" }\n";
+    let project = Project::with(&text_with("", environments, &[step])).variable("USER", "ada").locked();
+    let _ = project.windlass("run").exits(21);
+    let _ = project.windlass("approve --by bob").exits(0);
+    let first = project.start("run --format json");
+    until("the first run", || project.has("waiting"));
+    let second = e2e::runs::start_waiting(&project, &format!("run --format json --commit {}", e2e::COMMIT));
+    project.write("go", "");
+    let _ = project.finish(first).exits(0);
+    let output = project.finish(second).exits(20);
+    assert_eq!(output.result()["reason"], "plan-drifted");
+    assert_eq!(order(&project), "a");
+}
+
+#[test]
+fn a_rejection_stops_it_until_whoever_said_it_agrees() {
+    let project = demanding("required = 1", &[Step::marks("a")]);
+    let _ = deploy(&project, 21);
+    let _ = project.windlass("approve --by bob").exits(0);
+    let _ = project.windlass("reject --by cy --comment tomorrow").exits(0);
+    let output = project.windlass(RUN).exits(21);
+    assert_eq!(output.result()["reason"], "approval-rejected");
+    assert!(
+        output.stderr.contains("`cy` rejected this plan at") && output.stderr.contains(": tomorrow"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(project.windlass("approvals --wait --timeout 5s").exits(21).stderr, "");
+    let _ = project.windlass("approve --by cy").exits(0);
+    let _ = deploy(&project, 0);
+    assert_eq!(order(&project), "a");
+}
+
+#[test]
+fn what_would_not_count_is_not_taken() {
+    for (rule, words, why) in [
+        ("required = 1", "approve", "whoever asks for it may not decide on it"),
+        ("required = 1", "reject", "whoever asks for it may not decide on it"),
+        ("required = 1, from = { users = [\"bob\"] }", "approve --by cy", "only those in `from` may"),
+        (
+            "required = 1, bind = \"comment\"",
+            "approve --by bob --comment yes",
+            "the comment has to name the plan's digest",
+        ),
+    ] {
+        let project = demanding(rule, &[Step::marks("a")]);
+        let _ = deploy(&project, 21);
+        let output = project.windlass(words).exits(21);
+        assert!(output.stderr.contains(why), "{words}: {}", output.stderr);
+        assert_eq!(waiting(&project)[0]["approved"], json!([]));
+    }
+    let project = demanding("required = 1, self = true, bind = \"comment\"", &[Step::marks("a")]);
+    let _ = deploy(&project, 21);
+    let digest = waiting(&project)[0]["digest"].as_str().expect("a digest").to_owned();
+    let _ = project.windlass(&format!("approve --comment {}", &digest[..19])).exits(0);
+    let _ = deploy(&project, 0);
+}
+
+#[test]
+fn who_waits_is_told_when_it_is_decided() {
+    let project = demanding("required = 1", &[Step::marks("a")]);
+    assert_eq!(project.windlass("approvals --wait").exits(0).stderr, "nothing waits for an approval\n");
+    let _ = deploy(&project, 21);
+    let late = project.windlass("approvals --wait --timeout 300ms").exits(21);
+    assert!(late.stderr.contains("nobody has decided in time"), "{}", late.stderr);
+    let waits = project.start("approvals --wait --format json");
+    let _ = project.windlass("approve --by bob").exits(0);
+    assert_eq!(project.finish(waits).exits(0).result()[0]["state"], "approved");
+}
+
+#[test]
+fn a_dry_run_asks_nobody_and_force_is_more_than_was_agreed_to() {
+    let project = demanding("required = 1", &[Step::marks("a")]);
+    let _ = project.windlass("run -e production --dry-run").exits(21);
+    assert!(!project.has(".windlass/approvals"));
+    let output = project.windlass("run -e production --force").exits(2);
+    assert!(output.stderr.contains("`--force` does more than anybody agreed to"), "{}", output.stderr);
+}
+
+#[test]
+fn a_run_that_was_agreed_to_goes_on_and_one_that_was_not_does_not() {
+    let step = || Step::marks("a").run(&stuck("child", "echo a >> order")).unless("grep -qx a order");
+    let project = demanding("required = 1", &[step()]);
+    let _ = deploy(&project, 21);
+    let _ = project.windlass("approve --by bob").exits(0);
+    let run = cut_off(&project, "run -e production", "child");
+    let _ = project.windlass(&format!("resume {run}")).exits(0);
+    assert_eq!(order(&project), "a");
+    // The demand came after it was begun.
+    let project =
+        Project::with(&text_with("", "[environments.production]\n", &[step()])).variable("USER", "ada").locked();
+    let run = cut_off(&project, "run -e production", "child");
+    project.write("deploy.toml", &text_with("", "[environments.production]\napproval = { required = 1 }\n", &[step()]));
+    let output = project.windlass(&format!("resume {run}")).exits(21);
+    assert!(output.stderr.contains("was begun without one"), "{}", output.stderr);
+    let _ = project.windlass("rollback").exits(0);
+}
+
+#[test]
+fn on_a_forge_it_is_refused_for_now_whoever_agreed_here() {
+    let gitlab = e2e::gitlab::GitLab::start();
+    let project = demanding("required = 1", &[Step::marks("a")]);
+    let _ = deploy(&project, 21);
+    let _ = project.windlass("approve --by bob").exits(0);
+    let variables = gitlab.variables(None);
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let output = project.windlass_with(RUN, &variables).exits(21);
+    assert!(output.stderr.contains("cannot ask for one on gitlab"), "{}", output.stderr);
+    assert_eq!((order(&project).as_str(), gitlab.requests().len()), ("", 0));
+}
+
+#[test]
+fn what_is_meant_has_to_be_clear() {
+    let project = demanding("required = 1", &[Step::marks("a")]);
+    assert!(project.windlass("approve --by bob").exits(2).stderr.contains("nothing waits for an approval"));
+    for version in ["1", "2"] {
+        let _ = project.windlass(&format!("run -e production --release-version {version}")).exits(21);
+    }
+    assert!(project.windlass("approve --by bob").exits(2).stderr.contains("2 plans are meant by this"));
+    assert!(
+        project.windlass("approve ffffffffffff --by bob").exits(2).stderr.contains("no plan that waits has the digest")
+    );
+    let shown = project.windlass("approvals").exits(0).stdout;
+    assert!(shown.contains("asked for by ada") && shown.contains("0 of 1 people have approved it"), "{shown}");
+}
