@@ -156,7 +156,9 @@ impl GitHub {
     /// The deployment of this run, if it is there.
     pub(super) async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
         let found = self.search(&mut self.client.effort(), announcement).await;
-        let id = found.map_err(|failure| failure.problem(Code::ForgeUnreported, "list deployments"))?;
+        let id = found.map_err(|failure| {
+            failure.problem(Code::ForgeRefused, "list deployments").with_note("the run that was cut off stays open")
+        })?;
         let url = self.page(&announcement.subject.environment);
         Ok(id.map(|id| Created { id: id.to_string(), url, adopted: false }))
     }

@@ -217,7 +217,9 @@ impl GitLab {
     pub(super) async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
         let Some(begun) = announcement.begun else { return Ok(None) };
         let found = self.search(&mut self.client.effort(), announcement, Since::moment(begun)).await;
-        let found = found.map_err(|failure| failure.problem(Code::ForgeUnreported, "list deployments"))?;
+        let found = found.map_err(|failure| {
+            failure.problem(Code::ForgeRefused, "list deployments").with_note("the run that was cut off stays open")
+        })?;
         Ok(found.map(|found| self.created(&found, false)))
     }
 

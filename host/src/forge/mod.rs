@@ -171,7 +171,7 @@ impl Forge {
     /// The deployment of a run that may have been cut off between creating it and writing that down.
     ///
     /// # Errors
-    /// [`crate::problem::Code::ForgeUnreported`].
+    /// [`crate::problem::Code::ForgeRefused`].
     pub async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
         match self {
             Self::Local => Ok(None),
