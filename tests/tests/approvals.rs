@@ -81,6 +81,28 @@ fn what_drifts_between_the_agreement_and_the_lease_is_not_run() {
 }
 
 #[test]
+fn one_approval_is_for_one_run_and_a_rejection_is_heard_until_it_begins() {
+    for reject in [false, true] {
+        let slow = "test -e waiting || { touch waiting; while test ! -e go; do sleep 0.01; done; }; echo a >> order";
+        let environments = "[environments.production]\napproval = { required = 1 }\nlease = { wait = \"1m\" }\n";
+        let project =
+            Project::with(&text_with("", environments, &[Step::marks("a").run(slow)])).variable("USER", "ada").locked();
+        let _ = project.windlass("run").exits(21);
+        let _ = project.windlass("approve --by bob").exits(0);
+        let first = project.start("run --format json");
+        until("the first run", || project.has("waiting"));
+        let second = e2e::runs::start_waiting(&project, &format!("run --format json --commit {}", e2e::COMMIT));
+        if reject {
+            let _ = project.windlass("reject --by cy").exits(0);
+        }
+        project.write("go", "");
+        let _ = project.finish(first).exits(0);
+        assert_eq!(project.finish(second).exits(21).result()["reason"], "approval-missing");
+        assert_eq!(order(&project), "a");
+    }
+}
+
+#[test]
 fn a_rejection_stops_it_until_whoever_said_it_agrees() {
     let project = demanding("required = 1", &[Step::marks("a")]);
     let _ = deploy(&project, 21);
@@ -153,7 +175,7 @@ fn a_run_that_was_agreed_to_goes_on_and_one_that_was_not_does_not() {
     let _ = project.windlass("approve --by bob").exits(0);
     let run = cut_off(&project, "run -e production", "child");
     let _ = project.windlass(&format!("resume {run}")).exits(0);
-    assert_eq!(order(&project), "a");
+    assert_eq!((order(&project).as_str(), waiting(&project)), ("a", json!([])));
     // The demand came after it was begun.
     let project =
         Project::with(&text_with("", "[environments.production]\n", &[step()])).variable("USER", "ada").locked();

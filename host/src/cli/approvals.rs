@@ -5,7 +5,7 @@ use super::project::Project;
 use super::{Failed, print, say};
 use crate::approval::{self, Answer, Case, Decision, Local, Request, SCHEMA, Standing};
 use crate::config::{self, Approval, Environment};
-use crate::event::{Approver, Place, Subject};
+use crate::event::{Approver, Subject};
 use crate::forge::Forge;
 use crate::history::PastRun;
 use crate::plan::Plan;
@@ -85,15 +85,9 @@ pub(super) fn holds(project: &Project, environment: &Environment, past: &PastRun
         .at(project.config.place_of_environment(environment, "approval")))
 }
 
-/// What was agreed to is done, and has to be agreed to once more before it is done again; and what was asked for the same place
-/// before is answered by that.
-pub(super) fn settle(project: &Project, place: &Place) {
-    let local = Local::of(&project.directory);
-    let settled = local.cases().and_then(|cases| {
-        let mut here = cases.iter().filter(|case| case.request.subject.place() == *place);
-        here.try_for_each(|case| local.forget(&case.request.digest))
-    });
-    if let Err(problem) = settled {
+/// What was agreed to is done, and has to be agreed to once more before it is done again.
+pub(super) fn settle(project: &Project, plan: &str) {
+    if let Err(problem) = Local::of(&project.directory).forget(plan) {
         say(&report::problem(&problem, Style::of_stderr()));
     }
 }
@@ -220,7 +214,8 @@ pub(super) fn decide(common: &Common, arguments: &AnswerArguments, answer: Answe
     let project = Project::load(common)?;
     let all = waiting(&project, common)?;
     let one = chosen(&all, arguments.digest.as_deref())?;
-    let by = arguments.by.clone().or_else(|| project.actor()).filter(|name| !name.trim().is_empty());
+    let by = arguments.by.clone().or_else(|| project.actor()).map(|name| name.trim().to_owned());
+    let by = by.filter(|name| !name.is_empty());
     let Some(by) = by else {
         return Err(Problem::new(Code::Usage, "it is not known who you are")
             .with_note("nothing was changed")

@@ -8,7 +8,7 @@ use super::reap::close_all;
 use super::session::{Asking, Session, console, write_whole};
 use super::signals::signals;
 use super::{Failed, print, say};
-use crate::event::{Approver, Event, Listener, RunOutcome, StepEntry, Subject};
+use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
 use crate::forge::Forge;
 use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
@@ -185,20 +185,11 @@ async fn deploy(
         return Ok(Exit::Succeeded);
     }
     let lease = conduct.lease(|| history::next_id(&project.journals)).await?;
-    let bound = Bound { plan: approved.as_ref(), by: agreed };
-    let conducted = under_lease(&conduct, arguments, asking, prepared, bound, before, &lease).await;
+    let conducted = under_lease(&conduct, arguments, asking, prepared, approved.as_ref(), before, &lease).await;
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
     conduct.report(&conducted, exit);
     Ok(exit)
-}
-
-/// What a run is bound to.
-struct Bound<'a> {
-    /// The plan that was passed, or agreed to.
-    plan: Option<&'a Plan>,
-    /// Who agreed; none where nobody had to.
-    by: Option<Vec<Approver>>,
 }
 
 /// The run itself, while nobody else deploys here.
@@ -207,7 +198,7 @@ async fn under_lease(
     arguments: &RunArguments,
     asking: &mut Asking<'_>,
     mut prepared: Prepared,
-    bound: Bound<'_>,
+    approved: Option<&Plan>,
     before: Result<Standing, Problem>,
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
@@ -227,12 +218,16 @@ async fn under_lease(
         say(&format!("\n{why}, so this one is planned again\n"));
         prepared = conduct.unless_told(asking.prepare(&conduct.listener)).await??;
         prepared.has_secrets()?;
-        if let Some(approved) = bound.plan {
+        if let Some(approved) = approved {
             prepared.plan.must_be(approved)?;
         }
         order(conduct)?;
         say(&report::plan(&prepared.plan, false, style));
     }
+    // As it is now: while the lease was waited for, somebody may have said no, or another run may have used it up.
+    let agreed =
+        approvals::demand(project, conduct.environment, &conduct.forge, &conduct.subject, &prepared.plan, false)?;
+    let is_agreed = agreed.is_some();
     say(&format!("\n{}", report::announce(&conduct.subject, run, style)));
     let journal = Journal::create(&project.journals, run)?;
     let recorder = conduct.recorder(journal, lease, prepared.services.redactor.clone());
@@ -246,8 +241,7 @@ async fn under_lease(
         },
         lease_taken(lease),
     ];
-    let is_agreed = bound.by.is_some();
-    events.extend(bound.by.map(|by| Event::RunApproved { by }));
+    events.extend(agreed.map(|by| Event::RunApproved { by }));
     recorder.record_all(&events)?;
     for closed in &dead {
         recorder.note(&closed.told())?;
@@ -257,7 +251,7 @@ async fn under_lease(
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
     if is_agreed && conducted.result.outcome == RunOutcome::Succeeded {
-        approvals::settle(project, &conduct.subject.place());
+        approvals::settle(project, &plan);
     }
     if exit != Exit::Succeeded
         && let Some(closed) = dead.iter().find(|closed| closed.past.left().next().is_some())

@@ -7,7 +7,7 @@ use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session, console, say_what_changed};
 use super::signals::signals;
 use super::{Failed, say};
-use crate::event::{Event, Subject, Verdict};
+use crate::event::{Event, RunOutcome, Subject, Verdict};
 use crate::forge::Forge;
 use crate::history::{self, PastRun};
 use crate::lease::Lease;
@@ -152,6 +152,9 @@ async fn resume_under_lease(
     let options = Options { others_follow, force: past.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
+    if past.approved && conducted.result.outcome == RunOutcome::Succeeded {
+        approvals::settle(project, &past.plan);
+    }
     Ok((conducted, exit))
 }
 
