@@ -62,18 +62,18 @@ pub fn order(
     commit: &str,
 ) -> Result<(), Problem> {
     for before in &environment.after {
-        let blocked = |what: String| {
-            Err(Problem::new(Code::EnvironmentOrder, format!("`{}` comes after `{before}`", environment.name))
-                .because(what)
-                .with_note("nothing was run")
-                .with_hint(format!("run `windlass run -e {before}` first")))
-        };
-        let mut newest = None;
         let place = Place {
             app: config.app.as_str().to_owned(),
             environment: before.as_str().to_owned(),
             component: component.map(str::to_owned),
         };
+        let blocked = |what: String| {
+            Err(Problem::new(Code::EnvironmentOrder, format!("`{}` comes after `{before}`", environment.name))
+                .because(what)
+                .with_note("nothing was run")
+                .with_hint(format!("run `windlass run {}` first", place.options())))
+        };
+        let mut newest = None;
         for run in history::runs_in(journals, &place)? {
             let run = run?;
             match run.outcome {

@@ -4,7 +4,7 @@
 //! is [`run`]; the run appends [`event`]s to the [`journal`], and [`report`] reads them. From the ground up, each layer
 //! importing only those before it:
 //!
-//! 1. values: [`words`], [`problem`], [`secret`], [`policy`], [`event`]
+//! 1. values: [`words`], [`problem`], [`secret`], [`policy`], [`event`]; and `files`
 //! 2. what the outside says and does: [`ci`], [`config`], [`journal`], [`release`], [`database`], [`network`], [`process`]
 //! 3. [`plugin`], [`lease`]
 //! 4. [`lock`], [`plan`], [`history`], [`forge`], [`approval`]
@@ -19,6 +19,7 @@ pub mod config;
 pub mod database;
 pub mod event;
 mod fault;
+mod files;
 pub mod forge;
 pub mod gate;
 pub mod history;

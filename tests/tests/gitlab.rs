@@ -76,6 +76,19 @@ fn the_jobs_own_deployment_is_adopted_and_left_to_it() {
 }
 
 #[test]
+fn a_killed_job_has_ended_its_own_deployment() {
+    let gitlab = GitLab::start();
+    let _ = gitlab.add("staging", "running", "main", Some(JOB));
+    let text = text_with("", "[environments.staging]\n", &[Step::marks("a").run(&stuck("child", "exit 0"))]);
+    let project = with(&gitlab, &text, Some("staging"));
+    let run = cut_off(&project, "run -e staging", "child");
+    let _ = project.windlass("reap").exits(0);
+    assert_eq!(events_named(&project, &run, "run-finished").len(), 1);
+    assert_eq!(gitlab.states(), [["running"]]);
+    assert_eq!(gitlab.requests(), ["GET /projects/42/deployments"], "nothing is told, and nothing more is asked");
+}
+
+#[test]
 fn two_deployments_beside_each_other_are_refused_and_so_is_none() {
     for (configured, environment, what) in [
         ("own", Some("staging"), "both the job and Windlass would deploy to `staging`"),

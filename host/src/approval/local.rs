@@ -2,14 +2,15 @@
 //! decision, so that of two people who decide at once neither overwrites the other.
 
 use super::{Case, Decision, Request, SCHEMA, digits};
+use crate::files::write_whole;
 use crate::problem::{Code, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The request's name in its directory.
-const REQUEST: &str = "request.json";
+pub(super) const REQUEST: &str = "request.json";
 
 /// Keeps requests and decisions in `.windlass/approvals`.
 #[derive(Debug, Clone)]
@@ -112,18 +113,8 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
     serde_json::from_slice(&text).map_err(io::Error::other)
 }
 
-/// All of it or nothing.
 fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
-    let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
-    let temporary = path.with_extension(format!("{random:08x}.tmp"));
-    let write = || {
-        let mut file = std::fs::File::create_new(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+    write_whole(path, serde_json::to_string_pretty(value).map_err(io::Error::other)?.as_bytes())
 }
 
 fn unusable(path: &Path, verb: &str, error: impl std::fmt::Display) -> Problem {

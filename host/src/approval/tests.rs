@@ -129,8 +129,6 @@ fn what_was_changed_by_hand_is_no_approval() {
     let other = directory.join("f".repeat(64));
     std::fs::rename(directory.join(digits(DIGEST)), &other).expect("moved");
     assert!(local.cases().expect_err("of another plan").what.contains("cannot be read"));
-    std::fs::write(other.join(REQUEST_FILE), "{").expect("written");
+    std::fs::write(other.join(local::REQUEST), "{").expect("written");
     assert!(local.cases().is_err());
 }
-
-const REQUEST_FILE: &str = "request.json";

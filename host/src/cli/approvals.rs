@@ -70,7 +70,8 @@ fn is_here(forge: &Forge, environment: &Environment) -> Result<(), Problem> {
         .with_hint("let the forge's own environment protection ask for it, and take `approval` out"))
 }
 
-/// Whether a run that was begun may go on: what was agreed to then holds, because nothing of the plan may have changed.
+/// Whether a run that was begun may go on: it was agreed to then. What `resume` plans again is not held against that: its
+/// intents may be others.
 ///
 /// # Errors
 /// [`Code::ApprovalMissing`].

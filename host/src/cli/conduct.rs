@@ -14,12 +14,11 @@ use crate::lease::{self, Lease};
 use crate::prepare::Prepared;
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
-use crate::run::{Guard, Options, Recorder, RunResult};
+use crate::run::{Cancellation, Guard, Options, Recorder, RunResult, told_to_stop};
 use crate::secret::Redactor;
 use crate::{ci, process};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
-use tokio::sync::watch;
 
 /// How long a claim holds where the environment says nothing.
 const LEASE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
@@ -37,7 +36,7 @@ pub(super) struct Conduct<'a> {
     /// Who makes the deployment there.
     pub(super) owner: DeploymentOwner,
     pub(super) listener: Arc<dyn Listener>,
-    pub(super) cancellation: watch::Receiver<u32>,
+    pub(super) cancellation: Cancellation,
     pub(super) started: Instant,
 }
 
@@ -63,7 +62,9 @@ impl Conduct<'_> {
         let waiting = |holder: &lease::Holder| {
             say(&format!("\nwaiting for run {}, which deploys here since {}\n", holder.run, holder.taken));
         };
-        lease::take(self.project.leases.clone(), request, waiting, told_to_stop(&self.cancellation)).await.map(Arc::new)
+        lease::take(self.project.leases.clone(), request, waiting, told_to_stop(&self.cancellation, 1))
+            .await
+            .map(Arc::new)
     }
 
     /// Where the events of a run go, for as long as its lease is held.
@@ -138,7 +139,7 @@ impl Conduct<'_> {
             let Some(created) = created.as_ref().filter(|_| !asked) else { return };
             tokio::select! {
                 _ = ended => {}
-                () = told_to_stop(&self.cancellation) => self.tell_of_cancellation(created, &announcement).await,
+                () = told_to_stop(&self.cancellation, 1) => self.tell_of_cancellation(created, &announcement).await,
             }
         };
         let (result, ()) = tokio::join!(work, telling);
@@ -182,16 +183,14 @@ impl Conduct<'_> {
 
     /// What this comes to, unless somebody says stop before: nothing is changed by it.
     pub(super) async fn unless_told<T>(&self, work: impl Future<Output = T>) -> Result<T, Problem> {
-        let mut cancellation = self.cancellation.clone();
         tokio::select! {
             biased;
-            told = cancellation.wait_for(|times| *times > 0) => match told {
-                Ok(_) => Err(Problem::new(Code::Cancelled, "cancelled before anything was done")
+            () = told_to_stop(&self.cancellation, 1) => {
+                Err(Problem::new(Code::Cancelled, "cancelled before anything was done")
                     .because("a signal came while it was found out what is to be done")
                     .with_note("nothing was changed")
-                    .with_hint("say it again when you are ready")),
-                Err(_) => std::future::pending().await,
-            },
+                    .with_hint("say it again when you are ready"))
+            }
             result = work => Ok(result),
         }
     }
@@ -256,14 +255,6 @@ impl Conduct<'_> {
         if self.common.format == Format::Json {
             print_result(&report);
         }
-    }
-}
-
-/// Ends when a signal comes.
-async fn told_to_stop(cancellation: &watch::Receiver<u32>) {
-    if cancellation.clone().wait_for(|times| *times > 0).await.is_err() {
-        // Nobody is left who could tell.
-        std::future::pending::<()>().await;
     }
 }
 

@@ -5,10 +5,11 @@ use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArgume
 use super::conduct::{Conduct, Conducted, exit_of, lease_taken, owner, print_result, with_result};
 use super::project::Project;
 use super::reap::close_all;
-use super::session::{Asking, Session, console, write_whole};
+use super::session::{Asking, Session, console};
 use super::signals::signals;
 use super::{Failed, print, say};
 use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
+use crate::files::write_whole;
 use crate::forge::Forge;
 use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};

@@ -197,13 +197,3 @@ pub(super) struct Known<'a> {
     /// The names of the secrets.
     pub(super) names: BTreeSet<String>,
 }
-
-/// A file is there with all of its text or as it was before.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temporary = path.with_extension(format!("{:08x}.tmp", getrandom::u32().unwrap_or_default()));
-    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
-}

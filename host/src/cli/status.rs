@@ -95,19 +95,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     if let Some(name) = &common.environment {
         config.environment(Some(name))?;
     }
-    let mut runs = Vec::new();
-    let mut problems = Vec::new();
-    let mut damaged = Vec::new();
-    for name in history::names(&project.journals)? {
-        match history::replay(&project.journals, &name) {
-            Ok(run) => runs.extend(run),
-            Err(problem) => {
-                problems.push(problem);
-                damaged.push(name);
-            }
-        }
-    }
-    damaged.sort_unstable();
+    let Known { runs, damaged, mut problems } = Known::of(&project)?;
     let mut components: Vec<Option<String>> = vec![None];
     components.extend(config.components().into_iter().map(|component| Some(component.as_str().to_owned())));
     let mut places = Vec::new();
@@ -185,6 +173,33 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     told(problems)
 }
 
+/// What the journals of a project say, as far as they can be read.
+struct Known {
+    /// Newest first.
+    runs: Vec<PastRun>,
+    /// The names of those that cannot be read, oldest first.
+    damaged: Vec<String>,
+    /// Why not.
+    problems: Vec<Problem>,
+}
+
+impl Known {
+    fn of(project: &Project) -> Result<Self, Problem> {
+        let mut known = Self { runs: Vec::new(), damaged: Vec::new(), problems: Vec::new() };
+        for name in history::names(&project.journals)? {
+            match history::replay(&project.journals, &name) {
+                Ok(run) => known.runs.extend(run),
+                Err(problem) => {
+                    known.problems.push(problem);
+                    known.damaged.push(name);
+                }
+            }
+        }
+        known.damaged.reverse();
+        Ok(known)
+    }
+}
+
 /// How things stand in one place.
 struct Look<'a> {
     /// The run whose release is live.
@@ -258,16 +273,9 @@ fn look<'a>(
 
 /// What to do next in a place where a run has just ended.
 pub(super) fn next(project: &Project, place: &Place) -> Result<String, Problem> {
-    let mut runs = Vec::new();
-    let mut damaged = Vec::new();
-    for name in history::names(&project.journals)? {
-        match history::replay(&project.journals, &name) {
-            Ok(run) => runs.extend(run.filter(|run| run.subject.place() == *place)),
-            Err(_) => damaged.push(name),
-        }
-    }
-    damaged.reverse();
-    Ok(look(project, place, &runs.iter().collect::<Vec<_>>(), &damaged, None).next)
+    let Known { runs, damaged, .. } = Known::of(project)?;
+    let here: Vec<&PastRun> = runs.iter().filter(|run| run.subject.place() == *place).collect();
+    Ok(look(project, place, &here, &damaged, None).next)
 }
 
 /// Whether something about a run is not settled: it has not ended, or has left something that was not taken back, or what is

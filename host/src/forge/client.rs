@@ -2,6 +2,7 @@
 //! the [`Wire`].
 
 use super::answer::{Answer, Failure, Meaning, Peer};
+use crate::problem::{Code, Problem};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -43,6 +44,16 @@ pub(super) struct Unusable {
     pub(super) cause: String,
     /// What helps.
     pub(super) hint: &'static str,
+}
+
+impl Unusable {
+    /// As a person is told of it.
+    pub(super) fn problem(self, peer: Peer) -> Problem {
+        Problem::new(Code::Usage, format!("deployments cannot be shown on {}", peer.name()))
+            .because(self.cause)
+            .with_note("nothing was run")
+            .with_hint(self.hint)
+    }
 }
 
 /// What is sent.

@@ -13,7 +13,7 @@ mod tests;
 mod wire;
 
 use super::answer::{Failure, Peer};
-use super::client::{Client, Effort, Patience};
+use super::client::{Client, Effort, Patience, Unusable};
 use super::{Announcement, Created, State, segment};
 use crate::ci;
 use crate::problem::{Code, Problem};
@@ -82,12 +82,7 @@ struct Status {
 impl GitHub {
     /// The job's repository. Nothing is sent.
     pub(super) fn new(facts: &ci::Facts, token: Option<&Secret>, patience: Patience) -> Result<Self, Problem> {
-        let unusable = |cause: String, hint: &str| {
-            Problem::new(Code::Usage, "deployments cannot be shown on GitHub")
-                .because(cause)
-                .with_note("nothing was run")
-                .with_hint(hint)
-        };
+        let unusable = |cause: String, hint| Unusable { cause, hint }.problem(Peer::GitHub);
         let Some(repository) = &facts.github else {
             return Err(unusable(
                 "`GITHUB_REPOSITORY` is not set".into(),
@@ -107,7 +102,7 @@ impl GitHub {
             ));
         };
         let wire = Octo::new(&repository.api, token.clone(), patience.attempt)
-            .map_err(|unusable_part| unusable(unusable_part.cause, unusable_part.hint))?;
+            .map_err(|unusable| unusable.problem(Peer::GitHub))?;
         let client = Client::new(Peer::GitHub, &repository.api, wire, patience);
         Ok(Self {
             repository: repository.name.clone(),

@@ -9,7 +9,7 @@
 mod wire;
 
 use super::answer::{Failure, Peer};
-use super::client::{Client, Effort, Patience};
+use super::client::{Client, Effort, Patience, Unusable};
 use super::{Announcement, Created, State};
 use crate::ci;
 use crate::config::DeploymentOwner;
@@ -90,12 +90,7 @@ impl Since {
 impl GitLab {
     /// The job's project. Nothing is sent.
     pub(super) fn new(facts: &ci::Facts, token: Option<Token>, patience: Patience) -> Result<Self, Problem> {
-        let unusable = |cause: String, hint: &str| {
-            Problem::new(Code::Usage, "deployments cannot be shown on GitLab")
-                .because(cause)
-                .with_note("nothing was run")
-                .with_hint(hint)
-        };
+        let unusable = |cause: String, hint| Unusable { cause, hint }.problem(Peer::GitLab);
         let Some(project) = &facts.gitlab else {
             return Err(unusable(
                 "`CI_API_V4_URL` or `CI_PROJECT_ID` is not set".into(),
@@ -108,8 +103,7 @@ impl GitLab {
                 "GitLab gives every job `CI_JOB_TOKEN`; elsewhere set `GITLAB_TOKEN` to a token with the scope `api`",
             ));
         };
-        let wire = Http::new(&project.api, token)
-            .map_err(|unusable_part| unusable(unusable_part.cause, unusable_part.hint))?;
+        let wire = Http::new(&project.api, token).map_err(|unusable| unusable.problem(Peer::GitLab))?;
         let client = Client::new(Peer::GitLab, &project.api, wire, patience);
         Ok(Self { project: project.clone(), client: Box::new(client) })
     }

@@ -2,6 +2,7 @@
 
 use super::{Log, Store};
 use crate::fault;
+use crate::files::sync_directory;
 use std::any::Any;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, Write};
@@ -151,16 +152,4 @@ impl Log for FileLog {
         fault::point();
         Ok(())
     }
-}
-
-/// Makes a new name in a directory durable.
-#[cfg(unix)]
-pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-/// Windows has no such call; names are durable with the file there.
-#[cfg(not(unix))]
-pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
 }

@@ -129,7 +129,7 @@ pub(super) fn parse(bytes: &[u8], name: &str, each: &mut dyn FnMut(Entry)) -> Re
         return Err(invalid(name, &wrong));
     }
     let chain = lines.last().and_then(|line| split(line)).map_or("", |(_, chain)| chain).to_owned();
-    Ok(Read { lines: lines.len() as u64, torn: !rest.is_empty(), length: whole as u64, chain })
+    Ok(Read { lines: lines.len() as u64, length: whole as u64, chain })
 }
 
 fn invalid(name: &str, wrong: &Wrong) -> Problem {

@@ -14,7 +14,6 @@ mod memory;
 mod store;
 
 pub use directory::Directory;
-pub(crate) use directory::sync_directory;
 #[cfg(test)]
 pub(crate) use memory::Memory;
 pub use store::{Log, Store};
@@ -50,9 +49,7 @@ pub struct Journal {
 pub struct Read {
     /// How many whole lines.
     pub lines: u64,
-    /// Whether the last line was cut off while it was written, and left out.
-    pub torn: bool,
-    /// The bytes of the whole lines.
+    /// The bytes of the whole lines. What is behind them was cut off while it was written, and is left out.
     length: u64,
     /// The chain of the last whole line.
     chain: String,

@@ -17,7 +17,7 @@ use super::record::Record;
 use super::store::{Attendance, Store, Stored, Version};
 use crate::event::Place;
 use crate::fault;
-use crate::journal::sync_directory;
+use crate::files::sync_directory;
 use crate::problem::{Code, Problem};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};

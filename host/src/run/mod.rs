@@ -176,13 +176,9 @@ pub async fn run(
 
 /// The journal has a cancellation as soon as there is one, whatever is being waited for, and before anything comes of it: the
 /// machine is told once it is written down. Ends only where it cannot be.
-async fn write_down_signals(
-    mut cancellation: Cancellation,
-    recorder: &Recorder,
-    written: &watch::Sender<u32>,
-) -> Problem {
+async fn write_down_signals(cancellation: Cancellation, recorder: &Recorder, written: &watch::Sender<u32>) -> Problem {
     for times in 1.. {
-        told_to_stop(&mut cancellation, times).await;
+        told_to_stop(&cancellation, times).await;
         if let Err(problem) = recorder.record(&Event::RunCancelled { times }) {
             return problem;
         }
@@ -444,8 +440,8 @@ pub fn step_planned(planned: &PlannedStep) -> Event {
 }
 
 /// Ends when the run has been told to stop so many times.
-async fn told_to_stop(cancellation: &mut Cancellation, times: u32) {
-    if cancellation.wait_for(|told| *told >= times).await.is_err() {
+pub async fn told_to_stop(cancellation: &Cancellation, times: u32) {
+    if cancellation.clone().wait_for(|told| *told >= times).await.is_err() {
         // Nobody is left who could tell.
         std::future::pending::<()>().await;
     }

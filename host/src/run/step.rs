@@ -26,10 +26,10 @@ impl Machine<'_> {
         let mut step = self.prepared.steps[index].clone();
         let mut planned = self.prepared.plan.steps[index].clone();
         if planned.deferred {
-            let mut cancellation = self.cancellation.clone();
+            let cancellation = self.cancellation.clone();
             let result = tokio::select! {
                 result = self.plan_deferred(&mut step, &mut planned) => result,
-                () = told_to_stop(&mut cancellation, 1) => return Ok(Ended::Cancelled),
+                () = told_to_stop(&cancellation, 1) => return Ok(Ended::Cancelled),
             };
             if let Err(problem) = result {
                 let attempt = self.result_of(&step).attempts + 1;
@@ -82,7 +82,7 @@ impl Machine<'_> {
         let backoff = self.left().map_or(backoff, |left| backoff.min(left));
         tokio::select! {
             () = tokio::time::sleep(backoff) => true,
-            () = told_to_stop(&mut self.cancellation, patience) => false,
+            () = told_to_stop(&self.cancellation, patience) => false,
         }
     }
 
