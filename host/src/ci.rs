@@ -67,6 +67,8 @@ pub struct GitHubRepository {
     pub api: String,
     /// The number of the workflow's run, in Actions.
     pub run: Option<String>,
+    /// Where people see it.
+    pub page: Option<String>,
 }
 
 /// A project on GitLab, and where its API is.
@@ -80,8 +82,19 @@ pub struct GitLabProject {
     pub page: Option<String>,
     /// The job's number.
     pub job: Option<u64>,
+    /// The number of its pipeline.
+    pub pipeline: Option<u64>,
     /// The environment that the job deploys to by itself, because it has `environment:`.
     pub environment: Option<String>,
+}
+
+/// A run of a CI: a workflow's run on GitHub, a pipeline on GitLab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Whose it is: `github` or `gitlab`.
+    pub forge: &'static str,
+    /// Its number. A repeated one keeps it.
+    pub id: String,
 }
 
 /// What the CI says about this job.
@@ -97,6 +110,10 @@ pub struct Facts {
     pub is_tag: bool,
     /// Who started it.
     pub actor: Option<String>,
+    /// All who had a part in starting it: on GitHub who began the run and who began this attempt at it.
+    pub starters: Vec<String>,
+    /// The run of the CI that the job is a part of.
+    pub run: Option<Run>,
     /// Where a person can watch it.
     pub log_url: Option<String>,
     /// The repository, on GitHub.
@@ -125,12 +142,17 @@ pub fn facts(variables: &Variables) -> Facts {
                 (Some(run), attempt, Some(job)) => Some(format!("{run}/{}/{job}", attempt.unwrap_or("1"))),
                 _ => None,
             };
+        let mut starters: Vec<String> =
+            ["GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"].iter().filter_map(|name| get(name)).collect();
+        starters.dedup();
         return Facts {
             kind: Kind::GitHub,
             commit: get("GITHUB_SHA"),
             reference: get("GITHUB_REF_NAME"),
             is_tag: variables.get("GITHUB_REF_TYPE") == Some("tag"),
-            actor: get("GITHUB_TRIGGERING_ACTOR").or_else(|| get("GITHUB_ACTOR")),
+            actor: starters.first().cloned(),
+            starters,
+            run: get("GITHUB_RUN_ID").map(|id| Run { forge: "github", id }),
             log_url: run,
             github: github(variables),
             gitlab: gitlab(variables),
@@ -144,6 +166,8 @@ pub fn facts(variables: &Variables) -> Facts {
             reference: get("CI_COMMIT_REF_NAME"),
             is_tag: variables.get("CI_COMMIT_TAG").is_some(),
             actor: get("GITLAB_USER_LOGIN"),
+            starters: get("GITLAB_USER_LOGIN").into_iter().collect(),
+            run: get("CI_PIPELINE_ID").map(|id| Run { forge: "gitlab", id }),
             log_url: get("CI_JOB_URL"),
             github: None,
             gitlab: gitlab(variables),
@@ -157,6 +181,8 @@ pub fn facts(variables: &Variables) -> Facts {
         reference: None,
         is_tag: false,
         actor: get("USER").or_else(|| get("USERNAME")),
+        starters: vec![],
+        run: None,
         log_url: None,
         github: github(variables),
         gitlab: gitlab(variables),
@@ -168,7 +194,8 @@ fn github(variables: &Variables) -> Option<GitHubRepository> {
     let name = variables.get("GITHUB_REPOSITORY")?.to_owned();
     let api = variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com").trim_end_matches('/').to_owned();
     let run = variables.get("GITHUB_RUN_ID").map(str::to_owned);
-    Some(GitHubRepository { name, api, run })
+    let page = variables.get("GITHUB_SERVER_URL").map(|server| format!("{}/{name}", server.trim_end_matches('/')));
+    Some(GitHubRepository { name, api, run, page })
 }
 
 fn gitlab(variables: &Variables) -> Option<GitLabProject> {
@@ -179,6 +206,7 @@ fn gitlab(variables: &Variables) -> Option<GitLabProject> {
         api: variables.get("CI_API_V4_URL")?.trim_end_matches('/').to_owned(),
         page: variables.get("CI_PROJECT_URL").map(|url| url.trim_end_matches('/').to_owned()),
         job: variables.get("CI_JOB_ID").and_then(|id| id.parse().ok()),
+        pipeline: variables.get("CI_PIPELINE_ID").and_then(|id| id.parse().ok()),
         environment: variables.get("CI_ENVIRONMENT_NAME").filter(|_| starts).map(str::to_owned),
     })
 }

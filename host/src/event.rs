@@ -150,8 +150,9 @@ impl PartialEq for Json {
 pub struct Approver {
     /// Who.
     pub name: String,
-    /// When, as RFC 3339 in UTC.
-    pub at: String,
+    /// When, as RFC 3339 in UTC, where that is known: GitHub does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// What they said to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,

@@ -1,11 +1,12 @@
 //! Whether a run may begin: the order of environments, and approval. That nobody else deploys the same thing is
 //! [`crate::lease`]'s.
 
-use crate::approval::{self, Case, Standing};
-use crate::config::{Approval, Config, Environment};
+use crate::approval::{self, Case, Standing, Where};
+use crate::config::{Approval, Bind, Config, Environment};
 use crate::event::{Approver, Place, RunOutcome, Subject};
 use crate::history;
 use crate::journal::Store;
+use crate::policy::visible;
 use crate::problem::{Code, Problem};
 
 /// That a plan may be run as far as people are concerned. `case` is what was asked, and what was said to it.
@@ -14,23 +15,21 @@ use crate::problem::{Code, Problem};
 /// [`Code::ApprovalMissing`] with who has agreed and what does not count, [`Code::ApprovalRejected`].
 pub fn approval(rule: &Approval, case: &Case) -> Result<Vec<Approver>, Problem> {
     let Subject { app, environment, version, .. } = &case.request.subject;
-    let options = case.request.subject.place().options();
     match case.standing(rule) {
         Standing::Approved(by) => {
             Ok(by.into_iter().map(|it| Approver { name: it.by, at: it.at, comment: it.comment }).collect())
         }
         Standing::Rejected(decision) => {
-            let comment = decision.comment.map(|comment| format!(": {comment}")).unwrap_or_default();
+            let at = decision.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+            let comment = decision.comment.as_ref().map(|text| format!(": {}", visible(text))).unwrap_or_default();
+            let by = visible(&decision.by);
             Err(Problem::new(
                 Code::ApprovalRejected,
                 format!("{app} {version} is not to be deployed to `{environment}`"),
             )
-            .because(format!("`{}` rejected this plan at {}{comment}", decision.by, decision.at))
+            .because(format!("`{by}` rejected this plan{at}{comment}"))
             .with_note("nothing was run")
-            .with_hint(format!(
-                "talk to `{}`, who can approve it after all; another plan is asked for anew",
-                decision.by
-            )))
+            .with_hint(format!("talk to `{by}`, who can approve it after all; another plan is asked for anew")))
         }
         Standing::Waiting { approved, ignored } => {
             let mut problem = Problem::new(
@@ -39,14 +38,31 @@ pub fn approval(rule: &Approval, case: &Case) -> Result<Vec<Approver>, Problem> 
             )
             .because(format!("{} of {} people have approved it", approved.len(), rule.required));
             for (decision, why) in ignored {
-                problem = problem.because(format!("what `{}` said does not count: {why}", decision.by));
+                problem = problem.because(format!("what `{}` said does not count: {why}", visible(&decision.by)));
             }
-            let short = approval::short(&case.request.digest);
-            let who = if rule.own { "" } else { ", by another person" };
-            Err(problem
-                .with_note("nothing was run")
-                .with_hint(format!("`windlass approve {options} {short}` approves it{who}; then say this again")))
+            Err(problem.with_note("nothing was run").with_hint(how(rule, case)))
         }
+    }
+}
+
+/// How somebody approves what is asked.
+fn how(rule: &Approval, case: &Case) -> String {
+    let short = approval::short(&case.request.digest);
+    let who = if rule.own { "" } else { ", by another person" };
+    let comment = if rule.bind == Bind::Comment { format!(", with `{short}` in the comment") } else { String::new() };
+    match case.at {
+        Where::Here => {
+            let options = case.request.subject.place().options();
+            format!("`windlass approve {options} {short}` approves it{who}; then say this again")
+        }
+        Where::GitHub => format!(
+            "let a required reviewer of the environment approve the job{who}{comment}; to ask once more, or one more \
+             person, run the job again"
+        ),
+        Where::GitLab => format!(
+            "let somebody who is in the environment's approval rules approve the deployment{who}{comment}; then run the job \
+             again"
+        ),
     }
 }
 

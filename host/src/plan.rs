@@ -2,6 +2,10 @@
 //!
 //! Plain data and pure functions. Who makes it is [`crate::prepare`].
 
+mod file;
+
+pub use file::{Origin, PlanFile};
+
 use crate::plugin::{Effect, Intent};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
@@ -101,48 +105,17 @@ impl Plan {
         self.steps.iter().any(PlannedStep::changes)
     }
 
-    /// The plan as a file: the plan itself and its digest.
-    #[must_use]
-    pub fn to_file(&self) -> Value {
-        json!({ "digest": self.digest(), "incomplete": self.is_incomplete(), "plan": self })
-    }
-
-    /// A plan from a file.
-    ///
-    /// # Errors
-    /// [`Code::PlanInvalid`], also where the digest is not the plan's.
-    pub fn from_file(name: &str, text: &str) -> Result<Self, Problem> {
-        #[derive(Deserialize)]
-        struct Saved {
-            digest: String,
-            plan: Plan,
-        }
-        let invalid = |cause: String| {
-            Problem::new(Code::PlanInvalid, format!("`{name}` is not a plan"))
-                .because(cause)
-                .with_note("nothing was run")
-                .with_hint("make one with `windlass plan -o FILE`")
-        };
-        let saved: Saved = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
-        if saved.plan.schema != SCHEMA {
-            return Err(invalid(format!("it has schema `{}`, and this Windlass knows `{SCHEMA}`", saved.plan.schema)));
-        }
-        let digest = saved.plan.digest();
-        if digest != saved.digest {
-            return Err(invalid(format!("it says its digest is `{}`, but it is `{digest}`", saved.digest)));
-        }
-        Ok(saved.plan)
-    }
-
-    /// Checks that this plan is what another, approved one says.
+    /// Checks that this plan is what another, approved one says: all that the digest is over, and that nothing that could be
+    /// taken back when it was approved no longer can.
     ///
     /// # Errors
     /// [`Code::PlanDrifted`] with each difference.
     pub fn must_be(&self, approved: &Self) -> Result<(), Problem> {
-        if self.digest() == approved.digest() {
+        let same = self.digest() == approved.digest();
+        let differences = if same { self.other_effects(approved) } else { self.differences(approved) };
+        if differences.is_empty() {
             return Ok(());
         }
-        let differences = self.differences(approved);
         let mut problem = Problem::new(Code::PlanDrifted, "what would run now is not what was planned");
         for difference in differences.iter().take(12) {
             problem = problem.because(difference);
@@ -178,6 +151,49 @@ impl Plan {
             }),
             ..problem
         })
+    }
+
+    /// Checks that steps which are planned again mean to do nothing but what this plan, which was approved, says that they do:
+    /// the same, or what is left of it. What was not known before is known only now, and was approved as that.
+    ///
+    /// # Errors
+    /// [`Code::PlanDrifted`] with each intent that nobody has agreed to.
+    pub fn must_cover(&self, again: &[PlannedStep], run: &str) -> Result<(), Problem> {
+        let mut problem = Problem::new(Code::PlanDrifted, format!("run `{run}` would do what nobody has agreed to"));
+        for step in again {
+            let Some(then) = self.steps.iter().find(|then| then.id == step.id && !then.deferred) else { continue };
+            for intent in &step.intents {
+                if !then.intents.iter().any(|agreed| agreed.id == intent.id && agreed.effect == intent.effect) {
+                    problem = problem
+                        .because(format!("step `{}`: newly planned: {} ({})", step.id, intent.summary, intent.id));
+                }
+            }
+        }
+        if problem.causes.is_empty() {
+            return Ok(());
+        }
+        Err(problem
+            .with_note("nothing was changed")
+            .with_hint("take the run back with `windlass rollback`, and have a new plan approved"))
+    }
+
+    /// What has another effect than when it was approved, under the same id: a migration whose way back is gone, for example.
+    fn other_effects(&self, approved: &Self) -> Vec<String> {
+        let mut differences = Vec::new();
+        for (now, then) in self.steps.iter().zip(&approved.steps) {
+            for (now_intent, then_intent) in now.intents.iter().zip(&then.intents) {
+                if now_intent.effect != then_intent.effect {
+                    differences.push(format!(
+                        "step `{}`: {} was {}, and is {} now",
+                        now.id,
+                        then_intent.id,
+                        then_intent.effect.words(),
+                        now_intent.effect.words()
+                    ));
+                }
+            }
+        }
+        differences
     }
 
     fn differences(&self, approved: &Self) -> Vec<String> {
@@ -284,7 +300,7 @@ fn canonical(value: &Value, text: &mut String) {
 mod tests {
     use super::*;
 
-    fn plan() -> Plan {
+    pub(super) fn plan() -> Plan {
         Plan {
             schema: SCHEMA.into(),
             app: "shop".into(),
@@ -352,6 +368,38 @@ mod tests {
     }
 
     #[test]
+    fn what_can_no_longer_be_taken_back_is_not_what_was_approved() {
+        let mut other = plan();
+        other.steps[0].intents[0].effect = Effect::Irreversible;
+        assert_eq!(other.digest(), plan().digest());
+        let problem = other.must_be(&plan()).expect_err("drift");
+        assert_eq!(problem.code, Code::PlanDrifted);
+        assert_eq!(
+            problem.causes,
+            ["step `schema`: 0001@sha256:aa was a change that can be taken back, and is irreversible now"]
+        );
+    }
+
+    #[test]
+    fn what_is_planned_again_is_no_more_than_what_was_approved() {
+        let mut again = plan().steps;
+        assert_eq!(plan().must_cover(&again, "r"), Ok(()));
+        again[0].intents.clear();
+        assert_eq!(plan().must_cover(&again, "r"), Ok(()));
+        let mut more = plan().steps;
+        let intent = Intent { id: "0002@sha256:bb".into(), ..more[0].intents[0].clone() };
+        more[0].intents.push(intent);
+        let problem = plan().must_cover(&more, "r").expect_err("drift");
+        assert_eq!((problem.code, problem.causes.len()), (Code::PlanDrifted, 1));
+        let mut deferred = plan();
+        deferred.steps[0].deferred = true;
+        assert_eq!(deferred.must_cover(&more, "r"), Ok(()));
+        more[0].intents.pop();
+        more[0].intents[0].effect = Effect::Irreversible;
+        assert!(plan().must_cover(&more, "r").is_err());
+    }
+
+    #[test]
     fn looking_is_no_change_and_not_knowing_is_one() {
         let changes = |effect| {
             let mut plan = plan();
@@ -360,13 +408,5 @@ mod tests {
         };
         assert!(![Effect::Reads, Effect::Checks].into_iter().any(changes));
         assert!([Effect::Changes, Effect::Irreversible, Effect::Unknown].into_iter().all(changes));
-    }
-
-    #[test]
-    fn a_plan_survives_its_file_and_a_changed_one_does_not() {
-        let text = plan().to_file().to_string();
-        assert_eq!(Plan::from_file("plan.json", &text).expect("a plan"), plan());
-        let forged = text.replace("\"shop\"", "\"shop2\"");
-        assert!(Plan::from_file("plan.json", &forged).is_err());
     }
 }

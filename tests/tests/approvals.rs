@@ -187,16 +187,56 @@ fn a_run_that_was_agreed_to_goes_on_and_one_that_was_not_does_not() {
 }
 
 #[test]
-fn on_a_forge_it_is_refused_for_now_whoever_agreed_here() {
-    let gitlab = e2e::gitlab::GitLab::start();
-    let project = demanding("required = 1", &[Step::marks("a")]);
+fn what_goes_on_does_no_more_than_was_agreed_to() {
+    let first = Step::marks("a").run(&stuck("child", "echo a >> order")).unless("grep -qx a order");
+    // There is nothing to do for the second when it is planned, and something once the run goes on.
+    let second = Step::marks("b").unless("test -e there");
+    let project = demanding("required = 1", &[first, second]);
+    project.write("there", "");
     let _ = deploy(&project, 21);
     let _ = project.windlass("approve --by bob").exits(0);
-    let variables = gitlab.variables(None);
-    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let output = project.windlass_with(RUN, &variables).exits(21);
-    assert!(output.stderr.contains("cannot ask for one on gitlab"), "{}", output.stderr);
-    assert_eq!((order(&project).as_str(), gitlab.requests().len()), ("", 0));
+    let run = cut_off(&project, "run -e production", "child");
+    std::fs::remove_file(project.path().join("there")).expect("it was there");
+    let output = project.windlass(&format!("resume {run} --format json")).exits(20);
+    assert_eq!(output.result()["reason"], "plan-drifted");
+    assert!(output.stderr.contains("step `b`: newly planned"), "{}", output.stderr);
+    assert_eq!(order(&project), "");
+    project.write("there", "");
+    let _ = project.windlass(&format!("resume {run}")).exits(0);
+    assert_eq!(order(&project), "a");
+}
+
+#[test]
+fn on_a_forge_only_what_is_said_there_to_a_plan_of_this_run_counts() {
+    let gitlab = e2e::gitlab::GitLab::start();
+    let project = demanding("required = 1", &[Step::marks("a")]);
+    // Whoever agreed here.
+    let _ = deploy(&project, 21);
+    let _ = project.windlass("approve --by bob").exits(0);
+    let job = |words: &str, pipeline: &str| {
+        let variables = gitlab.variables(None);
+        let mut variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        variables.extend([("CI_PIPELINE_ID", pipeline), ("GITLAB_USER_LOGIN", "ada")]);
+        project.windlass_with(words, &variables)
+    };
+    let output = job(RUN, "7").exits(21);
+    assert!(output.stderr.contains("was shown no plan of this CI run"), "{}", output.stderr);
+    assert_eq!(gitlab.requests().len(), 0);
+    let _ = job("plan -e production -o plan.json", "7").exits(0);
+    let file: Value = serde_json::from_str(&project.read("plan.json")).expect("JSON");
+    assert_eq!((&file["ci"]["forge"], &file["ci"]["run"]), (&json!("gitlab"), &json!("7")));
+    assert_eq!((&file["ci"]["starters"], &file["ci"]["decided"]), (&json!(["ada"]), &json!([])));
+    let output = job("run -e production --plan plan.json --format json", "7").exits(21);
+    assert!(output.stderr.contains("0 of 1 people have approved it"), "{}", output.stderr);
+    // A plan of another run is nobody's.
+    let output = job("run -e production --plan plan.json --format json", "8").exits(20);
+    assert_eq!(output.result()["reason"], "plan-drifted");
+    assert!(output.stderr.contains("it was made in run `7`, and this is run `8`"), "{}", output.stderr);
+    let _ = project.windlass("plan -e production -o laptop.json").exits(0);
+    let output = job("run -e production --plan laptop.json", "8").exits(20);
+    assert!(output.stderr.contains("it was made outside of CI"), "{}", output.stderr);
+    assert_eq!(order(&project), "");
+    let _ = gitlab.states();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Requests and decisions in a directory, for where there is no forge: `DIGITS/request.json`, and one file beside it for each
 //! decision, so that of two people who decide at once neither overwrites the other.
 
-use super::{Case, Decision, Request, SCHEMA, digits};
+use super::{Case, Decision, Request, SCHEMA, Where, digits};
 use crate::files::write_whole;
 use crate::problem::{Code, Problem};
 use serde::Serialize;
@@ -25,39 +25,56 @@ impl Local {
         Self { path: project.join(".windlass").join("approvals") }
     }
 
-    /// Ask. What is asked already stays as it is, with what was said to it.
+    /// Ask. What is asked already stays as it is, with what was said to it; but where nobody knows who asked it and nobody has
+    /// said anything, it is asked anew.
     ///
     /// # Errors
     /// [`Code::ApprovalMissing`] where it cannot be written down.
     pub fn ask(&self, request: &Request) -> Result<(), Problem> {
         let directory = self.directory(&request.digest);
+        let stuck = |case: &Case| case.request.subject.actor.is_none() && case.decisions.is_empty();
+        if self.case(&request.digest)?.is_some_and(|case| !stuck(&case) || request.subject.actor.is_none()) {
+            return Ok(());
+        }
         let write = || {
             std::fs::create_dir_all(&directory)?;
-            if directory.join(REQUEST).exists() { Ok(()) } else { write(&directory.join(REQUEST), request) }
+            write(&directory.join(REQUEST), request)
         };
         write().map_err(|error| unusable(&directory, "written", error))
     }
 
-    /// All that is asked, oldest first.
+    /// What is asked about one plan, with what was said to it.
     ///
     /// # Errors
-    /// [`Code::ApprovalMissing`] where something cannot be read.
-    pub fn cases(&self) -> Result<Vec<Case>, Problem> {
+    /// [`Code::ApprovalMissing`] where it cannot be read.
+    pub fn case(&self, digest: &str) -> Result<Option<Case>, Problem> {
+        case(&self.directory(digest))
+    }
+
+    /// All that is asked, oldest first; what cannot be read as why.
+    ///
+    /// # Errors
+    /// [`Code::ApprovalMissing`] where nothing can be read.
+    pub fn cases(&self) -> Result<(Vec<Case>, Vec<Problem>), Problem> {
         let entries = match std::fs::read_dir(&self.path) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
             Err(error) => return Err(unusable(&self.path, "read", error)),
         };
-        let mut cases = Vec::new();
+        let (mut cases, mut problems) = (Vec::new(), Vec::new());
         for entry in entries {
             let directory = entry.map_err(|error| unusable(&self.path, "read", error))?.path();
-            // One that is being asked at this moment has no request yet.
-            if directory.join(REQUEST).exists() {
-                cases.push(case(&directory)?);
+            // What is being forgotten has another name.
+            if directory.extension().is_some() {
+                continue;
+            }
+            match case(&directory) {
+                Ok(case) => cases.extend(case),
+                Err(problem) => problems.push(problem),
             }
         }
         cases.sort_by(|one, other| one.request.at.cmp(&other.request.at));
-        Ok(cases)
+        Ok((cases, problems))
     }
 
     /// Say yes or no to what is asked.
@@ -68,7 +85,8 @@ impl Local {
         let directory = self.directory(digest);
         // Its time comes first, so that the names sort as they were said.
         let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
-        let name = format!("{}-{random:08x}.json", decision.at.replace([':', '.'], "-"));
+        let at = decision.at.as_deref().unwrap_or_default().replace([':', '.'], "-");
+        let name = format!("{at}-{random:08x}.json");
         write(&directory.join(name), decision).map_err(|error| unusable(&directory, "written", error))
     }
 
@@ -78,7 +96,10 @@ impl Local {
     /// [`Code::ApprovalMissing`].
     pub fn forget(&self, digest: &str) -> Result<(), Problem> {
         let directory = self.directory(digest);
-        match std::fs::remove_dir_all(&directory) {
+        // In one go, so that nobody meets half of it.
+        let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+        let gone = directory.with_extension(format!("{random:08x}.gone"));
+        match std::fs::rename(&directory, &gone).and_then(|()| std::fs::remove_dir_all(&gone)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&directory, "removed", error)),
             _ => Ok(()),
         }
@@ -89,9 +110,13 @@ impl Local {
     }
 }
 
-fn case(directory: &Path) -> Result<Case, Problem> {
+/// None where there is no request: it is being asked at this moment, or forgotten.
+fn case(directory: &Path) -> Result<Option<Case>, Problem> {
     let unreadable = |error: io::Error| unusable(directory, "read", error);
-    let request: Request = read(&directory.join(REQUEST)).map_err(unreadable)?;
+    let request: Request = match read(&directory.join(REQUEST)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        request => request.map_err(unreadable)?,
+    };
     if request.schema != SCHEMA || directory.file_name().is_none_or(|name| name != digits(&request.digest)) {
         return Err(unreadable(io::Error::other("it is not of the plan that its name says, or of another version")));
     }
@@ -104,8 +129,12 @@ fn case(directory: &Path) -> Result<Case, Problem> {
         }
     }
     names.sort();
-    let decisions = names.iter().map(|path| read(path).map_err(unreadable)).collect::<Result<_, _>>()?;
-    Ok(Case { request, decisions })
+    let decisions: Vec<Decision> = names.iter().map(|path| read(path).map_err(unreadable)).collect::<Result<_, _>>()?;
+    // What was said before this was asked was said to something else.
+    let is_later = |decision: &Decision| decision.at.as_ref().is_some_and(|at| *at >= request.at);
+    let decisions = decisions.into_iter().filter(is_later).collect();
+    let askers = request.subject.actor.iter().cloned().collect();
+    Ok(Some(Case { request, at: Where::Here, askers, decisions }))
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {

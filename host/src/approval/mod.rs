@@ -49,11 +49,15 @@ pub struct Decision {
     pub answer: Answer,
     /// Who.
     pub by: String,
-    /// When, as RFC 3339 in UTC.
-    pub at: String,
+    /// When, as RFC 3339 in UTC, where that is known: GitHub does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// Those of the teams that `from` names which the forge says they belong to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
 }
 
 /// A request and what was said to it, oldest first.
@@ -61,8 +65,23 @@ pub struct Decision {
 pub struct Case {
     /// What is asked.
     pub request: Request,
+    /// Where it is asked.
+    pub at: Where,
+    /// All who had a part in asking. Where nobody is known to, nobody can be told from whoever asks.
+    pub askers: Vec<String>,
     /// What was said.
     pub decisions: Vec<Decision>,
+}
+
+/// Where people are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// In `.windlass/approvals`.
+    Here,
+    /// At the required reviewers of a GitHub environment.
+    GitHub,
+    /// At the approval rules of a GitLab environment.
+    GitLab,
 }
 
 /// Whether enough people agree.
@@ -120,16 +139,19 @@ impl Case {
     /// Why a decision does not count; none where it does.
     #[must_use]
     pub fn why_not(&self, rule: &Approval, decision: &Decision) -> Option<String> {
-        if !rule.own && self.request.subject.actor.as_deref().is_none_or(|actor| is_same(actor, &decision.by)) {
+        if !rule.own && self.askers.is_empty() {
+            return Some("it is not known who asks, and whoever asks may not decide on it (`self = false`)".to_owned());
+        }
+        if !rule.own && self.askers.iter().any(|asker| is_same(asker, &decision.by)) {
             return Some("whoever asks for it may not decide on it (`self = false`)".to_owned());
         }
         if let Some(from) = &rule.from
             && !from.users.iter().any(|user| is_same(user, &decision.by))
+            && !from.teams.iter().any(|team| decision.teams.iter().any(|of| is_same(of, team)))
         {
-            return Some(if from.teams.is_empty() {
-                "only those in `from` may".to_owned()
-            } else {
-                "only those in `from` may, and who is in a team only a forge knows".to_owned()
+            return Some(match (from.teams.is_empty(), self.at) {
+                (false, Where::Here) => "only those in `from` may, and who is in a team only a forge knows".to_owned(),
+                _ => "only those in `from` may".to_owned(),
             });
         }
         let names = || decision.comment.as_deref().is_some_and(|comment| names(comment, &self.request.digest));
@@ -141,13 +163,28 @@ impl Case {
     }
 }
 
+/// What was said since something was noted: each of `then` is left out once.
+#[must_use]
+pub fn since(now: Vec<Decision>, then: &[Decision]) -> Vec<Decision> {
+    let mut then: Vec<&Decision> = then.iter().collect();
+    let mut is_new = |decision: &Decision| {
+        let same = |other: &&Decision| {
+            (other.answer, &other.by, &other.at, &other.comment)
+                == (decision.answer, &decision.by, &decision.at, &decision.comment)
+        };
+        then.iter().position(same).map(|found| then.remove(found)).is_none()
+    };
+    now.into_iter().filter(|decision| is_new(decision)).collect()
+}
+
 /// Names of people are the same whatever the case, as on the forges.
-fn is_same(one: &str, other: &str) -> bool {
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
 /// Whether a comment has the digest in it, or enough of its beginning.
-fn names(comment: &str, digest: &str) -> bool {
+#[must_use]
+pub fn names(comment: &str, digest: &str) -> bool {
     comment.split(|character: char| !character.is_ascii_hexdigit()).any(|word| {
         word.len() >= PREFIX && digits(digest).get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
     })

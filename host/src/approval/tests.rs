@@ -20,13 +20,16 @@ fn case(decisions: &[(&str, Answer, Option<&str>)]) -> Case {
     let decision = |(by, answer, comment): &(&str, Answer, Option<&str>)| Decision {
         answer: *answer,
         by: (*by).into(),
-        at: "2026-11-28T10:00:00.000Z".into(),
+        at: Some("2026-11-28T10:00:00.000Z".into()),
+        teams: if *by == "dan" { vec!["deployers".into()] } else { vec![] },
         comment: comment.map(str::to_owned),
     };
     let (schema, at) = (SCHEMA.into(), "2026-11-28T09:00:00.000Z".into());
     let plan = (&serde_json::json!({})).into();
     Case {
         request: Request { schema, digest: DIGEST.into(), subject, at, plan },
+        at: Where::Here,
+        askers: vec!["ada".into()],
         decisions: decisions.iter().map(decision).collect(),
     }
 }
@@ -69,7 +72,7 @@ fn whoever_asks_has_no_say_unless_that_is_allowed() {
     assert!(said(&rule(1), &[("ada", Answer::Rejected, None)]).starts_with("waiting"));
     // Where nobody knows who asks, it may have been anybody.
     let mut unknown = case(&[("bob", Answer::Approved, None)]);
-    unknown.request.subject.actor = None;
+    unknown.askers.clear();
     assert!(matches!(unknown.standing(&rule(1)), Standing::Waiting { .. }));
 }
 
@@ -82,6 +85,8 @@ fn only_those_who_are_named_have_a_say() {
     assert_eq!(said(&from(&[]), &[("Bob", Answer::Approved, None)]), "approved by Bob");
     assert!(said(&from(&[]), &[("cy", Answer::Approved, None)]).ends_with("cy: only those in `from` may"));
     assert!(said(&from(&["ops"]), &[("cy", Answer::Approved, None)]).contains("only a forge knows"));
+    // Dan is one of the deployers.
+    assert_eq!(said(&from(&["Deployers"]), &[("dan", Answer::Approved, None)]), "approved by dan");
     assert!(said(&from(&[]), &[("cy", Answer::Rejected, None)]).starts_with("waiting"));
 }
 
@@ -101,34 +106,72 @@ fn a_comment_that_binds_has_enough_of_the_digest_in_it() {
 }
 
 #[test]
+fn what_was_said_before_a_plan_was_made_is_not_for_it() {
+    let decisions = case(&[("bob", Answer::Approved, None), ("cy", Answer::Rejected, None)]).decisions;
+    let twice: Vec<Decision> = decisions.iter().chain(&decisions).cloned().collect();
+    assert_eq!(since(decisions.clone(), &decisions), []);
+    // The same once more is more, in whatever order they are told.
+    assert_eq!(since(twice, &[decisions[1].clone(), decisions[0].clone()]), decisions);
+    assert_eq!(since(decisions.clone(), &[]), decisions);
+}
+
+#[test]
 fn what_is_asked_and_said_is_kept_until_it_is_done() {
     let project = tempfile::tempdir().expect("a directory");
     let local = Local::of(project.path());
-    assert_eq!(local.cases().expect("none"), []);
-    let asked = case(&[("bob", Answer::Approved, None), ("cy", Answer::Rejected, Some("not now"))]);
+    assert_eq!(local.cases().expect("none"), (vec![], vec![]));
+    let mut asked = case(&[("bob", Answer::Approved, None), ("cy", Answer::Rejected, Some("not now"))]);
+    asked.decisions.iter_mut().for_each(|decision| decision.teams.clear());
     local.ask(&asked.request).expect("asked");
     for decision in &asked.decisions {
         local.decide(DIGEST, decision).expect("said");
     }
     local.ask(&Request { at: "later".into(), ..asked.request.clone() }).expect("asked already");
-    let mut kept = local.cases().expect("one");
-    kept[0].decisions.sort_by(|one, other| one.by.cmp(&other.by));
-    assert_eq!(kept, [asked]);
+    let mut kept = local.case(DIGEST).expect("one").expect("one");
+    kept.decisions.sort_by(|one, other| one.by.cmp(&other.by));
+    assert_eq!(kept, asked);
     local.forget(DIGEST).expect("forgotten");
     local.forget(DIGEST).expect("forgotten already");
-    assert_eq!(local.cases().expect("none"), []);
+    assert_eq!(local.cases().expect("none"), (vec![], vec![]));
 }
 
 #[test]
-fn what_was_changed_by_hand_is_no_approval() {
+fn what_was_said_earlier_than_it_was_asked_does_not_count() {
+    let project = tempfile::tempdir().expect("a directory");
+    let local = Local::of(project.path());
+    let asked = case(&[("bob", Answer::Approved, None)]);
+    local.ask(&Request { at: "2026-11-28T10:00:00.001Z".into(), ..asked.request.clone() }).expect("asked");
+    local.decide(DIGEST, &asked.decisions[0]).expect("said");
+    assert_eq!(local.case(DIGEST).expect("one").expect("one").decisions, []);
+}
+
+#[test]
+fn what_nobody_is_known_to_ask_is_asked_anew_by_somebody() {
+    let project = tempfile::tempdir().expect("a directory");
+    let local = Local::of(project.path());
+    let asked = case(&[]).request;
+    let mut nobody = asked.clone();
+    nobody.subject.actor = None;
+    local.ask(&nobody).expect("asked");
+    assert_eq!(local.case(DIGEST).expect("one").expect("one").askers, Vec::<String>::new());
+    local.ask(&asked).expect("asked anew");
+    assert_eq!(local.case(DIGEST).expect("one").expect("one").askers, ["ada"]);
+    local.ask(&nobody).expect("asked already");
+    assert_eq!(local.case(DIGEST).expect("one").expect("one").askers, ["ada"]);
+}
+
+#[test]
+fn what_was_changed_by_hand_is_no_approval_and_keeps_nobody_from_the_others() {
     let project = tempfile::tempdir().expect("a directory");
     let local = Local::of(project.path());
     let asked = case(&[]);
     local.ask(&asked.request).expect("asked");
     let directory = project.path().join(".windlass/approvals");
-    let other = directory.join("f".repeat(64));
-    std::fs::rename(directory.join(digits(DIGEST)), &other).expect("moved");
-    assert!(local.cases().expect_err("of another plan").what.contains("cannot be read"));
-    std::fs::write(other.join(local::REQUEST), "{").expect("written");
-    assert!(local.cases().is_err());
+    let other = "f".repeat(64);
+    std::fs::rename(directory.join(digits(DIGEST)), directory.join(&other)).expect("moved");
+    assert!(local.case(&other).expect_err("of another plan").what.contains("cannot be read"));
+    std::fs::write(directory.join(&other).join(local::REQUEST), "{").expect("written");
+    local.ask(&asked.request).expect("asked");
+    let (cases, problems) = local.cases().expect("read");
+    assert_eq!((cases.len(), problems.len()), (1, 1));
 }

@@ -1,179 +1,265 @@
-//! `approvals`, `approve` and `reject`, and what a run asks for before it begins.
+//! `approvals`, `approve` and `reject`: what waits for people, and what they say.
 
 use super::arguments::{Answer as AnswerArguments, Approvals, Common, Format};
 use super::project::Project;
 use super::{Failed, print, say};
-use crate::approval::{self, Answer, Case, Decision, Local, Request, SCHEMA, Standing};
-use crate::config::{self, Approval, Environment};
-use crate::event::{Approver, Subject};
-use crate::forge::Forge;
-use crate::history::PastRun;
-use crate::plan::Plan;
+use crate::approval::{self, Answer, Case, Decision, Local, Request, SCHEMA, Standing, Where};
+use crate::config::{self, Approval};
+use crate::event::Subject;
+use crate::forge::{self, Forge, Gate, Reply, Sought};
+use crate::journal;
+use crate::plan::PlanFile;
+use crate::policy::visible;
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, Style};
-use crate::{gate, journal};
+use crate::secret::Secrets;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether somebody has said something.
+/// How soon it is looked again whether somebody has said something here.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Who agreed to a plan; none where nobody has to. What is asked for the first time is written down, unless `dry`.
-///
-/// # Errors
-/// [`Code::ApprovalMissing`], [`Code::ApprovalRejected`].
-pub(super) fn demand(
-    project: &Project,
-    environment: &Environment,
-    forge: &Forge,
-    subject: &Subject,
-    plan: &Plan,
-    dry: bool,
-) -> Result<Option<Vec<Approver>>, Problem> {
-    let Some(rule) = &environment.approval else { return Ok(None) };
-    let place = || project.config.place_of_environment(environment, "approval");
-    is_here(forge, environment).map_err(|problem| problem.at(place()))?;
-    if plan.is_incomplete() {
-        return Err(Problem::new(Code::ApprovalMissing, "nobody can agree to this plan")
-            .because("something in it could not be found out, so it does not say what would be done")
-            .with_note("nothing was run")
-            .with_hint("plan where everything can be reached, for example with the database's secret"));
-    }
-    let request = Request {
-        schema: SCHEMA.to_owned(),
-        digest: plan.digest(),
-        subject: subject.clone(),
-        at: journal::now(),
-        plan: (&plan.to_file()).into(),
-    };
-    let local = Local::of(&project.directory);
-    if !dry {
-        local.ask(&request)?;
-    }
-    let asked = local.cases()?.into_iter().find(|case| case.request.digest == request.digest);
-    let case = asked.unwrap_or(Case { request, decisions: Vec::new() });
-    gate::approval(rule, &case).map(Some).map_err(|problem| problem.at(place()))
-}
+/// How soon a forge is asked again at most: each time costs some of the requests that a job may make in an hour.
+const LOOK_AT_FORGE: Duration = Duration::from_secs(20);
 
-/// What this version does not do is refused, never left out silently.
-fn is_here(forge: &Forge, environment: &Environment) -> Result<(), Problem> {
-    if matches!(forge, Forge::Local) {
-        return Ok(());
-    }
-    Err(Problem::new(Code::ApprovalMissing, format!("environment `{}` demands an approval", environment.name))
-        .because(format!(
-            "this version of Windlass cannot ask for one on {}, and does not deploy without it",
-            forge.name()
-        ))
-        .with_note("nothing was run")
-        .with_hint("let the forge's own environment protection ask for it, and take `approval` out"))
-}
-
-/// Whether a run that was begun may go on: it was agreed to then. What `resume` plans again is not held against that: its
-/// intents may be others.
-///
-/// # Errors
-/// [`Code::ApprovalMissing`].
-pub(super) fn holds(project: &Project, environment: &Environment, past: &PastRun) -> Result<(), Problem> {
-    if environment.approval.is_none() || past.approved {
-        return Ok(());
-    }
-    Err(Problem::new(Code::ApprovalMissing, format!("environment `{}` demands an approval", environment.name))
-        .because(format!("run `{}` was begun without one", past.run))
-        .with_note("nothing was changed")
-        .with_hint("begin again with `windlass run`, which asks for it, or take the run back with `windlass rollback`")
-        .at(project.config.place_of_environment(environment, "approval")))
-}
-
-/// What was agreed to is done, and has to be agreed to once more before it is done again.
-pub(super) fn settle(project: &Project, plan: &str) {
-    if let Err(problem) = Local::of(&project.directory).forget(plan) {
-        say(&report::problem(&problem, Style::of_stderr()));
-    }
-}
-
-/// A case of an environment that demands approvals.
+/// A plan that waits, in an environment that demands approvals.
 struct Waiting<'a> {
-    case: Case,
     rule: &'a Approval,
+    environment: &'a str,
+    /// What is asked. None where something waits on a forge, and no plan of it was found.
+    case: Option<Case>,
+    /// Where it waits, on a forge.
+    gate: Option<Gate>,
+    /// Whether the forge has let it through, whatever our rule says.
+    passed: bool,
 }
 
-/// What is asked in the environments that are looked at.
-fn waiting<'a>(project: &'a Project, common: &Common) -> Result<Vec<Waiting<'a>>, Problem> {
-    if let Some(name) = &common.environment {
-        project.config.environment(Some(name))?;
+/// Those who can be asked, and where.
+struct Desk<'a> {
+    project: &'a Project,
+    forge: Forge,
+    /// The environments that are looked at, with who has to agree there.
+    rules: Vec<(&'a str, &'a Approval)>,
+    component: Option<&'a str>,
+}
+
+impl<'a> Desk<'a> {
+    fn open(project: &'a Project, common: &'a Common) -> Result<Self, Problem> {
+        if let Some(name) = &common.environment {
+            project.config.environment(Some(name))?;
+        }
+        let tokens = forge::TOKENS.map(str::to_owned);
+        let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
+        let forge = Forge::choose(common.forge, &project.facts, &tokens)
+            .map_err(|problem| Problem { note: Some("nothing was changed".into()), ..problem })?;
+        let is_meant = |name: &str| common.environment.as_deref().is_none_or(|wanted| wanted == name);
+        let rule = |environment: &'a config::Environment| {
+            let name = environment.name.as_str();
+            Some((name, environment.approval.as_ref()?)).filter(|_| is_meant(name))
+        };
+        let rules = project.config.environments.iter().filter_map(rule).collect();
+        Ok(Self { project, forge, rules, component: common.component.as_deref() })
     }
-    let cases = Local::of(&project.directory).cases()?;
-    let of = |case: Case| {
-        let subject = &case.request.subject;
-        let environment = project.config.environments.iter().find(|it| it.name.as_str() == subject.environment)?;
-        let rule = environment.approval.as_ref().filter(|_| common.covers(&subject.place()))?;
-        Some(Waiting { rule, case })
-    };
-    Ok(cases.into_iter().filter_map(of).collect())
+
+    fn rule(&self, environment: &str) -> Option<(&'a str, &'a Approval)> {
+        self.rules.iter().find(|(name, _)| *name == environment).copied()
+    }
+
+    /// What is asked.
+    async fn waiting(&self) -> Result<Vec<Waiting<'a>>, Problem> {
+        let mut all = match self.forge {
+            Forge::Local => self.here()?,
+            Forge::GitHub(_) => self.on_forge(Where::GitHub).await?,
+            Forge::GitLab(_) => self.on_forge(Where::GitLab).await?,
+        };
+        if let Some(component) = self.component {
+            all.retain(|one| one.subject().is_some_and(|subject| subject.component.as_deref() == Some(component)));
+        }
+        Ok(all)
+    }
+
+    fn here(&self) -> Result<Vec<Waiting<'a>>, Problem> {
+        let (cases, problems) = Local::of(&self.project.directory).cases()?;
+        for problem in problems {
+            say(&report::problem(&problem, Style::of_stderr()));
+        }
+        let of = |case: Case| {
+            let (environment, rule) = self.rule(&case.request.subject.environment)?;
+            Some(Waiting { rule, environment, case: Some(case), gate: None, passed: false })
+        };
+        Ok(cases.into_iter().filter_map(of).collect())
+    }
+
+    async fn on_forge(&self, at: Where) -> Result<Vec<Waiting<'a>>, Problem> {
+        let gates = self.forge.waiting(Sought { environments: &self.rules, plans: true }).await?;
+        let mut all = Vec::new();
+        for gate in gates {
+            let Some((environment, rule)) = self.rule(&gate.environment) else { continue };
+            let one = |case| Waiting { rule, environment, case, gate: Some(gate.clone()), passed: false };
+            if gate.plans.is_empty() {
+                all.push(one(None));
+            }
+            all.extend(gate.plans.iter().map(|file| one(Some(case_of(file, &gate, at)))));
+        }
+        Ok(all)
+    }
+
+    /// How things stand by now with what was open.
+    async fn again(&self, all: &mut Vec<Waiting<'a>>) -> Result<(), Problem> {
+        if matches!(self.forge, Forge::Local) {
+            *all = self.waiting().await?;
+            return Ok(());
+        }
+        let now = self.forge.waiting(Sought { environments: &self.rules, plans: false }).await?;
+        for one in all.iter_mut().filter(|one| one.is_open()) {
+            let Some(gate) = &mut one.gate else { continue };
+            let same = now.iter().find(|other| other.id == gate.id && other.run == gate.run);
+            one.passed = same.is_none();
+            let said = match same {
+                Some(same) => same.decisions.clone(),
+                None => self.forge.said(gate, one.rule).await?,
+            };
+            if let Some(case) = &mut one.case {
+                let plan = gate.plans.iter().find(|file| file.digest == case.request.digest);
+                case.decisions = plan.map_or_else(Vec::new, |file| decided_on(file, said));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was said to a plan, out of all that was said at a gate.
+fn decided_on(file: &PlanFile, said: Vec<Decision>) -> Vec<Decision> {
+    let before = file.ci.as_ref().and_then(|ci| ci.decided.as_deref()).unwrap_or_default();
+    approval::since(said, before)
+}
+
+/// What is asked at a gate of a forge.
+fn case_of(file: &PlanFile, gate: &Gate, at: Where) -> Case {
+    let plan = &file.plan;
+    let (starters, made) = file.ci.as_ref().map_or((vec![], String::new()), |ci| (ci.starters.clone(), ci.at.clone()));
+    Case {
+        request: Request {
+            schema: SCHEMA.to_owned(),
+            digest: file.digest.clone(),
+            subject: Subject {
+                app: plan.app.clone(),
+                environment: plan.environment.clone(),
+                component: plan.component.clone(),
+                commit: plan.commit.clone(),
+                reference: None,
+                version: plan.version.clone(),
+                actor: starters.first().cloned(),
+            },
+            at: made,
+            plan: (&file.to_json()).into(),
+        },
+        at,
+        askers: starters,
+        decisions: decided_on(file, gate.decisions.clone()),
+    }
 }
 
 impl Waiting<'_> {
-    fn plan(&self) -> Option<Plan> {
-        Plan::from_file("what is asked", self.case.request.plan.text()).ok()
+    fn subject(&self) -> Option<&Subject> {
+        self.case.as_ref().map(|case| &case.request.subject)
+    }
+
+    fn standing(&self) -> Standing {
+        let nothing = || Standing::Waiting { approved: vec![], ignored: vec![] };
+        self.case.as_ref().map_or_else(nothing, |case| case.standing(self.rule))
+    }
+
+    fn file(&self) -> Option<PlanFile> {
+        PlanFile::read("what is asked", self.case.as_ref()?.request.plan.text()).ok()
+    }
+
+    fn is_open(&self) -> bool {
+        !self.passed && matches!(self.standing(), Standing::Waiting { .. })
+    }
+
+    fn is_approved(&self) -> bool {
+        matches!(self.standing(), Standing::Approved(_))
     }
 
     fn as_json(&self) -> serde_json::Value {
-        let Request { digest, subject, at, .. } = &self.case.request;
-        let standing = self.case.standing(self.rule);
-        let (state, approved, ignored) = match &standing {
-            Standing::Approved(by) => ("approved", by.clone(), vec![]),
-            Standing::Rejected(_) => ("rejected", vec![], vec![]),
-            Standing::Waiting { approved, ignored } => ("waiting", approved.clone(), ignored.clone()),
+        let (state, approved, ignored, rejected) = match self.standing() {
+            Standing::Approved(by) => ("approved", by, vec![], None),
+            Standing::Rejected(by) => ("rejected", vec![], vec![], Some(by)),
+            Standing::Waiting { approved, ignored } => ("waiting", approved, ignored, None),
         };
         let ignored: Vec<_> = ignored.iter().map(|(decision, why)| json!({ "by": decision.by, "why": why })).collect();
-        let rejected = if let Standing::Rejected(decision) = &standing { Some(decision) } else { None };
+        let request = self.case.as_ref().map(|case| &case.request);
+        let subject = request.map(|request| &request.subject);
         json!({
-            "digest": digest, "environment": subject.environment, "component": subject.component,
-            "version": subject.version, "commit": subject.commit, "asked_by": subject.actor, "asked_at": at,
-            "state": state, "required": self.rule.required, "approved": approved, "rejected": rejected,
-            "ignored": ignored, "summary": self.plan().map(|plan| report::plan_summary(&plan)),
+            "digest": request.map(|request| &request.digest), "environment": self.environment,
+            "component": subject.and_then(|it| it.component.as_ref()), "version": subject.map(|it| &it.version),
+            "commit": subject.map(|it| &it.commit), "asked_by": subject.and_then(|it| it.actor.as_ref()),
+            "asked_at": request.map(|request| &request.at), "state": state, "required": self.rule.required,
+            "approved": approved, "rejected": rejected, "ignored": ignored,
+            "summary": self.file().map(|file| report::plan_summary(&file.plan)),
+            "run": self.gate.as_ref().map(|gate| &gate.run), "url": self.gate.as_ref().and_then(|gate| gate.page.as_ref()),
         })
     }
 
     fn write(&self, text: &mut String) {
-        let Request { digest, subject, at, .. } = &self.case.request;
-        let who = subject.actor.as_deref().unwrap_or("somebody");
-        let _ = writeln!(text, "{}  asked for by {who} at {at}", approval::short(digest));
-        if let Some(plan) = self.plan() {
-            let shown = report::plan(&plan, false, Style::of_stdout());
+        let gate = self.gate.as_ref().map(|gate| {
+            let page = gate.page.as_ref().map(|page| format!(" ({page})")).unwrap_or_default();
+            format!(" in CI run {}{page}", gate.run)
+        });
+        let gate = gate.unwrap_or_default();
+        let Some(case) = &self.case else {
+            let _ = writeln!(text, "{} waits{gate}, and no plan of it was found", self.environment);
+            let _ =
+                writeln!(text, "  the job that plans has to hand its file on; see \"Approvals\" in the guide to CI");
+            return;
+        };
+        let Request { digest, subject, at, .. } = &case.request;
+        let who = subject.actor.as_deref().map_or_else(|| "somebody".into(), visible);
+        let _ = writeln!(text, "{}  asked for by {who} at {at}{gate}", approval::short(digest));
+        if let Some(file) = self.file() {
+            let shown = report::plan(&file.plan, false, Style::of_stdout());
             for line in shown.lines() {
                 let _ = writeln!(text, "  {line}");
             }
+            let is_known = file.ci.as_ref().is_none_or(|ci| ci.decided.is_some());
+            if self.gate.is_some() && !is_known {
+                let _ = writeln!(
+                    text,
+                    "  an approval would not count: the job that planned could not read what had been said before"
+                );
+            }
         }
-        match self.case.standing(self.rule) {
+        match case.standing(self.rule) {
             Standing::Approved(by) => {
-                let names = config::listing(by.iter().map(|it| &it.by), "and");
-                let _ = writeln!(text, "  approved by {names}: `windlass run {}` does it", subject.place().options());
+                let names: Vec<String> = by.iter().map(|it| visible(&it.by).into_owned()).collect();
+                let then = match case.at {
+                    Where::Here => format!("`windlass run {}` does it", subject.place().options()),
+                    Where::GitHub => "its job goes on".to_owned(),
+                    Where::GitLab => "somebody has to start its job".to_owned(),
+                };
+                let _ = writeln!(text, "  approved by {}: {then}", config::listing(names, "and"));
             }
             Standing::Rejected(by) => {
-                let comment = by.comment.map(|comment| format!(": {comment}")).unwrap_or_default();
-                let _ = writeln!(text, "  rejected by `{}`{comment}", by.by);
+                let comment = by.comment.map(|comment| format!(": {}", visible(&comment))).unwrap_or_default();
+                let _ = writeln!(text, "  rejected by `{}`{comment}", visible(&by.by));
             }
             Standing::Waiting { approved, ignored } => {
                 let _ = writeln!(text, "  {} of {} people have approved it", approved.len(), self.rule.required);
                 for (decision, why) in ignored {
-                    let _ = writeln!(text, "  what `{}` said does not count: {why}", decision.by);
+                    let _ = writeln!(text, "  what `{}` said does not count: {why}", visible(&decision.by));
                 }
             }
         }
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(self.case.standing(self.rule), Standing::Waiting { .. })
     }
 }
 
 /// `windlass approvals`
 pub(super) async fn approvals(common: &Common, arguments: &Approvals) -> Result<(), Failed> {
     let project = Project::load(common)?;
-    let all = if arguments.wait { wait(&project, common, arguments).await? } else { waiting(&project, common)? };
+    let desk = Desk::open(&project, common)?;
+    let all = if arguments.wait { wait(&desk, arguments).await? } else { desk.waiting().await? };
     match common.format {
         Format::Json => {
             print(&format!("{}\n", serde_json::Value::from(all.iter().map(Waiting::as_json).collect::<Vec<_>>())));
@@ -185,16 +271,16 @@ pub(super) async fn approvals(common: &Common, arguments: &Approvals) -> Result<
             print(&text);
         }
     }
-    let is_approved = |one: &Waiting<'_>| matches!(one.case.standing(one.rule), Standing::Approved(_));
-    if arguments.wait && !all.iter().all(is_approved) { Err(Failed::Said(Exit::Blocked)) } else { Ok(()) }
+    if arguments.wait && !all.iter().all(Waiting::is_approved) { Err(Failed::Said(Exit::Blocked)) } else { Ok(()) }
 }
 
 /// Wait until nothing is open any more, as long as that may take. No lease is held meanwhile.
-async fn wait<'a>(project: &'a Project, common: &Common, arguments: &Approvals) -> Result<Vec<Waiting<'a>>, Problem> {
+async fn wait<'a>(desk: &Desk<'a>, arguments: &Approvals) -> Result<Vec<Waiting<'a>>, Problem> {
     let deadline = Instant::now() + arguments.timeout.get();
+    let mut all = desk.waiting().await?;
+    let mut pause = LOOK;
     let mut said = false;
     loop {
-        let all = waiting(project, common)?;
         let open = all.iter().filter(|one| one.is_open()).count();
         if open == 0 {
             return Ok(all);
@@ -202,39 +288,87 @@ async fn wait<'a>(project: &'a Project, common: &Common, arguments: &Approvals) 
         if !std::mem::replace(&mut said, true) {
             say(&format!("waiting up to {} for {open} to be decided on\n", arguments.timeout));
         }
-        if Instant::now() >= deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             say("nobody has decided in time\n");
             return Ok(all);
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(pause.min(left)).await;
+        if !matches!(desk.forge, Forge::Local) {
+            pause = (pause * 2).min(LOOK_AT_FORGE);
+        }
+        desk.again(&mut all).await?;
     }
 }
 
 /// `windlass approve` and `windlass reject`
-pub(super) fn decide(common: &Common, arguments: &AnswerArguments, answer: Answer) -> Result<(), Failed> {
+pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer: Answer) -> Result<(), Failed> {
     let project = Project::load(common)?;
-    let all = waiting(&project, common)?;
+    let desk = Desk::open(&project, common)?;
+    suits(&desk.forge, arguments)?;
+    let all = desk.waiting().await?;
     let one = chosen(&all, arguments.digest.as_deref())?;
-    let by = arguments.by.clone().or_else(|| project.actor()).map(|name| name.trim().to_owned());
-    let by = by.filter(|name| !name.is_empty());
-    let Some(by) = by else {
-        return Err(Problem::new(Code::Usage, "it is not known who you are")
-            .with_note("nothing was changed")
-            .with_hint("say your name with `--by NAME`")
-            .into());
+    let by = match desk.forge {
+        Forge::Local => {
+            let by = arguments.by.clone().or_else(|| project.actor()).map(|name| name.trim().to_owned());
+            Some(by.filter(|name| !name.is_empty()).ok_or_else(|| {
+                Problem::new(Code::Usage, "it is not known who you are")
+                    .with_note("nothing was changed")
+                    .with_hint("say your name with `--by NAME`")
+            })?)
+        }
+        _ => desk.forge.who().await,
     };
-    let decision = Decision { answer, by, at: journal::now(), comment: arguments.comment.clone() };
-    if let Some(why) = one.case.why_not(one.rule, &decision) {
-        return Err(Problem::new(Code::ApprovalMissing, format!("what `{}` says would not count", decision.by))
-            .because(why)
-            .with_note("nothing was changed")
-            .with_hint("let somebody say it who may, or say what is missing with `--comment`")
-            .into());
+    let Some(case) = &one.case else {
+        let Some(gate) = one.gate.as_ref().filter(|_| answer == Answer::Rejected) else {
+            return Err(unseen(one).into());
+        };
+        let comment = arguments.comment.clone().unwrap_or_default();
+        desk.forge.reply(gate, reply(arguments, answer, &comment)).await?;
+        say(&format!("{} in CI run {} is rejected\n", one.environment, gate.run));
+        return Ok(());
+    };
+    let comment = match &one.gate {
+        None => arguments.comment.clone(),
+        // What was looked at is said, whatever else is.
+        Some(_) => Some(commented(arguments.comment.as_deref(), &case.request.digest)),
+    };
+    let at = Some(journal::now());
+    let decision = |by: String| Decision { answer, by, at, comment: comment.clone(), teams: vec![] };
+    let decision = by.map(decision);
+    // In which teams somebody is the forge says once they have spoken.
+    let by_team = one.rule.from.as_ref().is_some_and(|from| !from.teams.is_empty()) && one.gate.is_some();
+    if let Some(decision) = decision.as_ref().filter(|_| !by_team)
+        && let Some(why) = case.why_not(one.rule, decision)
+    {
+        return Err(Problem::new(
+            Code::ApprovalMissing,
+            format!("what `{}` says would not count", visible(&decision.by)),
+        )
+        .because(why)
+        .with_note("nothing was changed")
+        .with_hint("let somebody say it who may, or say what is missing with `--comment`")
+        .into());
     }
-    Local::of(&project.directory).decide(&one.case.request.digest, &decision)?;
-    let mut case = one.case.clone();
-    case.decisions.push(decision);
-    let now = Waiting { case, rule: one.rule };
+    let mut case = case.clone();
+    match &one.gate {
+        Some(gate) => {
+            desk.forge.reply(gate, reply(arguments, answer, comment.as_deref().unwrap_or_default())).await?;
+            let said = desk.forge.said(gate, one.rule).await;
+            let file = one.file();
+            match (said, file) {
+                (Ok(said), Some(file)) => case.decisions = decided_on(&file, said),
+                _ => case.decisions.extend(decision),
+            }
+        }
+        None => {
+            if let Some(decision) = decision {
+                Local::of(&project.directory).decide(&case.request.digest, &decision)?;
+                case.decisions.push(decision);
+            }
+        }
+    }
+    let now = Waiting { case: Some(case), gate: one.gate.clone(), ..*one };
     match common.format {
         Format::Json => print(&format!("{}\n", now.as_json())),
         Format::Human => {
@@ -246,11 +380,52 @@ pub(super) fn decide(common: &Common, arguments: &AnswerArguments, answer: Answe
     Ok(())
 }
 
+/// That what was asked for can be done where it is asked.
+fn suits(forge: &Forge, arguments: &AnswerArguments) -> Result<(), Problem> {
+    let refused = |what: &str, cause: String| {
+        Err(Problem::new(Code::Usage, what).because(cause).with_note("nothing was changed").with_hint("leave it out"))
+    };
+    let here = matches!(forge, Forge::Local);
+    let gitlab = matches!(forge, Forge::GitLab(_));
+    if arguments.by.is_some() && !here {
+        return refused("`--by` does not go with a forge", format!("{} knows by its token who says it", forge.name()));
+    }
+    if (arguments.on_behalf.is_some() || arguments.by_job) && !gitlab {
+        return refused("`--on-behalf` and `--by-job` are for GitLab", format!("this is asked on {}", forge.name()));
+    }
+    Ok(())
+}
+
+fn reply<'a>(arguments: &'a AnswerArguments, answer: Answer, comment: &'a str) -> Reply<'a> {
+    Reply { answer, comment, on_behalf: arguments.on_behalf.as_deref(), by_job: arguments.by_job }
+}
+
+/// A comment with the plan's digest in it.
+fn commented(comment: Option<&str>, digest: &str) -> String {
+    let short = approval::short(digest);
+    match comment {
+        Some(text) if approval::names(text, digest) => text.to_owned(),
+        Some(text) => format!("{text} (windlass plan {short})"),
+        None => format!("windlass plan {short}"),
+    }
+}
+
+/// That nobody can agree to what they have not seen.
+fn unseen(one: &Waiting<'_>) -> Problem {
+    Problem::new(Code::ApprovalMissing, format!("nobody can agree to what waits for `{}`", one.environment))
+        .because("no plan of it was found, so it is not known what would be done")
+        .with_note("nothing was changed")
+        .with_hint("let the job that plans hand its file on: see \"Approvals\" in the guide to CI")
+}
+
 /// The one that a digest, or enough of its beginning, names; the only one where none is given.
 fn chosen<'w, 'a>(all: &'w [Waiting<'a>], digest: Option<&str>) -> Result<&'w Waiting<'a>, Problem> {
     let wanted = digest.map(|digest| approval::digits(digest).to_ascii_lowercase());
     let fits = |one: &&Waiting<'_>| {
-        wanted.as_ref().is_none_or(|wanted| approval::digits(&one.case.request.digest).starts_with(wanted.as_str()))
+        let begins = |wanted: &String| {
+            one.case.as_ref().is_some_and(|case| approval::digits(&case.request.digest).starts_with(wanted.as_str()))
+        };
+        wanted.as_ref().is_none_or(begins)
     };
     let found: Vec<&Waiting<'_>> = all.iter().filter(fits).collect();
     // Without a word on which, the one that is not decided on is meant.

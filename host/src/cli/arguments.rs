@@ -104,8 +104,9 @@ pub(super) enum Command {
     Approvals(Approvals),
     /// Agree to a plan that waits for it.
     ///
-    /// What is agreed to is this plan and no other: where anything has drifted from it, the run asks again. In this version
-    /// approvals are kept in `.windlass`, for where there is no forge.
+    /// What is agreed to is this plan and no other: where anything has drifted from it, the run stops. On GitHub and GitLab the
+    /// forge is told, with the token of a reviewer (`GITHUB_TOKEN`, `GITLAB_TOKEN`); where there is no forge, it is kept in
+    /// `.windlass`.
     Approve(Answer),
     /// Say no to a plan that waits for an approval.
     Reject(Answer),
@@ -211,7 +212,10 @@ pub(super) struct Rollback {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Approvals {
+    #[command(subcommand)]
+    pub(super) command: Option<ApprovalsCommand>,
     /// Wait until nothing is open any more; exit code 21 unless all is approved. No lease is held meanwhile.
     #[arg(long)]
     pub(super) wait: bool,
@@ -220,14 +224,55 @@ pub(super) struct Approvals {
     pub(super) timeout: Duration,
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum ApprovalsCommand {
+    /// Answer a custom deployment protection rule of GitHub from a workflow, with the plan as its report.
+    ///
+    /// The App that owns the rule hands what GitHub sent it on to a workflow, and gives it its installation's token as
+    /// `GITHUB_TOKEN`: nobody else's answer counts. Without `--state` only a report of the plan is given.
+    Respond(Respond),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Respond {
+    /// What GitHub sent to the App, as JSON, by itself or as the `client_payload` of a dispatch; `GITHUB_EVENT_PATH`
+    /// otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub(super) event: Option<PathBuf>,
+    /// The plan that a job of the run that waits has made.
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// The answer.
+    #[arg(long, value_name = "STATE")]
+    pub(super) state: Option<Verdict>,
+    /// Why.
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    pub(super) comment: Option<String>,
+}
+
+/// The answer to a deployment protection rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Verdict {
+    /// Let it through.
+    Approved,
+    /// Do not.
+    Rejected,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Answer {
     /// The plan's digest, or enough of its beginning; not needed where only one waits.
     #[arg(value_name = "DIGEST")]
     pub(super) digest: Option<String>,
-    /// Who you are, where your user's name does not say it.
+    /// Who you are, where your user's name does not say it. A forge knows by the token.
     #[arg(long, value_name = "NAME")]
     pub(super) by: Option<String>,
+    /// For which approval rule of the environment, on GitLab, where you are in more than one.
+    #[arg(long, value_name = "RULE")]
+    pub(super) on_behalf: Option<String>,
+    /// Let the job's own token say it, on GitLab. Any job of the pipeline can do that.
+    #[arg(long)]
+    pub(super) by_job: bool,
     /// Why.
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub(super) comment: Option<String>,

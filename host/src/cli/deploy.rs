@@ -1,6 +1,6 @@
 //! `check`, `lock`, `plan` and `run`.
 
-use super::approvals;
+use super::agreement::{self, Asked};
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
 use super::conduct::{Conduct, Conducted, exit_of, lease_taken, owner, print_result, with_result};
 use super::project::Project;
@@ -14,7 +14,7 @@ use crate::forge::Forge;
 use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
 use crate::lock::{self, Lock};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanFile};
 use crate::plugin::Plugins;
 use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
@@ -96,7 +96,12 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     let mut asking = Asking::new(&session, common, &arguments.subject)?;
     let listener: Arc<dyn Listener> = console(common);
     let prepared = asking.prepare(&listener).await?;
-    let file = prepared.plan.to_file();
+    let origin = if arguments.output.is_some() || common.format == Format::Json {
+        agreement::origin(&session.project, asking.environment, common.forge, &asking.secrets).await
+    } else {
+        None
+    };
+    let file = PlanFile::new(prepared.plan.clone(), origin).to_json();
     if let Some(path) = &arguments.output {
         let text = serde_json::to_string_pretty(&file).unwrap_or_default() + "\n";
         write_whole(path, text.as_bytes()).map_err(|error| {
@@ -133,13 +138,16 @@ async fn deploy(
     let style = Style::of_stderr();
     let project = &session.project;
     let listener: Arc<dyn Listener> = console(common);
-    let approved = arguments.plan.as_deref().map(read_plan).transpose()?;
+    let file = arguments.plan.as_deref().map(read_plan).transpose()?;
+    if let Some(file) = &file {
+        file.must_be_of(project.facts.run.as_ref())?;
+    }
     let place = asking.subject.place();
     let before = lease::standing(&*project.leases, &place).await;
     let prepared = asking.prepare(&listener).await?;
     prepared.has_secrets()?;
-    if let Some(approved) = &approved {
-        prepared.plan.must_be(approved)?;
+    if let Some(file) = &file {
+        prepared.plan.must_be(&file.plan)?;
     }
     let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
     let owner = owner(project, asking.environment, &forge)?;
@@ -166,11 +174,9 @@ async fn deploy(
             .with_hint("leave `--force` out")
             .into());
     }
-    let Conduct { forge, subject, .. } = &conduct;
-    let dry = arguments.dry_run;
-    let agreed = approvals::demand(project, asking.environment, forge, subject, &prepared.plan, dry)?;
+    let agreed = agreement::demand(conduct.asked(&prepared.plan, file.as_ref()), arguments.dry_run).await?;
     // What was agreed to is this plan and no other, also where it is made again once the lease is there.
-    let approved = approved.or_else(|| agreed.is_some().then(|| prepared.plan.clone()));
+    let file = file.or_else(|| agreed.is_some().then(|| PlanFile::new(prepared.plan.clone(), None)));
     if arguments.dry_run {
         say("\nnothing was run\n");
         if common.format == Format::Json {
@@ -186,7 +192,7 @@ async fn deploy(
         return Ok(Exit::Succeeded);
     }
     let lease = conduct.lease(|| history::next_id(&project.journals)).await?;
-    let conducted = under_lease(&conduct, arguments, asking, prepared, approved.as_ref(), before, &lease).await;
+    let conducted = under_lease(&conduct, arguments, asking, prepared, file.as_ref(), before, &lease).await;
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
     conduct.report(&conducted, exit);
@@ -199,7 +205,7 @@ async fn under_lease(
     arguments: &RunArguments,
     asking: &mut Asking<'_>,
     mut prepared: Prepared,
-    approved: Option<&Plan>,
+    file: Option<&PlanFile>,
     before: Result<Standing, Problem>,
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
@@ -219,15 +225,14 @@ async fn under_lease(
         say(&format!("\n{why}, so this one is planned again\n"));
         prepared = conduct.unless_told(asking.prepare(&conduct.listener)).await??;
         prepared.has_secrets()?;
-        if let Some(approved) = approved {
-            prepared.plan.must_be(approved)?;
+        if let Some(file) = file {
+            prepared.plan.must_be(&file.plan)?;
         }
         order(conduct)?;
         say(&report::plan(&prepared.plan, false, style));
     }
     // As it is now: while the lease was waited for, somebody may have said no, or another run may have used it up.
-    let agreed =
-        approvals::demand(project, conduct.environment, &conduct.forge, &conduct.subject, &prepared.plan, false)?;
+    let agreed = agreement::demand(conduct.asked(&prepared.plan, file), false).await?;
     let is_agreed = agreed.is_some();
     say(&format!("\n{}", report::announce(&conduct.subject, run, style)));
     let journal = Journal::create(&project.journals, run)?;
@@ -236,7 +241,7 @@ async fn under_lease(
     let mut events = vec![
         run_started(run, &conduct.subject, &plan, conduct.forge.name(), &prepared),
         Event::RunPlanned {
-            plan: (&prepared.plan.to_file()).into(),
+            plan: (&PlanFile::new(prepared.plan.clone(), None).to_json()).into(),
             variables: prepared.facts.holes.variables.clone(),
             force: arguments.force,
         },
@@ -252,7 +257,7 @@ async fn under_lease(
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
     if is_agreed && conducted.result.outcome == RunOutcome::Succeeded {
-        approvals::settle(project, &plan);
+        agreement::settle(project, &plan);
     }
     if exit != Exit::Succeeded
         && let Some(closed) = dead.iter().find(|closed| closed.past.left().next().is_some())
@@ -264,6 +269,14 @@ async fn under_lease(
         ));
     }
     Ok((conducted, exit))
+}
+
+impl Conduct<'_> {
+    /// That this plan is to be run, which `file` may have been made for.
+    fn asked<'a>(&'a self, plan: &'a Plan, file: Option<&'a PlanFile>) -> Asked<'a> {
+        let Self { project, environment, forge, subject, .. } = self;
+        Asked { project, environment, forge, subject, plan, file }
+    }
 }
 
 /// That the environments that come before this one have this commit.
@@ -290,7 +303,8 @@ fn run_started(run: &str, subject: &Subject, plan: &str, forge: &str, prepared: 
     }
 }
 
-fn read_plan(path: &Path) -> Result<Plan, Problem> {
+/// A plan that can be run, from a file.
+pub(super) fn read_plan(path: &Path) -> Result<PlanFile, Problem> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Problem::new(Code::PlanInvalid, format!("`{name}` cannot be read"))
@@ -298,12 +312,12 @@ fn read_plan(path: &Path) -> Result<Plan, Problem> {
             .with_note("nothing was run")
             .with_hint("make one with `windlass plan -o FILE`")
     })?;
-    let plan = Plan::from_file(&name, &text)?;
-    if plan.is_incomplete() {
+    let file = PlanFile::read(&name, &text)?;
+    if file.incomplete {
         return Err(Problem::new(Code::PlanInvalid, format!("the plan in `{name}` is incomplete"))
             .because("something in it could not be found out, so nobody can have agreed to it")
             .with_note("nothing was run")
             .with_hint("plan again where everything can be reached, for example with the database's secret"));
     }
-    Ok(plan)
+    Ok(file)
 }

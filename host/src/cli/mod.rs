@@ -1,5 +1,6 @@
 //! The command line: parses, wires, prints, and says how it ended. Standard output is data, standard error is talk.
 
+mod agreement;
 mod approvals;
 mod arguments;
 mod conduct;
@@ -8,6 +9,7 @@ mod inform;
 mod lease;
 mod project;
 mod reap;
+mod respond;
 mod resume;
 mod rollback;
 mod session;
@@ -17,7 +19,7 @@ mod status;
 use crate::approval;
 use crate::problem::{Exit, Problem};
 use crate::report::{Style, problems};
-use arguments::{Arguments, Command};
+use arguments::{ApprovalsCommand, Arguments, Command};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
@@ -118,9 +120,12 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Check => in_runtime(deploy::check(common)),
         Command::Resume(resume) => in_runtime(resume::resume(common, resume)),
         Command::Rollback(rollback) => in_runtime(rollback::rollback(common, rollback)),
-        Command::Approvals(approvals) => in_runtime(approvals::approvals(common, approvals)),
-        Command::Approve(answer) => approvals::decide(common, answer, approval::Answer::Approved),
-        Command::Reject(answer) => approvals::decide(common, answer, approval::Answer::Rejected),
+        Command::Approvals(arguments) => match &arguments.command {
+            Some(ApprovalsCommand::Respond(respond)) => in_runtime(respond::respond(common, respond)),
+            None => in_runtime(approvals::approvals(common, arguments)),
+        },
+        Command::Approve(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Approved)),
+        Command::Reject(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Rejected)),
         Command::Reap => in_runtime(reap::reap(common)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
         Command::Status => in_runtime(status::status(common)),

@@ -1,6 +1,6 @@
 //! `resume`: go on with a run that was cut off or stopped.
 
-use super::approvals;
+use super::agreement;
 use super::arguments::{Common, Resume as Arguments};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, owner, with_result};
 use super::reap::{ended, quiet};
@@ -49,7 +49,7 @@ async fn go_on(
         )
         .into());
     }
-    approvals::holds(project, environment, &past)?;
+    agreement::holds(project, environment, &past)?;
     if arguments.subject.commit.is_none() && project.facts.commit.is_none() {
         say_what_changed(&project.directory, &past.subject.commit);
     }
@@ -123,6 +123,9 @@ async fn resume_under_lease(
         journal.append(&Event::NoteAdded { text })?;
     }
     conduct.unless_told(resumed.look(&settled, listener)).await??;
+    if past.approved {
+        prepare::plan_of(&past)?.must_cover(&resumed.planned, &past.run)?;
+    }
     resumed.prepared.has_secrets()?;
     say(&told_of(&past, &resumed));
     let recorder = conduct.recorder(journal, lease, resumed.prepared.services.redactor.clone());
@@ -153,7 +156,7 @@ async fn resume_under_lease(
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
     let exit = exit_of(&conducted.result, told);
     if past.approved && conducted.result.outcome == RunOutcome::Succeeded {
-        approvals::settle(project, &past.plan);
+        agreement::settle(project, &past.plan);
     }
     Ok((conducted, exit))
 }

@@ -166,8 +166,18 @@ impl Failure {
         Self { peer, answer: None, cause: None, wait: None, in_doubt: false, api: api.to_owned() }
     }
 
+    /// What was answered, if anything was.
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        self.answer.as_ref().map(|answer| answer.status)
+    }
+
     /// As a person is told of it. `action` goes on from "GitHub refused to".
     pub(super) fn problem(&self, code: Code, action: &str) -> Problem {
+        self.problem_for(code, action, "deployments: write")
+    }
+
+    /// As [`Failure::problem`], where it takes this permission on GitHub, unless the answer says another.
+    pub(super) fn problem_for(&self, code: Code, action: &str, permission: &str) -> Problem {
         let name = self.peer.name();
         let what = match &self.answer {
             Some(answer) => {
@@ -192,17 +202,17 @@ impl Failure {
             problem = problem
                 .because(format!("{name} asks to wait {} s, which is longer than Windlass waits", wait.as_secs()));
         }
-        problem.with_hint(self.hint())
+        problem.with_hint(self.hint(permission))
     }
 
-    fn hint(&self) -> String {
+    fn hint(&self, permission: &str) -> String {
         let again = || format!("run it again when `{}` answers", self.api);
         let Some(answer) = &self.answer else { return again() };
         if self.wait.is_some() {
             return format!("run it again when {}'s limit is over", self.peer.name());
         }
         match self.peer {
-            Peer::GitHub => Self::hint_of_github(answer).unwrap_or_else(again),
+            Peer::GitHub => Self::hint_of_github(answer, permission).unwrap_or_else(again),
             Peer::GitLab => Self::hint_of_gitlab(answer).unwrap_or_else(again),
         }
     }
@@ -230,8 +240,8 @@ impl Failure {
         })
     }
 
-    fn hint_of_github(answer: &Answer) -> Option<String> {
-        let permission = answer.permissions().unwrap_or_else(|| "deployments: write".into());
+    fn hint_of_github(answer: &Answer, permission: &str) -> Option<String> {
+        let permission = answer.permissions().unwrap_or_else(|| permission.to_owned());
         Some(match answer.status {
             StatusCode::UNAUTHORIZED => {
                 "give the step a token that is still good: `env: GITHUB_TOKEN: ${{ github.token }}`".into()
@@ -307,7 +317,7 @@ mod tests {
     fn a_denial_says_which_permission_would_do() {
         let hint = |headers: &[(&str, &str)]| {
             let answer = answer(403, headers, r#"{"message":"Resource not accessible by integration"}"#);
-            Failure { answer: Some(answer), ..Failure::new(Peer::GitHub, "") }.hint()
+            Failure { answer: Some(answer), ..Failure::new(Peer::GitHub, "") }.hint("deployments: write")
         };
         let accepted = "x-accepted-github-permissions";
         assert_eq!(hint(&[]), "give the job `permissions: deployments: write`");

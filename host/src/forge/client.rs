@@ -125,7 +125,7 @@ impl Effort<'_> {
     /// Reads. It may be asked again as often as there is time.
     pub(super) async fn get<T: DeserializeOwned>(&mut self, route: &str) -> Result<T, Failure> {
         loop {
-            if let Some(read) = self.send(&Method::GET, route, None).await? {
+            if let Some(read) = self.send(&Method::GET, route, None, StatusCode::OK).await? {
                 return Ok(read);
             }
         }
@@ -138,26 +138,73 @@ impl Effort<'_> {
 
     /// Writes, and answers with what was made. `None` where nobody knows whether it was: look before sending it again.
     pub(super) async fn post<T: DeserializeOwned>(&mut self, route: &str, body: &Value) -> Result<Option<T>, Failure> {
-        self.send(&Method::POST, route, Some(body)).await
+        self.send(&Method::POST, route, Some(body), StatusCode::CREATED).await
+    }
+
+    /// As [`Effort::post`], where what is done has another answer than that something was made.
+    pub(super) async fn post_for<T: DeserializeOwned>(
+        &mut self,
+        route: &str,
+        body: &Value,
+        good: StatusCode,
+    ) -> Result<Option<T>, Failure> {
+        self.send(&Method::POST, route, Some(body), good).await
+    }
+
+    /// Where something is that the forge keeps elsewhere.
+    pub(super) async fn location(&mut self, route: &str) -> Result<String, Failure> {
+        loop {
+            if let Some(answer) = self.exchange(&Method::GET, route, None, StatusCode::FOUND).await? {
+                let location = answer.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+                return location.map(str::to_owned).ok_or_else(|| Failure {
+                    cause: Some("its answer does not say where it is".into()),
+                    ..Failure::new(self.client.peer, &self.client.api)
+                });
+            }
+        }
     }
 
     /// Changes what is there to what `body` says. What was sent and not answered is sent again: it changes nothing twice.
     pub(super) async fn put<T: DeserializeOwned>(&mut self, route: &str, body: &Value) -> Result<T, Failure> {
         loop {
-            if let Some(changed) = self.send(&Method::PUT, route, Some(body)).await? {
+            if let Some(changed) = self.send(&Method::PUT, route, Some(body), StatusCode::OK).await? {
                 return Ok(changed);
             }
         }
     }
 
-    /// Sends until there is an answer to go by. `None` where there was none and a pause was made.
+    /// Sends until there is an answer that can be read. `None` where there was none and a pause was made.
     async fn send<T: DeserializeOwned>(
         &mut self,
         method: &Method,
         route: &str,
         body: Option<&Value>,
+        good: StatusCode,
     ) -> Result<Option<T>, Failure> {
-        let good = if method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
+        let Some(answer) = self.exchange(method, route, body, good).await? else { return Ok(None) };
+        let text = if answer.status == StatusCode::NO_CONTENT { "null" } else { &answer.body };
+        match serde_json::from_str(text) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                let mut failure = Failure::new(self.client.peer, &self.client.api);
+                failure.cause = Some(format!("its answer cannot be read: {error}"));
+                failure.answer = Some(Answer { body: String::new(), ..answer });
+                self.in_doubt |= body.is_some();
+                failure.in_doubt = self.in_doubt;
+                self.rest(None, failure).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sends until there is an answer to go by. `None` where there was none and a pause was made.
+    async fn exchange(
+        &mut self,
+        method: &Method,
+        route: &str,
+        body: Option<&Value>,
+        good: StatusCode,
+    ) -> Result<Option<Answer>, Failure> {
         let request = Request { method, route, body };
         loop {
             let mut failure = Failure::new(self.client.peer, &self.client.api);
@@ -168,15 +215,7 @@ impl Effort<'_> {
                     Meaning::Doubtful(None)
                 }
                 Ok(answer) => match answer.meaning(good, now) {
-                    Meaning::Done => match serde_json::from_str(&answer.body) {
-                        Ok(value) => return Ok(Some(value)),
-                        Err(error) => {
-                            let status = answer.status;
-                            failure.cause = Some(format!("its answer cannot be read: {error}"));
-                            failure.answer = Some(Answer { status, headers: answer.headers, body: String::new() });
-                            Meaning::Doubtful(None)
-                        }
-                    },
+                    Meaning::Done => return Ok(Some(answer)),
                     meaning => {
                         failure.answer = Some(answer);
                         meaning

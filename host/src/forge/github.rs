@@ -4,13 +4,18 @@
 //! makes of requests is in [`super::answer`], how long and how often one is made in [`super::client`]. The endpoints are those of
 //! "REST API endpoints for deployments"; `tests/fixtures/github-deployments.json` is their official description.
 
+mod approvals;
+mod artifacts;
 #[cfg(test)]
 mod description;
+mod protection;
 #[cfg(test)]
 mod stub;
 #[cfg(test)]
 mod tests;
 mod wire;
+
+pub use protection::ProtectionRule;
 
 use super::answer::{Failure, Peer};
 use super::client::{Client, Effort, Patience, Unusable};
@@ -55,6 +60,10 @@ pub struct GitHub {
     run: Option<String>,
     /// Where people see it, where that can be told from the API's address.
     site: Option<Url>,
+    /// Where people see the repository, as the job says it.
+    page: Option<String>,
+    /// The base of the API.
+    api: String,
     /// Boxed: the other forges are small.
     client: Box<Client>,
 }
@@ -108,6 +117,8 @@ impl GitHub {
             repository: repository.name.clone(),
             run: repository.run.clone(),
             site: site(&repository.api),
+            page: repository.page.clone(),
+            api: repository.api.clone(),
             client: Box::new(client),
         })
     }
@@ -322,6 +333,16 @@ impl GitHub {
             Ok(()) => format!("nothing was run; deployment {id} was created there and is closed"),
             Err(_) => format!("nothing was run; deployment {id} was created there and stays open"),
         }
+    }
+
+    /// Where people see the repository.
+    fn site_of_repository(&self) -> Option<String> {
+        let of_api = || {
+            let mut url = self.site.clone()?;
+            url.path_segments_mut().ok()?.pop_if_empty().extend(self.repository.split('/'));
+            Some(url.into())
+        };
+        self.page.clone().or_else(of_api)
     }
 
     /// Where a person sees the deployments to an environment.

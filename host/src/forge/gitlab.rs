@@ -6,6 +6,7 @@
 //! Where the job has `environment:`, GitLab makes the deployment itself and takes its state from how the job ends. Nobody else
 //! may change it: the API answers 403.
 
+mod approvals;
 mod wire;
 
 use super::answer::{Failure, Peer};
@@ -40,6 +41,8 @@ pub(super) enum Token {
 #[derive(Debug)]
 pub struct GitLab {
     project: ci::GitLabProject,
+    /// Whether the token is one that somebody gave the job.
+    is_given: bool,
     /// Boxed: the other forges are small.
     client: Box<Client>,
 }
@@ -69,6 +72,22 @@ struct Environment {
 #[derive(Debug, Deserialize)]
 struct Job {
     id: u64,
+    #[serde(default)]
+    web_url: Option<String>,
+    #[serde(default)]
+    pipeline: Option<Pipeline>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Pipeline {
+    id: u64,
+}
+
+impl Job {
+    /// The number of its pipeline.
+    fn pipeline(&self) -> Option<u64> {
+        self.pipeline.as_ref().map(|pipeline| pipeline.id)
+    }
 }
 
 /// Since when what we look for can be there.
@@ -103,9 +122,10 @@ impl GitLab {
                 "GitLab gives every job `CI_JOB_TOKEN`; elsewhere set `GITLAB_TOKEN` to a token with the scope `api`",
             ));
         };
+        let is_given = approvals::is_given(&token);
         let wire = Http::new(&project.api, token).map_err(|unusable| unusable.problem(Peer::GitLab))?;
         let client = Client::new(Peer::GitLab, &project.api, wire, patience);
-        Ok(Self { project: project.clone(), client: Box::new(client) })
+        Ok(Self { project: project.clone(), is_given, client: Box::new(client) })
     }
 
     /// Who makes the deployment to an environment: the job, where it has `environment:` of this name.

@@ -3,9 +3,14 @@
 //! Nothing about the forge can change what the deployment itself came to.
 
 mod answer;
+mod approvals;
 mod client;
+mod download;
 mod github;
 mod gitlab;
+
+pub use approvals::{Gate, Reply, Sought};
+pub use github::ProtectionRule;
 
 use crate::ci;
 use crate::config::DeploymentOwner;

@@ -99,6 +99,18 @@ impl Effect {
     pub const fn looks_only(self) -> bool {
         matches!(self, Self::Reads | Self::Checks)
     }
+
+    /// In words, after "it was".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Reads => "a look",
+            Self::Checks => "a check",
+            Self::Changes => "a change that can be taken back",
+            Self::Irreversible => "irreversible",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One thing a step means to do.

@@ -2,7 +2,7 @@
 
 use crate::config::StepId;
 use crate::history::PastRun;
-use crate::plan::{Plan, PlannedStep};
+use crate::plan::{Plan, PlanFile, PlannedStep};
 use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
 
@@ -18,7 +18,8 @@ pub fn plan_of(past: &PastRun) -> Result<Plan, Problem> {
             .with_hint("it had no effect before its plan was written down: run again")
     };
     let file = past.planned.as_ref().ok_or_else(|| none("it was cut off before its plan was written down".into()))?;
-    Plan::from_file(&format!("the plan of run {}", past.run), file.text())
+    PlanFile::read(&format!("the plan of run {}", past.run), file.text())
+        .map(|file| file.plan)
         .map_err(|problem| none(problem.causes.first().cloned().unwrap_or(problem.what)))
 }
 

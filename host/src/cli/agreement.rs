@@ -1,0 +1,161 @@
+//! What people have to agree to before a run begins: asking for it, and finding out whether they have.
+
+use super::project::Project;
+use super::say;
+use crate::approval::{self, Case, Local, Request, SCHEMA, Where};
+use crate::config::Environment;
+use crate::event::{Approver, Subject};
+use crate::forge::{self, Forge};
+use crate::history::PastRun;
+use crate::plan::{Origin, Plan, PlanFile};
+use crate::problem::{Code, Problem};
+use crate::report::{self, Style};
+use crate::secret::Secrets;
+use crate::{gate, journal};
+
+/// A plan that somebody wants to run.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) project: &'a Project,
+    pub(super) environment: &'a Environment,
+    pub(super) forge: &'a Forge,
+    pub(super) subject: &'a Subject,
+    /// As it is now.
+    pub(super) plan: &'a Plan,
+    /// The one that an earlier job made.
+    pub(super) file: Option<&'a PlanFile>,
+}
+
+/// Who agreed to a plan; none where nobody has to. Without a forge what is asked for the first time is written down, unless
+/// `dry`.
+///
+/// # Errors
+/// [`Code::ApprovalMissing`], [`Code::ApprovalRejected`], and [`Code::ForgeRefused`] where the forge does not say who did.
+pub(super) async fn demand(asked: Asked<'_>, dry: bool) -> Result<Option<Vec<Approver>>, Problem> {
+    let Some(rule) = &asked.environment.approval else { return Ok(None) };
+    let place = || asked.project.config.place_of_environment(asked.environment, "approval");
+    let case = async {
+        if asked.plan.is_incomplete() {
+            return Err(Problem::new(Code::ApprovalMissing, "nobody can agree to this plan")
+                .because("something in it could not be found out, so it does not say what would be done")
+                .with_note("nothing was run")
+                .with_hint("plan where everything can be reached, for example with the database's secret"));
+        }
+        match asked.forge {
+            Forge::Local => asked.here(dry),
+            Forge::GitHub(_) => asked.on_forge(Where::GitHub).await,
+            Forge::GitLab(_) => asked.on_forge(Where::GitLab).await,
+        }
+    };
+    let agreed = case.await.and_then(|case| gate::approval(rule, &case));
+    agreed.map(Some).map_err(|problem| problem.at(place()))
+}
+
+impl Asked<'_> {
+    fn request(&self, at: String) -> Request {
+        Request {
+            schema: SCHEMA.to_owned(),
+            digest: self.plan.digest(),
+            subject: self.subject.clone(),
+            at,
+            plan: (&PlanFile::new(self.plan.clone(), None).to_json()).into(),
+        }
+    }
+
+    fn here(&self, dry: bool) -> Result<Case, Problem> {
+        let request = self.request(journal::now());
+        let local = Local::of(&self.project.directory);
+        if !dry {
+            local.ask(&request)?;
+        }
+        let askers = request.subject.actor.iter().cloned().collect();
+        let asked = local.case(&request.digest)?;
+        Ok(asked.unwrap_or(Case { request, at: Where::Here, askers, decisions: Vec::new() }))
+    }
+
+    /// What people have said at the forge's own gate since the plan was there.
+    async fn on_forge(&self, at: Where) -> Result<Case, Problem> {
+        let Some(rule) = &self.environment.approval else {
+            return Err(Problem::new(Code::Bug, "an approval was looked for that nobody demands"));
+        };
+        let name = self.environment.name.as_str();
+        let demanded = |cause: &str| {
+            Problem::new(Code::ApprovalMissing, format!("environment `{name}` demands an approval of this plan"))
+                .because(cause)
+                .with_note("nothing was run")
+        };
+        let Some(origin) = self.file.and_then(|file| file.ci.as_ref()) else {
+            return Err(demanded("whoever let this job begin was shown no plan of this CI run").with_hint(format!(
+                "`windlass plan -e {name} -o FILE` in a job before this one, hand the file on, and `windlass run --plan FILE` here"
+            )));
+        };
+        let Some(decided) = &origin.decided else {
+            return Err(demanded("it is not known what had been said before the plan was made, so it may be for another one")
+                .with_hint(match at {
+                    Where::GitHub => "give the job that plans `permissions: actions: read` and the step `env: GITHUB_TOKEN: ${{ github.token }}`",
+                    _ => "see what the job that plans says of it, and run it again",
+                }));
+        };
+        let now = self.forge.decisions(name, rule, false).await?;
+        let mut askers = origin.starters.clone();
+        // On GitLab whoever starts a job that waited is often the approver; on GitHub whoever repeats a run is not.
+        if at == Where::GitHub {
+            askers.extend(self.project.facts.starters.iter().cloned());
+        }
+        Ok(Case { request: self.request(origin.at.clone()), at, askers, decisions: approval::since(now, decided) })
+    }
+}
+
+/// The CI run that a plan is made in, with what had been said at the environment's gate before there was the plan. That this
+/// cannot be read is said, and keeps nobody from planning.
+pub(super) async fn origin(
+    project: &Project,
+    environment: &Environment,
+    choice: forge::Choice,
+    secrets: &Secrets,
+) -> Option<Origin> {
+    let run = project.facts.run.as_ref()?;
+    let decided = match &environment.approval {
+        None => None,
+        Some(rule) => {
+            let said = async {
+                Forge::choose(choice, &project.facts, secrets)?.decisions(environment.name.as_str(), rule, true).await
+            };
+            said.await
+                .map_err(|problem| {
+                    let problem = problem.with_note("no approval can be given to this plan");
+                    say(&report::problem(&problem, Style::of_stderr()));
+                })
+                .ok()
+        }
+    };
+    Some(Origin {
+        forge: run.forge.to_owned(),
+        run: run.id.clone(),
+        starters: project.facts.starters.clone(),
+        at: journal::now(),
+        decided,
+    })
+}
+
+/// Whether a run that was begun may go on: it was agreed to then. What `resume` plans again has to be a part of it.
+///
+/// # Errors
+/// [`Code::ApprovalMissing`].
+pub(super) fn holds(project: &Project, environment: &Environment, past: &PastRun) -> Result<(), Problem> {
+    if environment.approval.is_none() || past.approved {
+        return Ok(());
+    }
+    Err(Problem::new(Code::ApprovalMissing, format!("environment `{}` demands an approval", environment.name))
+        .because(format!("run `{}` was begun without one", past.run))
+        .with_note("nothing was changed")
+        .with_hint("begin again with `windlass run`, which asks for it, or take the run back with `windlass rollback`")
+        .at(project.config.place_of_environment(environment, "approval")))
+}
+
+/// What was agreed to here is done, and has to be agreed to once more before it is done again. A forge asks by itself.
+pub(super) fn settle(project: &Project, plan: &str) {
+    if let Err(problem) = Local::of(&project.directory).forget(plan) {
+        say(&report::problem(&problem, Style::of_stderr()));
+    }
+}

@@ -1,0 +1,252 @@
+//! GitLab's gate: the approval rules of a protected environment ("Deployment approvals", `doc/ci/environments/deployment_approvals.md`).
+//!
+//! A deployment to such an environment is `blocked` until enough people have approved it. Its job does not start by itself then.
+
+use super::{Deployment, GitLab, PAGE, Token};
+use crate::approval::{Answer, Decision};
+use crate::forge::approvals::{Gate, Reply, Sought};
+use crate::forge::client::Effort;
+use crate::forge::segment;
+use crate::plan::PlanFile;
+use crate::problem::{Code, Problem};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What the files of plans are called in the artifacts of a job: of one environment, and where there is only one.
+fn plan_files(environment: &str) -> [String; 2] {
+    [format!("windlass-plan-{environment}.json"), "windlass-plan.json".to_owned()]
+}
+
+/// A deployment with what was said to it.
+#[derive(Debug, Deserialize)]
+struct Detail {
+    #[serde(default)]
+    approvals: Vec<Approved>,
+    #[serde(default)]
+    approval_summary: Option<Summary>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Approved {
+    user: User,
+    status: String,
+    #[serde(default)]
+    created_at: Option<jiff::Timestamp>,
+    #[serde(default)]
+    comment: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct User {
+    username: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Summary {
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+/// An approval rule, and who has said something under it.
+#[derive(Debug, Deserialize)]
+struct Rule {
+    #[serde(default)]
+    group_id: Option<u64>,
+    /// The group's name, where it is a group's.
+    #[serde(default)]
+    access_level_description: Option<String>,
+    #[serde(default)]
+    deployment_approvals: Vec<Approved>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PipelineJob {
+    id: u64,
+    #[serde(default)]
+    artifacts_file: Option<Value>,
+}
+
+impl Detail {
+    /// What was said, with the groups on whose behalf GitLab counts it.
+    fn decisions(self) -> Vec<Decision> {
+        let rules = self.approval_summary.map(|summary| summary.rules).unwrap_or_default();
+        let groups = |user: &str| {
+            let of = |rule: &&Rule| {
+                rule.group_id.is_some() && rule.deployment_approvals.iter().any(|said| said.user.username == user)
+            };
+            rules.iter().filter(of).filter_map(|rule| rule.access_level_description.clone()).collect()
+        };
+        let said = |said: Approved| {
+            let answer = match said.status.as_str() {
+                "approved" => Answer::Approved,
+                "rejected" => Answer::Rejected,
+                _ => return None,
+            };
+            Some(Decision {
+                answer,
+                teams: groups(&said.user.username),
+                by: said.user.username,
+                at: said.created_at.map(|at| format!("{at:.3}")),
+                comment: said.comment.filter(|comment| !comment.is_empty()),
+            })
+        };
+        let mut decisions: Vec<Decision> = self.approvals.into_iter().filter_map(said).collect();
+        decisions.sort_by(|one, other| one.at.cmp(&other.at));
+        decisions
+    }
+}
+
+impl GitLab {
+    /// What was said to the deployment of this job; while it is planned, to those of all jobs of its pipeline.
+    pub(in crate::forge) async fn decisions(
+        &self,
+        environment: &str,
+        planning: bool,
+    ) -> Result<Vec<Decision>, Problem> {
+        let mut effort = self.client.effort();
+        let listed = self.listed(&mut effort, environment).await?;
+        let is_meant = |deployment: &&Deployment| {
+            deployment.deployable.as_ref().is_some_and(|job| {
+                if planning { job.pipeline() == self.project.pipeline } else { Some(job.id) == self.project.job }
+            })
+        };
+        let mut decisions = Vec::new();
+        for deployment in listed.iter().filter(is_meant) {
+            decisions.extend(self.detail(&mut effort, deployment.id).await?.decisions());
+        }
+        Ok(decisions)
+    }
+
+    async fn listed(&self, effort: &mut Effort<'_>, environment: &str) -> Result<Vec<Deployment>, Problem> {
+        self.list(effort, environment, 1, PAGE).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
+                .with_note("nothing was run")
+        })
+    }
+
+    async fn detail(&self, effort: &mut Effort<'_>, id: u64) -> Result<Detail, Problem> {
+        effort.get(&self.route(&format!("/deployments/{id}"))).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("say who approved deployment {id}"))
+                .with_note("nothing was run")
+        })
+    }
+
+    /// What was said to a deployment.
+    pub(in crate::forge) async fn said(&self, id: u64) -> Result<Vec<Decision>, Problem> {
+        Ok(self.detail(&mut self.client.effort(), id).await?.decisions())
+    }
+
+    /// Deployments that are blocked until people have approved them.
+    pub(in crate::forge) async fn waiting(&self, sought: Sought<'_>) -> Result<Vec<Gate>, Problem> {
+        let mut effort = self.client.effort();
+        let mut gates = Vec::new();
+        for (environment, _) in sought.environments {
+            for deployment in self.listed(&mut effort, environment).await? {
+                let Some(job) = deployment.deployable.as_ref().filter(|_| deployment.status == "blocked") else {
+                    continue;
+                };
+                let Some(pipeline) = job.pipeline() else { continue };
+                // In a pipeline, what waits in it; elsewhere, all that waits.
+                if self.project.pipeline.is_some_and(|ours| ours != pipeline) {
+                    continue;
+                }
+                gates.push(Gate {
+                    environment: (*environment).to_owned(),
+                    run: pipeline.to_string(),
+                    id: deployment.id,
+                    page: job.web_url.clone(),
+                    may_answer: None,
+                    decisions: self.detail(&mut effort, deployment.id).await?.decisions(),
+                    plans: if sought.plans {
+                        self.plans(&mut effort, pipeline, environment).await?
+                    } else {
+                        Vec::new()
+                    },
+                });
+            }
+        }
+        Ok(gates)
+    }
+
+    /// The plans for an environment in the artifacts of a pipeline's jobs. Where the jobs cannot be listed, none: a job's token
+    /// may not.
+    async fn plans(&self, effort: &mut Effort<'_>, pipeline: u64, environment: &str) -> Result<Vec<PlanFile>, Problem> {
+        let route = self.route(&format!("/pipelines/{pipeline}/jobs?per_page={PAGE}"));
+        let jobs: Vec<PipelineJob> = match effort.get(&route).await {
+            Ok(jobs) => jobs,
+            Err(failure) if failure.status().is_some_and(|status| status.is_client_error()) => return Ok(vec![]),
+            Err(failure) => {
+                return Err(failure.problem(Code::ForgeRefused, &format!("list the jobs of pipeline {pipeline}")));
+            }
+        };
+        let mut plans: Vec<PlanFile> = Vec::new();
+        for job in jobs.iter().filter(|job| job.artifacts_file.is_some()) {
+            for name in plan_files(environment) {
+                let route = self.route(&format!("/jobs/{}/artifacts/{}", job.id, segment(&name)));
+                let read = effort.get::<Value>(&route).await.ok().map(|file| file.to_string());
+                let file = read.and_then(|text| PlanFile::read(&name, &text).ok());
+                let is_meant = |file: &PlanFile| {
+                    let of_run = |ci: &crate::plan::Origin| ci.forge == "gitlab" && ci.run == pipeline.to_string();
+                    file.plan.environment == environment && file.ci.as_ref().is_some_and(of_run)
+                };
+                plans.extend(file.filter(is_meant));
+            }
+        }
+        Ok(plans)
+    }
+
+    /// The name of whoever the token belongs to.
+    pub(in crate::forge) async fn who(&self) -> Option<String> {
+        let user: Result<User, _> = self.client.effort().get("/user").await;
+        user.ok().map(|user| user.username)
+    }
+
+    /// Says yes or no to a deployment that is blocked.
+    pub(in crate::forge) async fn reply(&self, gate: &Gate, reply: Reply<'_>) -> Result<(), Problem> {
+        let action = format!("review deployment {} to `{}`", gate.id, gate.environment);
+        if !self.is_given && !reply.by_job {
+            return Err(Problem::new(Code::ForgeRefused, format!("Windlass does not {action} as a job"))
+                .because("the only token is `CI_JOB_TOKEN`, and what every job of the pipeline can say is no approval")
+                .with_note("nothing was changed")
+                .with_hint("set `GITLAB_TOKEN` to an approver's token; `--by-job` lets the job do it"));
+        }
+        let status = match reply.answer {
+            Answer::Approved => "approved",
+            Answer::Rejected => "rejected",
+        };
+        let mut body = json!({ "status": status, "comment": reply.comment });
+        if let Some(rule) = reply.on_behalf {
+            body["represented_as"] = rule.into();
+        }
+        let route = self.route(&format!("/deployments/{}/approval", gate.id));
+        let mut effort = self.client.effort();
+        loop {
+            let sent = effort.post::<Value>(&route, &body).await;
+            let sent = sent.map_err(|failure| {
+                let problem = failure.problem(Code::ForgeRefused, &action).with_note("nothing was changed");
+                match failure.status() {
+                    Some(StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) => {
+                        problem.with_hint("let somebody say it who is in one of the environment's approval rules")
+                    }
+                    _ => problem,
+                }
+            })?;
+            if sent.is_some() {
+                return Ok(());
+            }
+            let now = self.detail(&mut effort, gate.id).await?.decisions();
+            effort.settle();
+            if crate::approval::since(now, &gate.decisions).iter().any(|said| said.answer == reply.answer) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Whether the token is one that somebody gave the job.
+pub(super) const fn is_given(token: &Token) -> bool {
+    matches!(token, Token::Given(_))
+}
