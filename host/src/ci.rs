@@ -86,6 +86,8 @@ pub struct GitLabProject {
     pub pipeline: Option<u64>,
     /// The environment that the job deploys to by itself, because it has `environment:`.
     pub environment: Option<String>,
+    /// Whether deployments were frozen when the job began.
+    pub is_frozen: bool,
 }
 
 /// A run of a CI: a workflow's run on GitHub, a pipeline on GitLab.
@@ -208,6 +210,7 @@ fn gitlab(variables: &Variables) -> Option<GitLabProject> {
         job: variables.get("CI_JOB_ID").and_then(|id| id.parse().ok()),
         pipeline: variables.get("CI_PIPELINE_ID").and_then(|id| id.parse().ok()),
         environment: variables.get("CI_ENVIRONMENT_NAME").filter(|_| starts).map(str::to_owned),
+        is_frozen: variables.get("CI_DEPLOY_FREEZE").is_some_and(|frozen| frozen != "false"),
     })
 }
 

@@ -290,6 +290,16 @@ pub enum Event {
         /// Who, when, and what they said to it.
         by: Vec<Approver>,
     },
+    /// Deployments were frozen, and somebody said why this one is made all the same.
+    FreezeOverridden {
+        /// What froze them.
+        cause: String,
+        /// Until when, as it was told; none where that was not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        /// Why it was made all the same.
+        reason: String,
+    },
     /// Another process goes on with the run after its end, or after it was cut off.
     RunResumed {
         /// The version of Windlass.

@@ -21,6 +21,7 @@ pub mod event;
 mod fault;
 mod files;
 pub mod forge;
+pub mod freeze;
 pub mod gate;
 pub mod history;
 pub mod journal;

@@ -234,7 +234,41 @@ fn a_token_of_a_person_comes_before_the_jobs_and_neither_reaches_a_child() {
     let _ = deploy(&project).exits(0);
     let seen = project.read("seen");
     assert!(!seen.contains("CI_JOB_TOKEN") && !seen.contains(TOKEN) && !seen.contains(JOB_TOKEN), "{seen}");
-    assert_eq!(gitlab.tokens(), ["private-token"; 3]);
+    // The freeze periods, the newest deployment, a new one and its end.
+    assert_eq!(gitlab.tokens(), ["private-token"; 4]);
+}
+
+#[test]
+fn a_freeze_period_of_the_project_keeps_a_run_from_beginning_where_the_token_may_read_it() {
+    let gitlab = GitLab::start();
+    let project = project_in(&gitlab, &[Step::marks("a")]).variable("GITLAB_TOKEN", TOKEN);
+    // Begins each minute and ends on a day that comes every four years.
+    gitlab.freeze("* * * * *", "0 0 29 2 *");
+    let output = deploy(&project).exits(21);
+    assert_eq!(output.result()["reason"], "frozen");
+    assert!(output.stderr.contains("deployments to `staging` are frozen until "), "{}", output.stderr);
+    let cause = "a freeze period of the project on GitLab goes from `* * * * *` until `0 0 29 2 *` (UTC)";
+    assert!(output.stderr.contains(cause), "{}", output.stderr);
+    assert!(project.windlass("plan -e staging").exits(0).stderr.contains("freeze of staging: frozen until "));
+    assert_eq!(gitlab.states(), Vec::<Vec<String>>::new());
+    let _ = project.windlass("run -e staging --during-freeze outage").exits(0);
+    assert_eq!(gitlab.states(), [["running", "success"]]);
+}
+
+#[test]
+fn where_the_periods_cannot_be_read_what_counts_is_what_the_job_was_told() {
+    let gitlab = GitLab::start();
+    gitlab.freeze("* * * * *", "0 0 29 2 *");
+    let project = project_in(&gitlab, &[Step::marks("a")]).variable("GITLAB_TOKEN", TOKEN);
+    let denied = || Fault::Instead(Answer::new(403, r#"{"message":"403 Forbidden"}"#));
+    gitlab.fail("GET /freeze_periods", denied());
+    let output = project.windlass("run -e staging --dry-run").exits(0);
+    assert!(output.stderr.contains("GitLab refused to list the freeze periods (403 Forbidden)"), "{}", output.stderr);
+    assert!(output.stderr.contains("what counts is whether `CI_DEPLOY_FREEZE` is set"), "{}", output.stderr);
+    gitlab.fail("GET /freeze_periods", denied());
+    let project = project.variable("CI_DEPLOY_FREEZE", "true");
+    assert_eq!(deploy(&project).exits(21).result()["reason"], "frozen");
+    assert_eq!(gitlab.states(), Vec::<Vec<String>>::new());
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod cancel;
 mod concurrency;
 #[path = "pipeline/failure.rs"]
 mod failure;
+#[path = "pipeline/freeze.rs"]
+mod freeze;
 #[path = "pipeline/journal.rs"]
 mod journal;
 #[path = "pipeline/order.rs"]

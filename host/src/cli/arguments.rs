@@ -177,6 +177,9 @@ pub(super) struct Run {
     /// Run steps that have nothing to do, too. Not with `--plan`, which says that they are not run.
     #[arg(long, conflicts_with = "plan")]
     pub(super) force: bool,
+    /// Deploy although deployments are frozen, and write down why.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    pub(super) during_freeze: Option<String>,
     /// Plan and check, and stop before anything is changed.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -193,6 +196,9 @@ pub(super) struct Resume {
     /// You looked: this step, which was cut off, has done nothing, and is to be done again. Can be given more than once.
     #[arg(long, value_name = "STEP")]
     pub(super) not_done: Vec<String>,
+    /// Go on although deployments are frozen, and write down why. Not needed where the run was begun so.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    pub(super) during_freeze: Option<String>,
     #[command(flatten)]
     pub(super) subject: Subject,
 }
@@ -318,6 +324,12 @@ pub(super) struct Explain {
 pub(super) struct Completions {
     /// The shell.
     pub(super) shell: clap_complete::Shell,
+}
+
+/// In one line, and not empty.
+fn reason(text: &str) -> Result<String, String> {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() { Err("say why".to_owned()) } else { Ok(line) }
 }
 
 /// `90s`, `10m`, `1h`.

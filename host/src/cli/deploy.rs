@@ -2,6 +2,7 @@
 
 use super::agreement::{self, Asked};
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
+use super::begin::{freezes, order, say_freeze, thaw};
 use super::conduct::{Conduct, Conducted, exit_of, lease_taken, owner, print_result, with_result};
 use super::project::Project;
 use super::reap::close_all;
@@ -10,7 +11,9 @@ use super::signals::signals;
 use super::{Failed, print, say};
 use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
 use crate::files::write_whole;
-use crate::forge::Forge;
+use crate::forge::{Forge, Frozen};
+use crate::gate::Freezes;
+use crate::history;
 use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
 use crate::lock::{self, Lock};
@@ -20,7 +23,6 @@ use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, RunReport, Style};
 use crate::run::Options;
-use crate::{gate, history};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +36,9 @@ pub(super) async fn check(common: &Common) -> Result<(), Failed> {
     let config = &session.project.config;
     let steps = config.steps.len() + config.finally.len();
     say(&format!("{}: {steps} steps in {} environments are right\n", config.file(), config.environments.len()));
+    for environment in &config.environments {
+        say_freeze(environment, &Freezes::of(config, environment, Frozen::default()));
+    }
     if changes.is_empty() {
         say(&format!("{}: accepts all that they ask for\n", lock::FILE));
         return Ok(());
@@ -114,6 +119,10 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
         Format::Human => print(&report::plan(&prepared.plan, arguments.full, Style::of_stdout())),
         Format::Json => print(&format!("{file}\n")),
     }
+    let project = &session.project;
+    // Whether there is a forge to deploy with is no question of a plan.
+    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets).unwrap_or(Forge::Local);
+    say_freeze(asking.environment, &freezes(project, asking.environment, &forge).await);
     Ok(())
 }
 
@@ -164,6 +173,8 @@ async fn deploy(
         started,
     };
     order(&conduct)?;
+    let freezes = freezes(project, asking.environment, &conduct.forge).await;
+    thaw(&freezes, arguments.during_freeze.as_deref())?;
     if arguments.force && asking.environment.approval.is_some() {
         return Err(Problem::new(Code::Usage, "`--force` does more than anybody agreed to")
             .because(format!(
@@ -192,11 +203,22 @@ async fn deploy(
         return Ok(Exit::Succeeded);
     }
     let lease = conduct.lease(|| history::next_id(&project.journals)).await?;
-    let conducted = under_lease(&conduct, arguments, asking, prepared, file.as_ref(), before, &lease).await;
+    let begin = Begin { file: file.as_ref(), before, freezes };
+    let conducted = under_lease(&conduct, arguments, asking, prepared, begin, &lease).await;
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
     conduct.report(&conducted, exit);
     Ok(exit)
+}
+
+/// What was known before the lease was there.
+struct Begin<'a> {
+    /// The plan that was passed: this and no other may be run.
+    file: Option<&'a PlanFile>,
+    /// How the lease stood when the plan was made.
+    before: Result<Standing, Problem>,
+    /// What may have begun while the lease was waited for.
+    freezes: Freezes<'a>,
 }
 
 /// The run itself, while nobody else deploys here.
@@ -205,10 +227,10 @@ async fn under_lease(
     arguments: &RunArguments,
     asking: &mut Asking<'_>,
     mut prepared: Prepared,
-    file: Option<&PlanFile>,
-    before: Result<Standing, Problem>,
+    begin: Begin<'_>,
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
+    let Begin { file, before, freezes } = begin;
     let style = Style::of_stderr();
     let project = conduct.project;
     let run = lease.run();
@@ -231,6 +253,7 @@ async fn under_lease(
         order(conduct)?;
         say(&report::plan(&prepared.plan, false, style));
     }
+    let overridden = thaw(&freezes, arguments.during_freeze.as_deref())?;
     // As it is now: while the lease was waited for, somebody may have said no, or another run may have used it up.
     let agreed = agreement::demand(conduct.asked(&prepared.plan, file), false).await?;
     let is_agreed = agreed.is_some();
@@ -247,6 +270,7 @@ async fn under_lease(
         },
         lease_taken(lease),
     ];
+    events.extend(overridden);
     events.extend(agreed.map(|by| Event::RunApproved { by }));
     recorder.record_all(&events)?;
     for closed in &dead {
@@ -277,12 +301,6 @@ impl Conduct<'_> {
         let Self { project, environment, forge, subject, .. } = self;
         Asked { project, environment, forge, subject, plan, file }
     }
-}
-
-/// That the environments that come before this one have this commit.
-fn order(conduct: &Conduct<'_>) -> Result<(), Problem> {
-    let Conduct { project, environment, subject, .. } = conduct;
-    gate::order(&project.journals, &project.config, environment, subject.component.as_deref(), &subject.commit)
 }
 
 fn run_started(run: &str, subject: &Subject, plan: &str, forge: &str, prepared: &Prepared) -> Event {

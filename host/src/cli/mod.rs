@@ -3,6 +3,7 @@
 mod agreement;
 mod approvals;
 mod arguments;
+mod begin;
 mod conduct;
 mod deploy;
 mod inform;

@@ -2,6 +2,7 @@
 
 use super::agreement;
 use super::arguments::{Common, Resume as Arguments};
+use super::begin::{freezes, thaw};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, owner, with_result};
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session, console, say_what_changed};
@@ -71,8 +72,19 @@ async fn go_on(
         cancellation: signals(),
         started,
     };
+    let during = arguments.during_freeze.as_deref().or(past.during_freeze.as_deref());
+    // What is being taken back is never frozen.
+    let freezes = match &past.turned {
+        None => Some(freezes(project, environment, &conduct.forge).await),
+        Some(_) => None,
+    };
+    let thawed = || freezes.as_ref().map_or(Ok(None), |freezes| thaw(freezes, during));
+    thawed()?;
     let lease = conduct.lease(|| past.run.clone()).await?;
-    let conducted = resume_under_lease(&conduct, arguments, &asking, known, &past.run, &lease).await;
+    let conducted = match thawed() {
+        Ok(overridden) => resume_under_lease(&conduct, arguments, &asking, known, &past.run, overridden, &lease).await,
+        Err(problem) => Err(problem.into()),
+    };
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
     conduct.report(&conducted, exit);
@@ -100,6 +112,7 @@ async fn resume_under_lease(
     asking: &Asking<'_>,
     known: Known<'_>,
     run: &str,
+    overridden: Option<Event>,
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
     let project = conduct.project;
@@ -136,6 +149,7 @@ async fn resume_under_lease(
         process: std::process::id(),
     };
     let mut events = vec![resumed, lease_taken(lease)];
+    events.extend(overridden);
     events.extend(probed.into_iter().map(|probed| Event::StepProbed {
         step: probed.step,
         attempt: probed.attempt,

@@ -161,6 +161,11 @@ pub(super) struct EnvironmentTable {
     pub(super) lease: Option<LeaseTable>,
     /// Whether the forge's deployment is made by Windlass (`own`) or by the CI job (`adopt`).
     pub(super) deployment: Option<DeploymentOwner>,
+    /// When nothing is deployed here, unless somebody says why.
+    #[serde(default)]
+    pub(super) freeze: Vec<FreezeTable>,
+    /// Whether the forge's own freezes hold here, too; `true` where nothing is said.
+    pub(super) forge_freeze: Option<bool>,
     /// Texts for `${vars.X}`, in place of the app's.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
@@ -216,6 +221,20 @@ pub(super) struct LeaseTable {
     pub(super) wait: Option<Duration>,
     /// How long a claim holds unless it is renewed.
     pub(super) duration: Option<Duration>,
+}
+
+/// A time that comes again and again, in which nothing is deployed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FreezeTable {
+    /// When it begins, as a cron expression of five fields: `0 17 * * FRI`.
+    pub(super) from: String,
+    /// When it ends, in the same way: `0 8 * * MON`.
+    pub(super) until: String,
+    /// The time zone of both, for example `Europe/Berlin`; `UTC` where nothing is said.
+    pub(super) zone: Option<String>,
+    /// Why, for whoever is kept from deploying.
+    pub(super) reason: Option<String>,
 }
 
 /// Who makes the forge's deployment.

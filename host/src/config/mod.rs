@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::freeze::Window;
 use crate::problem::{Code, Place, Problem};
 use source::{Half, NOTHING_WAS_RUN, Source};
 
@@ -81,6 +82,10 @@ pub struct Environment {
     pub lease: Option<Lease>,
     /// Who makes the forge's deployment; none leaves it to the forge.
     pub deployment: Option<DeploymentOwner>,
+    /// When nothing is deployed here, in the order of the file.
+    pub freeze: Vec<Window>,
+    /// Whether the forge's own freezes hold here, too.
+    pub forge_freeze: bool,
     /// Texts for `${vars.X}`, in place of the app's.
     pub vars: BTreeMap<String, String>,
     /// What is merged over the `with` of steps, by their id, as it is written.
@@ -248,6 +253,13 @@ impl Config {
     pub fn place_of_environment(&self, environment: &Environment, key: &str) -> Place {
         let pointer = source::join("/environments", environment.name.as_str());
         self.source.place(&source::join(&pointer, key), Half::Value)
+    }
+
+    /// Where a window of an environment's `freeze` stands.
+    #[must_use]
+    pub fn place_of_freeze(&self, environment: &Environment, index: usize) -> Place {
+        let pointer = source::join("/environments", environment.name.as_str());
+        self.source.place(&format!("{pointer}/freeze/{index}"), Half::Value)
     }
 
     /// Where a key of the top level stands, in the same way.

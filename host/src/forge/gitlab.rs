@@ -7,6 +7,7 @@
 //! may change it: the API answers 403.
 
 mod approvals;
+mod freeze;
 mod wire;
 
 use super::answer::{Failure, Peer};
@@ -73,14 +74,14 @@ struct Environment {
 struct Job {
     id: u64,
     #[serde(default)]
+    web_url: Option<String>,
+    #[serde(default)]
     pipeline: Option<Pipeline>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Pipeline {
     id: u64,
-    #[serde(default)]
-    web_url: Option<String>,
 }
 
 impl Job {

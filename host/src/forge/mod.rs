@@ -15,6 +15,7 @@ pub use github::ProtectionRule;
 use crate::ci;
 use crate::config::DeploymentOwner;
 use crate::event::Subject;
+use crate::freeze::Window;
 use crate::problem::Problem;
 use crate::secret::Secrets;
 use client::Patience;
@@ -104,6 +105,19 @@ impl State {
     }
 }
 
+/// What a forge says of times in which nothing is to be deployed.
+#[derive(Debug, Clone, Default)]
+pub struct Frozen {
+    /// The forge's name.
+    pub name: &'static str,
+    /// What says that deployments are frozen now, where nobody knows until when.
+    pub said: Option<&'static str>,
+    /// Its own windows, as far as its token may read them.
+    pub windows: Vec<Window>,
+    /// Why they could not be read, or not all.
+    pub unread: Option<Problem>,
+}
+
 /// A forge.
 #[derive(Debug)]
 pub enum Forge {
@@ -170,6 +184,14 @@ impl Forge {
             Self::GitHub(github) => github.create(announcement).await.map(Some),
             Self::GitLab(gitlab) if adopts => gitlab.adopt(announcement).await.map(Some),
             Self::GitLab(gitlab) => gitlab.create(announcement).await.map(Some),
+        }
+    }
+
+    /// The times in which nothing is to be deployed, by the forge's own word. GitHub has none.
+    pub async fn frozen(&self) -> Frozen {
+        match self {
+            Self::Local | Self::GitHub(_) => Frozen::default(),
+            Self::GitLab(gitlab) => gitlab.frozen().await,
         }
     }
 

@@ -86,6 +86,8 @@ pub struct PastRun {
     pub told: bool,
     /// Whether enough people agreed to its plan.
     pub approved: bool,
+    /// Why it was begun although deployments were frozen.
+    pub during_freeze: Option<String>,
     /// Whether steps that have nothing to do are run, too.
     pub force: bool,
     /// The process that was the last to be at work for it, on its machine.
@@ -178,6 +180,7 @@ impl PastRun {
             deployment: None,
             told: false,
             approved: false,
+            during_freeze: None,
             force: false,
             process,
             unproven: None,
@@ -283,6 +286,7 @@ impl PastRun {
                 self.deployment = Some(Deployed { id, url, adopted });
             }
             Event::RunApproved { .. } => self.approved = true,
+            Event::FreezeOverridden { reason, .. } => self.during_freeze = Some(reason),
             Event::RunResumed { process, .. } => {
                 self.process = process;
                 self.try_again();

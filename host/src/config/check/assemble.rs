@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use super::Check;
 use crate::config::document::{
-    ApprovalTable, Document, EnvironmentTable, LeaseTable, OnFailure, Release, RetryTable, StepTable,
+    ApprovalTable, Document, EnvironmentTable, FreezeTable, LeaseTable, OnFailure, Release, RetryTable, StepTable,
 };
 use crate::config::source::{Half, Source, join};
 use crate::config::{
     Approval, Config, Duration, Environment, EnvironmentName, Lease, PluginLocator, Retry, Size, Step, StepId,
 };
+use crate::freeze::{Mistake, Window};
 use crate::problem::{Code, Problem};
 
 impl Check<'_> {
@@ -69,6 +70,7 @@ impl Check<'_> {
                 duration: duration.unwrap_or(Duration::fixed("15m", 15 * 60_000)),
             }
         });
+        let freeze = self.freeze(&name, &format!("{pointer}/freeze"), table.freeze);
         let mut overlays = BTreeMap::new();
         for (id, overlay) in table.step {
             let at = join(&join(&pointer, "step"), &id);
@@ -91,10 +93,33 @@ impl Check<'_> {
             }),
             lease,
             deployment: table.deployment,
+            freeze,
+            forge_freeze: table.forge_freeze.unwrap_or(true),
             vars: table.vars,
             overlays,
             name,
         })
+    }
+
+    fn freeze(&mut self, environment: &EnvironmentName, pointer: &str, tables: Vec<FreezeTable>) -> Vec<Window> {
+        let mut windows = vec![];
+        for (index, FreezeTable { from, until, zone, reason }) in tables.iter().enumerate() {
+            match Window::new(from, until, zone.as_deref(), reason.as_deref()) {
+                Ok(window) => windows.push(window),
+                Err(Mistake { key, why }) => {
+                    let hint = match key {
+                        "zone" => "write it as the IANA time zone database does, for example `Europe/Berlin`",
+                        _ => {
+                            "write minute, hour, day of the month, month and day of the week, for example `0 17 * * FRI`"
+                        }
+                    };
+                    let what = format!("`{key}` of a freeze of environment `{environment}` cannot be used");
+                    let problem = Problem::new(Code::ConfigInvalid, what).because(why).with_hint(hint);
+                    self.push(problem.at(self.source.place(&format!("{pointer}/{index}/{key}"), Half::Value)));
+                }
+            }
+        }
+        windows
     }
 
     fn steps(&mut self, tables: Vec<StepTable>, is_finally: bool) -> Vec<Step> {

@@ -52,6 +52,13 @@ const WHOLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "schema = 1\napp = \"shop\"\n[environments.a]\nfreeze = [\n{ from = \"0 17 * *\", until = \"0 8 * * 1\" },\n{ from = \"0 17 * * 5\", until = \"0 8 * * 1\", zone = \"Berlin\" }]\n[[step]]\nid = \"a\"\nplugin = \"command\"",
+        &[
+            "5:10 `from` of a freeze of environment `a` cannot be used / `0 17 * *` is no cron expression: Invalid pattern: Pattern must have 5 fields when seconds are disallowed / write minute, hour, day of the month, month and day of the week, for example `0 17 * * FRI`",
+            "6:52 `zone` of a freeze of environment `a` cannot be used / there is no time zone `Berlin` / write it as the IANA time zone database does, for example `Europe/Berlin`",
+        ],
+    ),
+    (
         "schema = 2\napp = \"shop\"\n[environments.a]\n[[step]]\nid = \"a\"\nplugin = \"command\"",
         &["1:10 `schema` cannot be `2` / write `1`"],
     ),

@@ -1,5 +1,9 @@
-//! Whether a run may begin: the order of environments, and approval. That nobody else deploys the same thing is
+//! Whether a run may begin: the order of environments, freezes, and approval. That nobody else deploys the same thing is
 //! [`crate::lease`]'s.
+
+mod freeze;
+
+pub use freeze::Freezes;
 
 use crate::approval::{self, Case, Standing, Where};
 use crate::config::{Approval, Bind, Config, Environment};
