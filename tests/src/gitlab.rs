@@ -93,6 +93,17 @@ impl GitLab {
         self.state().faults.push_back((request.to_owned(), fault));
     }
 
+    /// The job that made a deployment ends so.
+    ///
+    /// # Panics
+    /// Where there is no such deployment.
+    pub fn end(&self, id: u64, status: &str) {
+        let mut state = self.state();
+        state.history.entry(id).or_default().push(status.to_owned());
+        let found = state.deployments.iter_mut().find(|deployment| deployment["id"] == id);
+        found.expect("the deployment")["status"] = status.into();
+    }
+
     /// A freeze period of the project, in UTC.
     pub fn freeze(&self, from: &str, until: &str) {
         let mut state = self.state();

@@ -239,6 +239,63 @@ fn a_token_of_a_person_comes_before_the_jobs_and_neither_reaches_a_child() {
 }
 
 #[test]
+fn an_environment_that_comes_after_another_goes_by_the_forges_deployments() {
+    let gitlab = GitLab::start();
+    let environments = "[environments.staging]\n[environments.production]\nafter = [\"staging\"]\n";
+    let project = with(&gitlab, &text_with("", environments, &[Step::marks("a")]), None);
+    let blocked = |why: &str| {
+        let output = project.windlass("run -e production --format json").exits(21);
+        assert_eq!(output.result()["reason"], "environment-order");
+        assert!(output.stderr.contains(why), "{why}\n{}", output.stderr);
+    };
+    blocked("nothing was deployed to `staging` yet");
+    // Made by a job of another pipeline, on another machine: no journal here knows of it.
+    gitlab.add("staging", "success", "main", Some(JOB + 1));
+    gitlab.add("staging", "failed", "main", Some(JOB + 2));
+    gitlab.add("staging", "created", "main", Some(JOB + 3));
+    gitlab.add("staging", "blocked", "main", Some(JOB + 4));
+    let running = gitlab.add("staging", "running", "main", Some(JOB + 5));
+    blocked(&format!("deployment {running} to `staging`, of commit `0123456789`, has not ended"));
+    gitlab.end(running, "canceled");
+    let _ = project.windlass("run -e production").exits(0);
+    let other = e2e::COMMIT.replace('0', "f");
+    let output = project.windlass(&format!("run -e production --commit {other}")).exits(21);
+    let why = "its newest successful deployment is of commit `0123456789`, and this is `f123456789`";
+    assert!(output.stderr.contains(why), "{}", output.stderr);
+    gitlab.fail("GET /deployments", Fault::Instead(Answer::new(403, r#"{"message":"403 Forbidden"}"#)));
+    let output = project.windlass("run -e production --format json").exits(21);
+    assert_eq!(output.result()["reason"], "forge-refused");
+    assert_eq!(gitlab.states().last().expect("a deployment"), &["running", "success"]);
+}
+
+#[test]
+fn which_component_a_deployment_is_of_is_known_by_the_journals_or_not_at_all() {
+    let gitlab = GitLab::start();
+    let environments = "[environments.staging]\n[environments.production]\nafter = [\"staging\"]\n";
+    let component = |name: &str| Step::marks(name).key(&format!("component = \"{name}\""));
+    let text = text_with("", environments, &[component("backend"), component("frontend")]);
+    let here = with(&gitlab, &text, None);
+    let elsewhere = with(&gitlab, &text, None);
+    let _ = here.windlass("run -e staging --component backend").exits(0);
+    let _ = here.windlass("run -e staging --component frontend").exits(0);
+    let _ = here.windlass("run -e production --component backend --dry-run").exits(0);
+    let output = elsewhere.windlass("run -e production --component backend").exits(21);
+    for part in [
+        "`production` comes after `staging`",
+        "nobody can tell whether deployment 101 there is one of component `backend`",
+        "keep `.windlass` from job to job",
+    ] {
+        assert!(output.stderr.contains(part), "{part}\n{}", output.stderr);
+    }
+    // Another commit of the other component says nothing of this one.
+    let other = e2e::COMMIT.replace('0', "f");
+    let _ = here.windlass(&format!("run -e staging --component frontend --commit {other}")).exits(0);
+    let _ = here.windlass("run -e production --component backend --dry-run").exits(0);
+    let _ = here.windlass("run -e production --component frontend --dry-run").exits(21);
+    let _ = gitlab.states();
+}
+
+#[test]
 fn a_freeze_period_of_the_project_keeps_a_run_from_beginning_where_the_token_may_read_it() {
     let gitlab = GitLab::start();
     let project = project_in(&gitlab, &[Step::marks("a")]).variable("GITLAB_TOKEN", TOKEN);

@@ -3,21 +3,54 @@
 use super::conduct::Conduct;
 use super::project::Project;
 use super::say;
-use crate::config::Environment;
-use crate::event::Event;
+use crate::config::{DeploymentOwner, Environment};
+use crate::event::{Event, Place};
 use crate::forge::{Forge, Frozen};
-use crate::gate::{self, Freezes};
+use crate::gate::{Before, Freezes, Whereabouts};
+use crate::history;
 use crate::problem::Problem;
 use crate::report::{self, Style};
 use jiff::Timestamp;
+use std::collections::HashMap;
 
-/// That the environments that come before this one have this commit.
+/// That the environments that come before this one have this commit: by the forge's deployments, or, where there is no forge,
+/// by the journals.
 ///
 /// # Errors
-/// [`crate::problem::Code::EnvironmentOrder`].
-pub(super) fn order(conduct: &Conduct<'_>) -> Result<(), Problem> {
-    let Conduct { project, environment, subject, .. } = conduct;
-    gate::order(&project.journals, &project.config, environment, subject.component.as_deref(), &subject.commit)
+/// [`crate::problem::Code::EnvironmentOrder`], [`crate::problem::Code::ForgeRefused`].
+pub(super) async fn order(conduct: &Conduct<'_>) -> Result<(), Problem> {
+    let Conduct { project, environment, subject, forge, .. } = conduct;
+    let config = &project.config;
+    for name in &environment.after {
+        let place = Place { environment: name.as_str().to_owned(), ..subject.place() };
+        let before = Before { place: &place, then: environment.name.as_str(), commit: &subject.commit };
+        let has_components = !config.components().is_empty();
+        let adopted = |it: &Environment| it.name == *name && it.deployment == Some(DeploymentOwner::Adopt);
+        let whereabouts = Whereabouts {
+            place: &place,
+            has_components,
+            says: forge.keeps_our_word() && !config.environments.iter().any(adopted),
+            known: &if has_components { known(project, forge, &place)? } else { HashMap::new() },
+        };
+        match forge.since_success(name.as_str(), &|id, whose| whereabouts.relate(id, whose)).await? {
+            Some(listed) => before.by_forge(&listed)?,
+            None => before.by_journals(&project.journals)?,
+        }
+    }
+    Ok(())
+}
+
+/// The components of the forge's deployments to an environment, as far as the journals here know them, by their ids.
+fn known(project: &Project, forge: &Forge, place: &Place) -> Result<HashMap<String, Option<String>>, Problem> {
+    let mut known = HashMap::new();
+    for run in history::runs(&project.journals)? {
+        let run = run?;
+        let is_there = run.subject.environment == place.environment && run.subject.app == place.app;
+        if let Some(deployment) = run.deployment.filter(|_| is_there && run.forge == forge.name()) {
+            known.insert(deployment.id, run.subject.component);
+        }
+    }
+    Ok(known)
 }
 
 /// What may freeze the deployments to an environment. What of it the forge would not say is said.

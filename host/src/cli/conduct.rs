@@ -1,6 +1,7 @@
 //! One run under its lease: its journal, its forge, its machine, its result. What `run`, `resume` and `rollback` share.
 
 use super::arguments::{Common, Format};
+use super::live::retire;
 use super::project::Project;
 use super::reap;
 use super::status;
@@ -158,6 +159,9 @@ impl Conduct<'_> {
         if told && created.is_some() {
             // Where that cannot be written down, it is told once more: the same, to the same deployment.
             let _ = recorder.record(&Event::DeploymentTold { outcome: result.outcome });
+        }
+        if let Some(created) = created.as_ref().filter(|_| told && result.outcome == RunOutcome::Succeeded) {
+            retire(&self.forge, created, &announcement).await;
         }
         (Conducted { run: run.to_owned(), plan, created, result }, told)
     }

@@ -172,7 +172,7 @@ async fn deploy(
         cancellation: signals(),
         started,
     };
-    order(&conduct)?;
+    order(&conduct).await?;
     let freezes = freezes(project, asking.environment, &conduct.forge).await;
     thaw(&freezes, arguments.during_freeze.as_deref())?;
     if arguments.force && asking.environment.approval.is_some() {
@@ -250,7 +250,7 @@ async fn under_lease(
         if let Some(file) = file {
             prepared.plan.must_be(&file.plan)?;
         }
-        order(conduct)?;
+        order(conduct).await?;
         say(&report::plan(&prepared.plan, false, style));
     }
     let overridden = thaw(&freezes, arguments.during_freeze.as_deref())?;

@@ -8,6 +8,7 @@ mod conduct;
 mod deploy;
 mod inform;
 mod lease;
+mod live;
 mod project;
 mod reap;
 mod respond;

@@ -2,6 +2,7 @@
 
 use super::arguments::{Common, Format};
 use super::conduct::{announcement, deployed, deployment_created, state_of, tell};
+use super::live::retire;
 use super::project::Project;
 use super::{Failed, print, say};
 use crate::config;
@@ -255,6 +256,9 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
             let told = tell(forge, created.as_ref(), &announcement, state, why).await;
             if told {
                 journal.append(&Event::DeploymentTold { outcome })?;
+            }
+            if let Some(created) = created.as_ref().filter(|_| told && outcome == RunOutcome::Succeeded) {
+                retire(forge, created, &announcement).await;
             }
             told
         }

@@ -4,13 +4,14 @@ use super::agreement;
 use super::arguments::{Common, Resume as Arguments};
 use super::begin::{freezes, thaw};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, owner, with_result};
+use super::live::revive;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session, console, say_what_changed};
 use super::signals::signals;
 use super::{Failed, say};
 use crate::event::{Event, RunOutcome, Subject, Verdict};
 use crate::forge::Forge;
-use crate::history::{self, PastRun};
+use crate::history::{self, PastRun, Turned};
 use crate::lease::Lease;
 use crate::plan::Plan;
 use crate::prepare::{self, Resumed, Settled};
@@ -168,6 +169,11 @@ async fn resume_under_lease(
     let others_follow = history::others_follow(&project.journals, &past)?;
     let options = Options { others_follow, force: past.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
+    if let (Some(Turned::Asked { to: Some(to), .. }), RunOutcome::RolledBack) = (&past.turned, conducted.result.outcome)
+        && let Ok(to) = history::find(&project.journals, to)
+    {
+        revive(conduct, &to).await;
+    }
     let exit = exit_of(&conducted.result, told);
     if past.approved && conducted.result.outcome == RunOutcome::Succeeded {
         agreement::settle(project, &past.plan);

@@ -2,6 +2,7 @@
 
 use super::arguments::{Common, Format, Rollback as Arguments};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, with_result};
+use super::live::revive;
 use super::project::Project;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session, console};
@@ -204,6 +205,9 @@ async fn take_back_under_lease(
     let Some((conducted, told)) = first else {
         return Err(Problem::new(Code::Bug, "there was nothing to take back").into());
     };
+    if let Some(to) = back.to.as_ref().filter(|_| conducted.result.outcome == RunOutcome::RolledBack) {
+        revive(conduct, to).await;
+    }
     let exit = exit_of(&conducted.result, told);
     Ok((conducted, exit))
 }

@@ -6,6 +6,7 @@
 
 mod approvals;
 mod artifacts;
+mod deployments;
 #[cfg(test)]
 mod description;
 mod protection;
@@ -72,6 +73,8 @@ pub struct GitHub {
 #[derive(Debug, Deserialize)]
 struct Deployment {
     id: u64,
+    #[serde(default)]
+    sha: String,
     /// An object, or a text with one in it.
     #[serde(default)]
     payload: Value,
@@ -187,7 +190,7 @@ impl GitHub {
             failure.problem(Code::ForgeRefused, &action).with_note(note)
         })?;
         let text = format!("{} {} is being deployed", subject.app, subject.version);
-        let begun = self.add_status(&mut effort, &id.to_string(), announcement, State::InProgress, &text).await;
+        let begun = self.add_status(&mut effort, &id.to_string(), announcement, word(State::InProgress), &text).await;
         if let Err(failure) = begun {
             let action = format!("set the deployment status of `{}`", self.repository);
             return Err(failure.problem(Code::ForgeRefused, &action).with_note(self.close(id, announcement).await));
@@ -204,7 +207,7 @@ impl GitHub {
         description: &str,
     ) -> Result<(), Problem> {
         let mut effort = self.client.effort();
-        self.add_status(&mut effort, &created.id, announcement, state, description).await.map_err(|failure| {
+        self.add_status(&mut effort, &created.id, announcement, word(state), description).await.map_err(|failure| {
             failure
                 .problem(Code::ForgeUnreported, &format!("set the deployment status of `{}`", self.repository))
                 .with_note(state.untold())
@@ -296,11 +299,11 @@ impl GitHub {
         effort: &mut Effort<'_>,
         id: &str,
         announcement: &Announcement,
-        state: State,
+        state: &str,
         description: &str,
     ) -> Result<(), Failure> {
         let mut body = json!({
-            "state": word(state),
+            "state": state,
             "description": cut(description),
             // Left to GitHub, it would also retire the releases of the other components.
             "auto_inactive": false,
@@ -320,7 +323,7 @@ impl GitHub {
             }
             let listed = self.statuses(effort, id).await?;
             effort.settle();
-            if stands(&listed, word(state), &cut(description), log_url) {
+            if stands(&listed, state, &cut(description), log_url) {
                 return Ok(());
             }
         }
@@ -329,7 +332,7 @@ impl GitHub {
     /// Closes a deployment that will not be run, if GitHub lets us. Says how things stand.
     async fn close(&self, id: u64, announcement: &Announcement) -> String {
         let mut effort = self.client.effort_of(CLOSING);
-        match self.add_status(&mut effort, &id.to_string(), announcement, State::Error, "Nothing was run").await {
+        match self.add_status(&mut effort, &id.to_string(), announcement, word(State::Error), "Nothing was run").await {
             Ok(()) => format!("nothing was run; deployment {id} was created there and is closed"),
             Err(_) => format!("nothing was run; deployment {id} was created there and stays open"),
         }

@@ -7,6 +7,7 @@
 //! may change it: the API answers 403.
 
 mod approvals;
+mod deployments;
 mod freeze;
 mod wire;
 

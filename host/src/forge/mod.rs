@@ -5,6 +5,7 @@
 mod answer;
 mod approvals;
 mod client;
+pub mod deployments;
 mod download;
 mod github;
 mod gitlab;

@@ -2,14 +2,14 @@
 //! [`crate::lease`]'s.
 
 mod freeze;
+mod order;
 
 pub use freeze::Freezes;
+pub use order::{Before, Whereabouts};
 
 use crate::approval::{self, Case, Standing, Where};
-use crate::config::{Approval, Bind, Config, Environment};
-use crate::event::{Approver, Place, RunOutcome, Subject};
-use crate::history;
-use crate::journal::Store;
+use crate::config::{Approval, Bind};
+use crate::event::{Approver, Subject};
 use crate::policy::visible;
 use crate::problem::{Code, Problem};
 
@@ -68,60 +68,4 @@ fn how(rule: &Approval, case: &Case) -> String {
              again"
         ),
     }
-}
-
-/// Whether the environments that come before this one have this commit.
-///
-/// # Errors
-/// [`Code::EnvironmentOrder`].
-pub fn order(
-    journals: &dyn Store,
-    config: &Config,
-    environment: &Environment,
-    component: Option<&str>,
-    commit: &str,
-) -> Result<(), Problem> {
-    for before in &environment.after {
-        let place = Place {
-            app: config.app.as_str().to_owned(),
-            environment: before.as_str().to_owned(),
-            component: component.map(str::to_owned),
-        };
-        let blocked = |what: String| {
-            Err(Problem::new(Code::EnvironmentOrder, format!("`{}` comes after `{before}`", environment.name))
-                .because(what)
-                .with_note("nothing was run")
-                .with_hint(format!("run `windlass run {}` first", place.options())))
-        };
-        let mut newest = None;
-        for run in history::runs_in(journals, &place)? {
-            let run = run?;
-            match run.outcome {
-                None => {
-                    return blocked(format!(
-                        "run `{}` in `{before}` has not ended, or was cut off: `windlass status {}` says which",
-                        run.run,
-                        place.options()
-                    ));
-                }
-                Some(RunOutcome::Succeeded) => {
-                    newest = Some(run);
-                    break;
-                }
-                Some(_) => {}
-            }
-        }
-        match newest {
-            None => return blocked(format!("nothing was deployed to `{before}` yet")),
-            Some(run) if run.subject.commit != commit => {
-                return blocked(format!(
-                    "its newest successful deployment is of commit `{}`, and this is `{}`",
-                    crate::words::short(&run.subject.commit),
-                    crate::words::short(commit)
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
 }

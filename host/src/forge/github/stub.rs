@@ -81,11 +81,27 @@ impl Stub {
         make_deployment(&mut kept, &self.api, "acme/shop", body);
     }
 
+    /// A deployment with these states, oldest first. Its id.
+    pub(super) fn add(&self, body: &Value, states: &[&str]) -> String {
+        self.add_deployment(body);
+        for state in states {
+            self.add_status(&json!({ "state": state }));
+        }
+        self.deployments().last().unwrap()["id"].to_string()
+    }
+
     /// A status that somebody else set on the newest deployment, of any state.
     pub(super) fn add_status(&self, body: &Value) {
         let mut kept = self.kept.lock().unwrap();
         let id = kept.deployments.last().unwrap()["id"].as_u64().unwrap();
         make_status(&mut kept, &self.api, "acme/shop", id, body);
+    }
+
+    /// The newest states of the deployments, oldest deployment first; none where one has no status.
+    pub(super) fn newest_states(&self) -> Vec<Option<String>> {
+        let kept = self.kept.lock().unwrap();
+        let newest = |id: u64| Some(kept.statuses.get(&id)?.last()?["state"].as_str()?.to_owned());
+        kept.deployments.iter().map(|deployment| newest(deployment["id"].as_u64()?)).collect()
     }
 
     /// The deployments there are, oldest first.

@@ -12,7 +12,7 @@ use crate::secret::Secrets;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const COMMIT: &str = "a84d88e7554fc1fa21bcbc4efae3c782a70d2b9d";
+pub(super) const COMMIT: &str = "a84d88e7554fc1fa21bcbc4efae3c782a70d2b9d";
 const DEPLOYMENTS: &str = "POST /deployments";
 const STATUSES: &str = "POST /statuses";
 
@@ -29,7 +29,7 @@ fn token(value: &str) -> Secrets {
     Secrets::from_environment(["GITHUB_TOKEN"], |_| Some(value.to_owned()))
 }
 
-fn github(stub: &Stub) -> GitHub {
+pub(super) fn github(stub: &Stub) -> GitHub {
     let patience = Patience {
         attempt: Duration::from_secs(5),
         total: Duration::from_secs(20),
@@ -43,7 +43,7 @@ fn with_patience(stub: &Stub, patience: Patience) -> GitHub {
     GitHub::new(&facts(&stub.api), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap()
 }
 
-fn announcement() -> Announcement {
+pub(super) fn announcement() -> Announcement {
     Announcement {
         subject: Subject {
             app: "shop".into(),
@@ -65,11 +65,11 @@ fn announcement() -> Announcement {
     }
 }
 
-fn lines(requests: &[Request]) -> Vec<&str> {
+pub(super) fn lines(requests: &[Request]) -> Vec<&str> {
     requests.iter().map(|request| request.line.split_once("/acme/shop").unwrap().0.split(' ').next().unwrap()).collect()
 }
 
-fn instead(status: u16, body: &str) -> Fault {
+pub(super) fn instead(status: u16, body: &str) -> Fault {
     Fault::Instead(status, vec![], body.into())
 }
 

@@ -1,0 +1,182 @@
+//! The deployments to an environment: which are listed, which of ours is live, and showing what changed about that.
+//!
+//! GitHub lists deployments without their states: each one's statuses are a request of their own, so no more of them are
+//! read than a question needs.
+
+#[cfg(test)]
+mod tests;
+
+use super::{Deployment, Effort, Failure, GitHub, PAGE, PAGES, Status, of_ours};
+use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose};
+use crate::forge::{Announcement, Created};
+use crate::problem::{Code, Problem};
+use url::form_urlencoded::Serializer;
+
+/// How many deployments' statuses are read at most for one question.
+const LOOKED: usize = 30;
+
+impl GitHub {
+    /// As [`crate::forge::Forge::since_success`].
+    pub(in crate::forge) async fn since_success(
+        &self,
+        environment: &str,
+        relate: &Relate<'_>,
+    ) -> Result<Vec<Listed>, Problem> {
+        self.down_to_success(&mut self.client.effort(), environment, relate).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
+                .with_note("nothing was run")
+        })
+    }
+
+    async fn down_to_success(
+        &self,
+        effort: &mut Effort<'_>,
+        environment: &str,
+        relate: &Relate<'_>,
+    ) -> Result<Vec<Listed>, Failure> {
+        let mut found = Vec::new();
+        for page in 1..=PAGES {
+            let listed = self.list_in(effort, environment, page).await?;
+            let more = listed.len() == PAGE;
+            for deployment in listed {
+                let id = deployment.id.to_string();
+                let relation = relate(&id, &whose(&deployment));
+                if relation == Relation::Other {
+                    continue;
+                }
+                let shown = shown(&self.statuses(effort, &id).await?);
+                let is_end = relation == Relation::Same && shown.has_succeeded();
+                found.push(Listed { id, commit: deployment.sha, shown, relation });
+                if is_end || found.len() == LOOKED {
+                    return Ok(found);
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// As [`crate::forge::Forge::retire`].
+    pub(in crate::forge) async fn retire(&self, created: &Created, announcement: &Announcement) -> Result<(), Problem> {
+        let environment = &announcement.subject.environment;
+        self.retire_others(&mut self.client.effort(), created, announcement).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeUnreported, &format!("show that what was live in `{environment}` is not any more"))
+                .with_note("the deployment is told; only an earlier one is shown as live beside it")
+        })
+    }
+
+    /// Those that were live are the newest ones: behind one that is inactive there is none any more.
+    async fn retire_others(
+        &self,
+        effort: &mut Effort<'_>,
+        created: &Created,
+        announcement: &Announcement,
+    ) -> Result<(), Failure> {
+        let subject = &announcement.subject;
+        let this: u64 = created.id.parse().unwrap_or_default();
+        // It is about another deployment than the one that this run's log is of.
+        let silent = Announcement { log_url: None, environment_url: None, ..announcement.clone() };
+        let same = Whose::Ours { app: subject.app.clone(), component: subject.component.clone() };
+        let mut looked = 0;
+        for page in 1..=PAGES {
+            let listed = self.list_in(effort, &subject.environment, page).await?;
+            let more = listed.len() == PAGE;
+            for deployment in listed.iter().filter(|it| it.id != this && whose(it) == same) {
+                let id = deployment.id.to_string();
+                let shown = shown(&self.statuses(effort, &id).await?);
+                let is_later = deployment.id > this;
+                if is_later && shown == Shown::Live {
+                    // This one was told late: another one is live since.
+                    return self.add_status(effort, &created.id, &silent, INACTIVE, "a later one is live").await;
+                }
+                if !is_later && shown == Shown::Live {
+                    let text = format!("{} {} is live now", subject.app, subject.version);
+                    self.add_status(effort, &id, &silent, INACTIVE, &text).await?;
+                }
+                looked += 1;
+                if (!is_later && shown == Shown::Retired) || looked == LOOKED {
+                    return Ok(());
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`crate::forge::Forge::revive`].
+    pub(in crate::forge) async fn revive(&self, created: &Created, announcement: &Announcement) -> Result<(), Problem> {
+        let mut effort = self.client.effort();
+        let revived = async {
+            if shown(&self.statuses(&mut effort, &created.id).await?) != Shown::Retired {
+                return Ok(());
+            }
+            self.add_status(
+                &mut effort,
+                &created.id,
+                announcement,
+                SUCCESS,
+                "live again: what came after it was taken back",
+            )
+            .await
+        };
+        revived.await.map_err(|failure: Failure| {
+            failure
+                .problem(Code::ForgeUnreported, &format!("show that deployment {} is live again", created.id))
+                .with_note("what came after it was taken back; only its status does not show it")
+        })
+    }
+
+    /// Deployments to an environment, of any commit, newest first.
+    pub(super) async fn list_in(
+        &self,
+        effort: &mut Effort<'_>,
+        environment: &str,
+        page: usize,
+    ) -> Result<Vec<Deployment>, Failure> {
+        let query = Serializer::new(String::new())
+            .append_pair("environment", environment)
+            .append_pair("task", super::TASK)
+            .append_pair("per_page", &PAGE.to_string())
+            .append_pair("page", &page.to_string())
+            .finish();
+        effort.get(&format!("/repos/{}/deployments?{query}", self.repository)).await
+    }
+}
+
+const INACTIVE: &str = "inactive";
+const SUCCESS: &str = "success";
+
+/// What its payload says.
+pub(super) fn whose(deployment: &Deployment) -> Whose {
+    let payload = of_ours(&deployment.payload);
+    match payload["app"].as_str() {
+        Some(app) => Whose::Ours { app: app.to_owned(), component: payload["component"].as_str().map(str::to_owned) },
+        None => Whose::Unsaid,
+    }
+}
+
+/// What a deployment's statuses come to. GitHub's states on write are `error failure inactive in_progress queued pending
+/// success`, and it shows `waiting` and `abandoned` besides.
+pub(super) fn shown(statuses: &[Status]) -> Shown {
+    let mut newest: Vec<&Status> = statuses.iter().collect();
+    newest.sort_unstable_by_key(|status| std::cmp::Reverse(status.id));
+    let Some(first) = newest.first() else { return Shown::Waiting };
+    match first.state.as_str() {
+        "queued" | "pending" | "waiting" => Shown::Waiting,
+        "in_progress" => Shown::Running,
+        SUCCESS => Shown::Live,
+        "failure" | "error" | "abandoned" => Shown::Ended,
+        // It was live if that is what it was before.
+        INACTIVE => match newest.iter().find(|status| status.state != INACTIVE) {
+            Some(before) if before.state == SUCCESS => Shown::Retired,
+            _ => Shown::Ended,
+        },
+        other => Shown::Other(other.to_owned()),
+    }
+}

@@ -1,0 +1,68 @@
+//! The deployments to an environment, of whoever made them. GitLab keeps no word of ours with one: which component it is of,
+//! whoever asks has to know.
+
+use super::{GitLab, PAGE};
+use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose};
+use crate::problem::{Code, Problem};
+
+impl GitLab {
+    /// As [`crate::forge::Forge::since_success`].
+    pub(in crate::forge) async fn since_success(
+        &self,
+        environment: &str,
+        relate: &Relate<'_>,
+    ) -> Result<Vec<Listed>, Problem> {
+        // What is not among the newest hundred is too long ago to be what a run comes after.
+        let listed = self.list(&mut self.client.effort(), environment, 1, PAGE).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
+                .with_note("nothing was run")
+        })?;
+        let mut found = Vec::new();
+        for deployment in listed {
+            let id = deployment.id.to_string();
+            let (relation, shown) = (relate(&id, &Whose::Unsaid), shown(&deployment.status));
+            if relation == Relation::Other {
+                continue;
+            }
+            let is_end = relation == Relation::Same && shown.has_succeeded();
+            found.push(Listed { id, commit: deployment.sha, shown, relation });
+            if is_end {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What a deployment's status means.
+fn shown(status: &str) -> Shown {
+    match status {
+        "created" | "blocked" => Shown::Waiting,
+        "running" => Shown::Running,
+        "success" => Shown::Live,
+        "failed" | "canceled" | "skipped" => Shown::Ended,
+        other => Shown::Other(other.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shown, shown};
+
+    #[test]
+    fn every_status_of_gitlab_is_read() {
+        for (status, expected) in [
+            ("created", Shown::Waiting),
+            ("blocked", Shown::Waiting),
+            ("running", Shown::Running),
+            ("success", Shown::Live),
+            ("failed", Shown::Ended),
+            ("canceled", Shown::Ended),
+            ("skipped", Shown::Ended),
+            ("approved", Shown::Other("approved".into())),
+        ] {
+            assert_eq!(shown(status), expected, "{status}");
+        }
+    }
+}
