@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // A GitHub on loopback that keeps deployments and their statuses, takes nothing that the official description does not
-// (tests/fixtures/github-deployments.json), and counts every other request as a mistake.
+// (tests/fixtures/github-requests.json), and counts every other request as a mistake.
 //
 // As a program: `github-stub.mjs TOKEN` prints its address, and at SIGTERM or the end of its input what it kept, as JSON.
 // SIGUSR2 lets the token expire, and the next one makes it good again; it prints a line when that is so.
@@ -11,7 +11,7 @@ import { createServer } from "node:http";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-const DESCRIPTION = JSON.parse(readFileSync(new URL("../fixtures/github-deployments.json", import.meta.url), "utf8"));
+const DESCRIPTION = JSON.parse(readFileSync(new URL("../fixtures/github-requests.json", import.meta.url), "utf8"));
 const DEPLOYMENTS = "/repos/{owner}/{repo}/deployments";
 const STATUSES = "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses";
 

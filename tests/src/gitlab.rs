@@ -3,10 +3,13 @@
 //! what its Python client sends), and refuses what the real one refuses: wrong tokens, a state that cannot follow on the
 //! present one, and changes of a deployment that a CI job made.
 
+pub use crate::fault::Fault;
+
+use crate::fault::{Draw, Faults};
 use crate::server::{Answer, Request, Server};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use url::form_urlencoded;
 
@@ -21,21 +24,12 @@ pub const JOB: u64 = 9001;
 /// What the API's address has behind the server's.
 const BASE: &str = "/sub/gitlab/api/v4";
 
-/// What goes wrong with one request.
-#[derive(Debug, Clone)]
-pub enum Fault {
-    /// This is answered, and nothing done.
-    Instead(Answer),
-    /// It is done, and then this is answered.
-    After(Answer),
-}
-
 #[derive(Debug, Default)]
 struct State {
     deployments: Vec<Value>,
     environments: Vec<String>,
     history: BTreeMap<u64, Vec<String>>,
-    faults: VecDeque<(String, Fault)>,
+    faults: Faults,
     mistakes: Vec<String>,
     is_token_expired: bool,
     freezes: Vec<Value>,
@@ -90,7 +84,12 @@ impl GitLab {
 
     /// The next request of this method and path's end fails so. In the order in which they are expected.
     pub fn fail(&self, request: &str, fault: Fault) {
-        self.state().faults.push_back((request.to_owned(), fault));
+        self.state().faults.expect(request, fault);
+    }
+
+    /// From now on each request may fail as it is drawn; nothing is drawn any more where there is none.
+    pub fn draw(&self, draw: Option<Draw>) {
+        self.state().faults.draw(draw);
     }
 
     /// The job that made a deployment ends so.
@@ -135,7 +134,7 @@ impl GitLab {
     pub fn states(&self) -> Vec<Vec<String>> {
         let state = self.state();
         assert_eq!(state.mistakes, Vec::<String>::new());
-        assert!(state.faults.is_empty(), "never met: {:?}", state.faults);
+        state.faults.are_met();
         state.history.values().cloned().collect()
     }
 
@@ -194,16 +193,8 @@ impl State {
         if self.is_token_expired {
             return (Answer::new(401, r#"{"message":"401 Unauthorized"}"#), vec![]);
         }
-        let due = self.faults.front().is_some_and(|(expected, _)| {
-            let (method, end) = expected.split_once(' ').unwrap_or_default();
-            method == request.method && path.ends_with(end)
-        });
-        let fault = if due { self.faults.pop_front().map(|(_, fault)| fault) } else { None };
-        if let Some(Fault::Instead(answer)) = fault {
-            return (answer, vec![]);
-        }
-        let answer = self.act(operation, route, &query, &body);
-        (if let Some(Fault::After(answer)) = fault { answer } else { answer }, vec![])
+        let fault = self.faults.due(request);
+        (Fault::befall(fault, || self.act(operation, route, &query, &body)), vec![])
     }
 
     fn act(&mut self, operation: &Operation, route: &str, query: &BTreeMap<String, String>, body: &Value) -> Answer {

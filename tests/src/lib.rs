@@ -4,6 +4,8 @@
 //! to run, so that whole outputs can be compared.
 
 pub mod database;
+pub mod fault;
+pub mod github;
 pub mod gitlab;
 pub mod probe;
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! HTTP servers on loopback that answer as a test says, and keep what they were asked.
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,26 +104,69 @@ impl Request {
     }
 }
 
+/// How an answer comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Whole,
+    /// Its length is right, and half of it is all that comes.
+    Half,
+    /// None comes: the connection is closed.
+    Closed,
+    /// None comes: the connection is reset.
+    Reset,
+    /// None ever comes.
+    Silent,
+}
+
 /// What a server answers.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// None where the connection is closed without an answer.
-    status: Option<u16>,
+    manner: Manner,
+    status: u16,
     headers: Vec<(String, String)>,
     body: String,
+    late: Duration,
 }
 
 impl Answer {
+    const fn of(manner: Manner) -> Self {
+        Self { manner, status: 200, headers: vec![], body: String::new(), late: Duration::ZERO }
+    }
+
     /// The connection is closed without one.
     #[must_use]
     pub const fn none() -> Self {
-        Self { status: None, headers: vec![], body: String::new() }
+        Self::of(Manner::Closed)
+    }
+
+    /// The connection is reset without one.
+    #[must_use]
+    pub const fn reset() -> Self {
+        Self::of(Manner::Reset)
+    }
+
+    /// None comes until whoever asked gives up.
+    #[must_use]
+    pub const fn silence() -> Self {
+        Self::of(Manner::Silent)
     }
 
     /// A status and a text.
     #[must_use]
     pub fn new(status: u16, body: impl Into<String>) -> Self {
-        Self { status: Some(status), headers: vec![], body: body.into() }
+        Self { status, body: body.into(), ..Self::of(Manner::Whole) }
+    }
+
+    /// Half of it, and then the connection is closed.
+    #[must_use]
+    pub fn half(self) -> Self {
+        Self { manner: Manner::Half, ..self }
+    }
+
+    /// This much later.
+    #[must_use]
+    pub fn late(self, late: Duration) -> Self {
+        Self { late, ..self }
     }
 
     /// JSON with the status 200.
@@ -140,13 +183,27 @@ impl Answer {
     }
 
     fn write(&self, mut stream: &TcpStream) {
-        let Some(status) = self.status else { return };
-        let mut head = format!("HTTP/1.1 {} x\r\ncontent-length: {}\r\nconnection: close\r\n", status, self.body.len());
+        std::thread::sleep(self.late);
+        let length = match self.manner {
+            Manner::Whole => self.body.len(),
+            // One byte at least is missing.
+            Manner::Half => self.body.len() + 1,
+            Manner::Closed => return,
+            Manner::Reset => {
+                let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+                return;
+            }
+            // Until there is nobody any more who could read an answer.
+            Manner::Silent => return drop(stream.read(&mut [0])),
+        };
+        let mut head = format!("HTTP/1.1 {} x\r\ncontent-length: {length}\r\nconnection: close\r\n", self.status);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
+        let sent = if self.manner == Manner::Half { self.body.len() / 2 } else { self.body.len() };
+        head.push_str("\r\n");
         // Who asked may be gone by now.
-        let _ = stream.write_all(format!("{head}\r\n{}", self.body).as_bytes());
+        let _ = stream.write_all(&[head.as_bytes(), &self.body.as_bytes()[..sent]].concat());
     }
 }
 
@@ -252,11 +309,22 @@ impl Meeting {
 /// The status and body of a `GET` on loopback; none where nobody answers.
 #[must_use]
 pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
+    send(port, &format!("GET {path}"), &[], "")
+}
+
+/// The same of any request: `line` has the method and the path.
+#[must_use]
+pub fn send(port: u16, line: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n").as_bytes())
-        .ok()?;
+    let mut head = format!("{line} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        head.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    stream.write_all(format!("{head}\r\n{body}").as_bytes()).ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
@@ -265,7 +333,8 @@ pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Closed, Server, get};
+    use super::{Answer, Closed, Server, get, send};
+    use std::time::{Duration, Instant};
 
     #[test]
     fn a_closed_port_refuses_until_it_is_opened() {
@@ -275,5 +344,21 @@ mod tests {
         let server = Server::on(port, |request| Answer::new(201, request.path.clone()));
         assert_eq!(get(number, "/a?b"), Some((201, "/a?b".into())));
         assert_eq!(server.received().len(), 1);
+    }
+
+    #[test]
+    fn an_answer_may_be_late_or_half_or_none() {
+        let server = Server::start(|request| match request.path.as_str() {
+            "/late" => Answer::new(200, "late").late(Duration::from_millis(30)),
+            "/half" => Answer::new(200, "half").half(),
+            "/reset" => Answer::reset(),
+            _ => Answer::none(),
+        });
+        let begun = Instant::now();
+        assert_eq!(get(server.port(), "/late"), Some((200, "late".into())));
+        assert!(begun.elapsed() >= Duration::from_millis(30));
+        assert_eq!(get(server.port(), "/half"), Some((200, "ha".into())));
+        assert_eq!(get(server.port(), "/reset"), None);
+        assert_eq!(send(server.port(), "POST /none", &[("x", "y")], "body"), None);
     }
 }

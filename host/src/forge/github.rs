@@ -2,7 +2,7 @@
 //!
 //! Once each, over a bad network: what was sent and not answered is looked for before it is sent again. What GitHub
 //! makes of requests is in [`super::answer`], how long and how often one is made in [`super::client`]. The endpoints are those of
-//! "REST API endpoints for deployments"; `tests/fixtures/github-deployments.json` is their official description.
+//! "REST API endpoints for deployments"; `tests/fixtures/github-requests.json` is their official description.
 
 mod approvals;
 mod artifacts;

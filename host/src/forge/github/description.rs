@@ -7,9 +7,8 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// `tests/fixtures/github-deployments.json`, written by `scripts/github-description`.
-const DESCRIPTION: &str =
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/github-deployments.json"));
+/// `tests/fixtures/github-requests.json`, written by `scripts/github-description`.
+const DESCRIPTION: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/github-requests.json"));
 
 /// One method of one path.
 #[derive(Debug)]
