@@ -124,13 +124,13 @@ pub struct Answer {
     manner: Manner,
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
     late: Duration,
 }
 
 impl Answer {
     const fn of(manner: Manner) -> Self {
-        Self { manner, status: 200, headers: vec![], body: String::new(), late: Duration::ZERO }
+        Self { manner, status: 200, headers: vec![], body: vec![], late: Duration::ZERO }
     }
 
     /// The connection is closed without one.
@@ -153,7 +153,7 @@ impl Answer {
 
     /// A status and a text.
     #[must_use]
-    pub fn new(status: u16, body: impl Into<String>) -> Self {
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, body: body.into(), ..Self::of(Manner::Whole) }
     }
 
@@ -203,7 +203,7 @@ impl Answer {
         let sent = if self.manner == Manner::Half { self.body.len() / 2 } else { self.body.len() };
         head.push_str("\r\n");
         // Who asked may be gone by now.
-        let _ = stream.write_all(&[head.as_bytes(), &self.body.as_bytes()[..sent]].concat());
+        let _ = stream.write_all(&[head.as_bytes(), &self.body[..sent]].concat());
     }
 }
 

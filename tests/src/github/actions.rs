@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const REPORT: (usize, usize) = (1024, 10);
 
 impl State {
-    fn run_as_answered(&self, id: u64, run: &Run) -> Value {
+    pub(super) fn run_as_answered(&self, id: u64, run: &Run) -> Value {
         let own = self.url(&format!("/actions/runs/{id}"));
         let mut made = example("run");
         let ours = json!({

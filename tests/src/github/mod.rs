@@ -4,6 +4,7 @@
 //! references that exist, reviews by somebody who is no reviewer.
 
 mod actions;
+mod artifacts;
 mod deployments;
 mod description;
 mod git;
@@ -15,6 +16,7 @@ pub use tokens::{ACTOR, APP_TOKEN, JOB_TOKEN, REVIEWER, TOKEN};
 
 use crate::fault::{Draw, Fault, Faults};
 use crate::server::{Answer, Request, Server};
+use artifacts::Artifact;
 use description::operations;
 use serde_json::{Value, json};
 use state::{Asked, Object, Reply, Run, State};
@@ -75,6 +77,7 @@ impl GitHub {
             comments: BTreeMap::new(),
             pulls: vec![],
             teams: BTreeMap::new(),
+            artifacts: vec![],
             tokens: Token::all(),
             faults: Faults::default(),
             mistakes: vec![],
@@ -223,6 +226,13 @@ impl GitHub {
         id
     }
 
+    /// A job of a run has uploaded files.
+    pub fn add_artifact(&self, run: u64, name: &str, files: &[(&str, &str)]) {
+        let mut state = self.state();
+        let id = state.next();
+        state.artifacts.push(Artifact { id, run, name: name.to_owned(), archive: artifacts::archive(files) });
+    }
+
     /// Somebody has said `approved` or `rejected` on GitHub's own page.
     pub fn decide(&self, run: u64, environment: &str, login: &str, state: &str, comment: &str) {
         self.state().decide(run, &[environment.to_owned()], login, state, comment);
@@ -362,6 +372,9 @@ impl GitHub {
 
 impl State {
     fn answer(&mut self, request: &Request, base: &str) -> Answer {
+        if request.path.starts_with(artifacts::STORE) {
+            return self.stored(request);
+        }
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let line = format!("{} {path}", request.method);
@@ -452,6 +465,9 @@ impl State {
             "repos/get-all-environments" => self.list_environments(asked),
             "repos/get-environment" => self.get_environment(asked),
             "repos/delete-an-environment" => self.delete_environment(asked),
+            "actions/list-workflow-runs-for-repo" => self.list_runs(asked),
+            "actions/list-workflow-run-artifacts" => self.list_artifacts(asked),
+            "actions/download-artifact" => self.download_artifact(asked),
             "actions/get-workflow-run" => self.get_run(asked),
             "actions/list-jobs-for-workflow-run" => self.list_jobs(asked),
             "actions/get-reviews-for-run" => self.list_approvals(asked),

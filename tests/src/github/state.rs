@@ -1,5 +1,6 @@
 //! What the fake keeps, what is asked of it, and what it replies.
 
+use super::artifacts::Artifact;
 use super::tokens::Token;
 use crate::fault::Faults;
 use crate::server::Answer;
@@ -131,6 +132,7 @@ pub(super) struct State {
     pub(super) pulls: Vec<(u64, String)>,
     /// By organisation and team.
     pub(super) teams: BTreeMap<(String, String), Vec<String>>,
+    pub(super) artifacts: Vec<Artifact>,
     pub(super) tokens: BTreeMap<String, Token>,
     pub(super) faults: Faults,
     pub(super) mistakes: Vec<String>,
