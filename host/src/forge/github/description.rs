@@ -27,6 +27,7 @@ pub(super) const STATUSES: &str = "/repos/{owner}/{repo}/deployments/{deployment
 /// The operations by method and path.
 pub(super) fn operations() -> BTreeMap<(String, String), Operation> {
     let mut document: Value = serde_json::from_str(DESCRIPTION).unwrap();
+    document["paths"].as_object_mut().unwrap().retain(|path, _| [DEPLOYMENTS, STATUSES].contains(&path.as_str()));
     translate(&mut document);
     let mut operations = BTreeMap::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -135,8 +136,13 @@ fn translate(value: &mut Value) {
 fn nullable(keys: &mut Map<String, Value>) {
     if keys.get("nullable") == Some(&json!(true)) {
         keys.remove("nullable");
-        let kind = keys.get_mut("type").expect("what is nullable has a type");
-        *kind = json!([kind.clone(), "null"]);
+        match keys.get_mut("type") {
+            Some(kind) => *kind = json!([kind.clone(), "null"]),
+            None => {
+                let schema = Value::Object(std::mem::take(keys));
+                keys.insert("anyOf".to_owned(), json!([schema, { "type": "null" }]));
+            }
+        }
     }
 }
 
