@@ -21,6 +21,10 @@ pub const TOKEN: &str = "glpat-0123456789abcdef0123";
 pub const PROJECT: u64 = 42;
 /// The job's number.
 pub const JOB: u64 = 9001;
+/// The number of its pipeline.
+pub const PIPELINE: u64 = 88;
+/// Whoever the token of a person belongs to.
+pub const PERSON: &str = "bob";
 /// What the API's address has behind the server's.
 const BASE: &str = "/sub/gitlab/api/v4";
 
@@ -29,6 +33,10 @@ struct State {
     deployments: Vec<Value>,
     environments: Vec<String>,
     history: BTreeMap<u64, Vec<String>>,
+    /// What was said to a deployment: who, `approved` or `rejected`, and why; with the group on whose behalf it counts.
+    approvals: BTreeMap<u64, Vec<(Value, Option<String>)>>,
+    /// The files in the artifacts of jobs.
+    artifacts: BTreeMap<(u64, String), String>,
     faults: Faults,
     mistakes: Vec<String>,
     is_token_expired: bool,
@@ -75,6 +83,7 @@ impl GitLab {
             ("CI_COMMIT_SHA", crate::COMMIT.to_owned()),
             ("CI_COMMIT_REF_NAME", "main".to_owned()),
             ("CI_JOB_ID", JOB.to_string()),
+            ("CI_PIPELINE_ID", PIPELINE.to_string()),
             ("CI_JOB_URL", format!("https://gitlab.example/acme/shop/-/jobs/{JOB}")),
             ("CI_JOB_TOKEN", JOB_TOKEN.to_owned()),
         ];
@@ -124,6 +133,34 @@ impl GitLab {
         let sha = crate::COMMIT;
         let body = json!({ "environment": environment, "sha": sha, "ref": reference, "tag": false, "status": status });
         self.state().make(&body, job)
+    }
+
+    /// The job that waits for approvals before it deploys begins, or ends.
+    pub fn set(&self, id: u64, status: &str) {
+        let mut state = self.state();
+        let deployment = state.deployments.iter_mut().find(|deployment| deployment["id"] == id).expect("a deployment");
+        deployment["status"] = status.into();
+    }
+
+    /// Somebody says something to a deployment, as a member of a group of an approval rule or by themselves.
+    pub fn say(&self, id: u64, who: &str, status: &str, comment: &str, group: Option<&str>) {
+        let _ = self.state().say(id, who, status, comment, group);
+    }
+
+    /// What was said to a deployment: who and what, with the comment.
+    #[must_use]
+    pub fn said(&self, id: u64) -> Vec<String> {
+        let state = self.state();
+        let words = |(said, _): &(Value, Option<String>)| {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            format!("{} {}: {}", text(&said["user"]["username"]), text(&said["status"]), text(&said["comment"]))
+        };
+        state.approvals.get(&id).into_iter().flatten().map(words).collect()
+    }
+
+    /// A job has handed a file on.
+    pub fn hand_on(&self, job: u64, path: &str, text: &str) {
+        self.state().artifacts.insert((job, path.to_owned()), text.to_owned());
     }
 
     /// For each deployment its states, in order.
@@ -190,7 +227,7 @@ impl State {
             let told = mistakes.iter().map(|mistake| format!("{line}: {mistake}")).collect();
             return (Answer::new(400, json!({ "error": mistakes.join("; ") }).to_string()), told);
         }
-        if self.is_token_expired {
+        if self.is_token_expired || (operation.job_token == "no" && request.header("job-token").is_some()) {
             return (Answer::new(401, r#"{"message":"401 Unauthorized"}"#), vec![]);
         }
         let fault = self.faults.due(request);
@@ -198,6 +235,9 @@ impl State {
     }
 
     fn act(&mut self, operation: &Operation, route: &str, query: &BTreeMap<String, String>, body: &Value) -> Answer {
+        if operation.name == "get_user" {
+            return answer(200, &json!({ "id": 7, "username": PERSON, "name": PERSON }));
+        }
         let segments: Vec<&str> = route.trim_start_matches('/').split('/').collect();
         if segments.get(1) != Some(&PROJECT.to_string().as_str()) {
             return Answer::new(404, r#"{"message":"404 Project Not Found"}"#);
@@ -214,10 +254,73 @@ impl State {
                 let made = self.deployments.iter().find(|deployment| deployment["id"] == id);
                 answer(201, made.unwrap_or(&Value::Null))
             }
-            ("get_deployment", Some(place)) => answer(200, &self.deployments[place]),
+            ("get_deployment", Some(place)) => answer(200, &self.detail(place)),
+            ("approve_deployment", Some(place)) => self.approve(place, body),
+            ("list_pipeline_jobs", _) => answer(200, &self.jobs(segments.get(3).copied().unwrap_or_default())),
+            ("get_job_artifact", _) => {
+                let job = segments.get(3).and_then(|id| id.parse().ok()).unwrap_or_default();
+                let path = segments.get(5).map(|path| decoded(path)).unwrap_or_default();
+                match self.artifacts.get(&(job, path)) {
+                    Some(text) => Answer::new(200, text.clone()),
+                    None => Answer::new(404, r#"{"message":"404 Not Found"}"#),
+                }
+            }
             ("update_deployment", Some(place)) => self.update(place, body, operation.transitions.as_ref()),
             _ => Answer::new(404, r#"{"message":"404 Not found"}"#),
         }
+    }
+
+    /// A deployment with what was said to it, by rules.
+    fn detail(&self, place: usize) -> Value {
+        let mut deployment = self.deployments[place].clone();
+        let said = deployment["id"].as_u64().and_then(|id| self.approvals.get(&id)).cloned().unwrap_or_default();
+        let mut rules: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for (approval, group) in &said {
+            if let Some(group) = group {
+                rules.entry(group).or_default().push(approval);
+            }
+        }
+        let rule = |(group, approvals): (&&str, &Vec<&Value>)| {
+            json!({ "user_id": null, "group_id": 134, "access_level": null, "access_level_description": group,
+                    "required_approvals": 1, "deployment_approvals": approvals })
+        };
+        deployment["approvals"] = said.iter().map(|(approval, _)| approval.clone()).collect();
+        deployment["pending_approval_count"] = 0.into();
+        deployment["approval_summary"] = json!({ "rules": rules.iter().map(rule).collect::<Vec<_>>() });
+        deployment
+    }
+
+    fn approve(&mut self, place: usize, body: &Value) -> Answer {
+        if self.deployments[place]["status"] != "blocked" {
+            return answer(400, &json!({ "message": "This deployment is not waiting for approvals." }));
+        }
+        let id = self.deployments[place]["id"].as_u64().unwrap_or_default();
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let group = body["represented_as"].as_str();
+        let said = self.say(id, PERSON, &text("status"), &text("comment"), group);
+        answer(201, &said)
+    }
+
+    fn say(&mut self, id: u64, who: &str, status: &str, comment: &str, group: Option<&str>) -> Value {
+        let user =
+            json!({ "id": 7, "name": who, "username": who, "state": "active", "avatar_url": null, "web_url": null });
+        let at = format!("{:.3}", jiff::Timestamp::now());
+        let said = json!({ "user": user, "status": status, "created_at": at, "comment": comment });
+        self.approvals.entry(id).or_default().push((said.clone(), group.map(str::to_owned)));
+        said
+    }
+
+    /// The jobs of a pipeline: those of its deployments, and those that have handed something on.
+    fn jobs(&self, pipeline: &str) -> Value {
+        if pipeline != PIPELINE.to_string() {
+            return json!([]);
+        }
+        let mut jobs: BTreeMap<u64, Value> = BTreeMap::new();
+        for (job, path) in self.artifacts.keys() {
+            let file = json!({ "filename": "artifacts.zip", "size": 1000 });
+            jobs.insert(*job, json!({ "id": job, "name": path, "status": "success", "artifacts_file": file }));
+        }
+        jobs.into_values().collect()
     }
 
     fn update(&mut self, place: usize, body: &Value, transitions: Option<&Transitions>) -> Answer {
@@ -265,11 +368,22 @@ impl State {
             "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "tag": body["tag"], "sha": body["sha"], "status": body["status"],
             "created_at": now, "updated_at": now, "user": { "id": 1, "username": "root", "name": "Administrator" },
             "environment": { "id": environment + 1, "name": name, "external_url": null },
-            "deployable": job.map(|job| json!({ "id": job, "status": "running", "name": "deploy" })),
+            "deployable": job.map(job_of_deployment),
         }));
         self.history.insert(id, vec![body["status"].as_str().unwrap_or_default().to_owned()]);
         id
     }
+}
+
+fn job_of_deployment(job: u64) -> Value {
+    let page = format!("https://gitlab.example/acme/shop/-/pipelines/{PIPELINE}");
+    let pipeline = json!({ "id": PIPELINE, "status": "running", "web_url": page });
+    json!({ "id": job, "status": "running", "name": "deploy", "pipeline": pipeline })
+}
+
+fn decoded(segment: &str) -> String {
+    let pair = format!("a={segment}");
+    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 fn answer(status: u16, value: &Value) -> Answer {
@@ -290,6 +404,8 @@ struct Operation {
     types: BTreeMap<String, String>,
     limits: BTreeMap<String, Value>,
     transitions: Option<Transitions>,
+    /// Whether a job's token will do: `yes`, `no`, or only in newer versions.
+    job_token: String,
 }
 
 /// For each new status those that it may follow.

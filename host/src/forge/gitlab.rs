@@ -75,14 +75,14 @@ struct Environment {
 struct Job {
     id: u64,
     #[serde(default)]
-    web_url: Option<String>,
-    #[serde(default)]
     pipeline: Option<Pipeline>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Pipeline {
     id: u64,
+    #[serde(default)]
+    web_url: Option<String>,
 }
 
 impl Job {

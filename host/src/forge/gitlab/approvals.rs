@@ -157,7 +157,7 @@ impl GitLab {
                     environment: (*environment).to_owned(),
                     run: pipeline.to_string(),
                     id: deployment.id,
-                    page: job.web_url.clone(),
+                    page: job.pipeline.as_ref().and_then(|pipeline| pipeline.web_url.clone()),
                     may_answer: None,
                     decisions: self.detail(&mut effort, deployment.id).await?.decisions(),
                     plans: if sought.plans {
