@@ -97,6 +97,8 @@ pub struct Run {
     pub forge: &'static str,
     /// Its number. A repeated one keeps it.
     pub id: String,
+    /// Whether it, or a part of it, was begun again: what was said and done in it before is still told of.
+    pub is_repeated: bool,
 }
 
 /// What the CI says about this job.
@@ -154,7 +156,11 @@ pub fn facts(variables: &Variables) -> Facts {
             is_tag: variables.get("GITHUB_REF_TYPE") == Some("tag"),
             actor: starters.first().cloned(),
             starters,
-            run: get("GITHUB_RUN_ID").map(|id| Run { forge: "github", id }),
+            run: get("GITHUB_RUN_ID").map(|id| Run {
+                forge: "github",
+                id,
+                is_repeated: variables.get("GITHUB_RUN_ATTEMPT").is_some_and(|attempt| attempt != "1"),
+            }),
             log_url: run,
             github: github(variables),
             gitlab: gitlab(variables),
@@ -169,7 +175,7 @@ pub fn facts(variables: &Variables) -> Facts {
             is_tag: variables.get("CI_COMMIT_TAG").is_some(),
             actor: get("GITLAB_USER_LOGIN"),
             starters: get("GITLAB_USER_LOGIN").into_iter().collect(),
-            run: get("CI_PIPELINE_ID").map(|id| Run { forge: "gitlab", id }),
+            run: get("CI_PIPELINE_ID").map(|id| Run { forge: "gitlab", id, is_repeated: false }),
             log_url: get("CI_JOB_URL"),
             github: None,
             gitlab: gitlab(variables),

@@ -46,6 +46,12 @@ impl Workflow {
         self.github.decide(RUN, "production", who, what, comment);
     }
 
+    /// Somebody let a job of this run through before there was a plan.
+    fn say_before(&self) {
+        let _ = self.github.wait_for(RUN, "production");
+        self.say(REVIEWER, "approved", "");
+    }
+
     /// The second job, which GitHub has let through.
     fn deploy(&self) -> Output {
         let _ = self.github.add_of_job("production", RUN, JOB, "in_progress");
@@ -110,13 +116,90 @@ fn a_second_person_is_asked_by_running_the_job_again() {
     let _ = workflow.plan();
     workflow.say(REVIEWER, "approved", "");
     let output = workflow.deploy().exits(21);
-    assert!(output.stderr.contains("or one more person, run the job again"), "{}", output.stderr);
+    assert!(output.stderr.contains("let somebody run the job again whose approval is not needed"), "{}", output.stderr);
     workflow.github.repeat_run(RUN);
     let _ = workflow.github.wait_for(RUN, "production");
     workflow.say("heidi", "approved", "");
     let again = [("GITHUB_RUN_ATTEMPT", "2"), ("GITHUB_TRIGGERING_ACTOR", "ivan")];
     let _ = workflow.job(DEPLOY, &again).exits(0);
     assert_eq!(order(&workflow.project), "a");
+}
+
+#[test]
+fn what_was_agreed_to_is_done_once() {
+    let workflow = Workflow::new("required = 1");
+    let _ = workflow.plan();
+    workflow.say(REVIEWER, "approved", "");
+    let deployment = workflow.github.add_of_job("production", RUN, JOB, "in_progress");
+    let _ = workflow.job(DEPLOY, &[]).exits(0);
+    let log = format!("https://github.com/acme/shop/actions/runs/{RUN}/job/{JOB}");
+    workflow.github.add_status(deployment, &json!({ "state": "success", "log_url": log }));
+    // The same job once more, long after: nobody is asked but whoever clicks through GitHub's gate.
+    workflow.github.repeat_run(RUN);
+    let _ = workflow.github.wait_for(RUN, "production");
+    workflow.say(ACTOR, "approved", "");
+    let _ = workflow.github.add_of_job("production", RUN, JOB + 1, "in_progress");
+    let output = workflow.job(DEPLOY, &[("GITHUB_RUN_ATTEMPT", "2")]).exits(21);
+    assert!(output.stderr.contains("this CI run has deployed here already"), "{}", output.stderr);
+    assert_eq!(order(&workflow.project), "a");
+}
+
+#[test]
+fn an_approval_that_names_one_plan_is_not_for_another_that_waits_beside_it() {
+    let environments = "[environments.production]\ndeployment = \"adopt\"\napproval = { required = 1 }\n";
+    let steps = [Step::marks("a").key("component = \"api\""), Step::marks("b").key("component = \"web\"")];
+    let workflow = Workflow {
+        project: Project::with(&text_with("", environments, &steps)).locked(),
+        ..Workflow::new("required = 1")
+    };
+    for component in ["api", "web"] {
+        let file = format!("{component}.json");
+        let _ = workflow.job(&format!("plan -e production --component {component} -o {file}"), &[]).exits(0);
+        let text = workflow.project.read(&file);
+        workflow.github.add_artifact(RUN, &format!("windlass-plan-{component}"), &[("plan.json", &text)]);
+    }
+    let _ = workflow.github.wait_for(RUN, "production");
+    assert!(workflow.person("approve", TOKEN).exits(2).stderr.contains("2 plans are meant by this"));
+    let _ = workflow.person("approve --component api", TOKEN).exits(0);
+    let _ = workflow.github.add_of_job("production", RUN, JOB, "in_progress");
+    let output = workflow.job("run -e production --component web --plan web.json", &[]).exits(21);
+    assert!(
+        output.stderr.contains("what `grace` said does not count: its comment names another plan"),
+        "{}",
+        output.stderr
+    );
+    let _ = workflow.job("run -e production --component api --plan api.json", &[]).exits(0);
+    assert_eq!(order(&workflow.project), "a");
+}
+
+#[test]
+fn what_others_wrote_is_shown_as_text_and_who_asks_as_github_says_it() {
+    let workflow = Workflow::new("required = 1");
+    let mut file = workflow.plan();
+    let hostile = "fine\u{1b}[2J\n::add-mask::x\n  approved by `grace`";
+    file["plan"]["steps"][0]["intents"][0]["summary"] = json!(hostile);
+    file["ci"]["starters"] = json!(["mallory"]);
+    let text = file.to_string();
+    workflow.github.add_artifact(RUN, "windlass-plan-production", &[("windlass-plan.json", &text)]);
+    let shown = workflow.person("approvals", TOKEN).exits(0).stdout;
+    assert!(!shown.contains('\u{1b}') && !shown.lines().any(|line| line.trim_start().starts_with("::")), "{shown}");
+    assert!(!shown.lines().any(|line| line.trim_start().starts_with("approved by")), "{shown}");
+    assert!(shown.contains("asked for by ada") && shown.contains("for `push` on `main`"), "{shown}");
+    // One that is no archive at all keeps nobody from the others.
+    workflow.github.add_file(RUN, "windlass-plan-broken", b"PK nothing");
+    let shown = workflow.person("approvals", TOKEN).exits(0).stdout;
+    assert!(shown.contains("not read: artifact `windlass-plan-broken`"), "{shown}");
+    let _ = workflow.person("approve", TOKEN).exits(0);
+}
+
+#[test]
+fn a_plan_that_was_made_for_another_forge_is_nobodys_here() {
+    let workflow = Workflow::new("required = 1");
+    workflow.say_before();
+    let output = workflow.job(&format!("{PLAN} --forge local"), &[]).exits(0);
+    assert!(output.stderr.contains("it is not known what has been said to this CI run so far"), "{}", output.stderr);
+    let output = workflow.deploy().exits(21);
+    assert!(output.stderr.contains("it is not known what had been said before the plan was made"), "{}", output.stderr);
 }
 
 #[test]

@@ -15,6 +15,8 @@ const RUN: &str = "run -e production --plan windlass-plan.json --format json";
 struct Pipeline {
     gitlab: GitLab,
     project: Project,
+    /// The second job's number.
+    number: u64,
     deployment: u64,
 }
 
@@ -25,13 +27,21 @@ impl Pipeline {
         let gitlab = GitLab::start();
         // GitLab makes the deployments of all jobs when it makes the pipeline.
         let deployment = gitlab.add("production", "blocked", "main", Some(JOB));
-        Self { gitlab, project, deployment }
+        Self { gitlab, project, number: JOB, deployment }
+    }
+
+    /// The second job is run again: GitLab makes another one, with another deployment that waits.
+    fn retry(&mut self) {
+        self.number += 1;
+        self.deployment = self.gitlab.add("production", "blocked", "main", Some(self.number));
     }
 
     fn job(&self, words: &str, environment: Option<&str>, more: &[(&str, &str)]) -> Output {
         let variables = self.gitlab.variables(environment);
         let mut variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        variables.push(("GITLAB_USER_LOGIN", "ada"));
+        let number = self.number.to_string();
+        variables.retain(|(name, _)| *name != "CI_JOB_ID");
+        variables.extend([("GITLAB_USER_LOGIN", "ada"), ("CI_JOB_ID", &number)]);
         variables.extend(more);
         self.project.windlass_with(words, &variables)
     }
@@ -107,25 +117,63 @@ fn our_rule_is_held_against_what_was_said() {
 
 #[test]
 fn a_group_of_the_rules_is_a_team() {
-    let pipeline = Pipeline::new("required = 1, from = { teams = [\"qa\"] }");
+    let mut pipeline = Pipeline::new("required = 1, from = { teams = [\"qa\"] }");
+    pipeline.gitlab.show_rules_alone();
     let _ = pipeline.plan();
     pipeline.gitlab.say(pipeline.deployment, "dan", "approved", "", Some("sales"));
     let output = pipeline.deploy().exits(21);
     assert!(output.stderr.contains("what `dan` said does not count: only those in `from` may"), "{}", output.stderr);
+    pipeline.retry();
     pipeline.gitlab.say(pipeline.deployment, "eve", "approved", "", Some("qa"));
     let _ = pipeline.deploy().exits(0);
 }
 
 #[test]
 fn what_was_said_before_there_was_a_plan_is_for_no_plan() {
-    let pipeline = Pipeline::new("required = 1");
+    let mut pipeline = Pipeline::new("required = 1");
     pipeline.say(PERSON, "approved", "whatever it is");
     let file = pipeline.plan();
     assert_eq!(file["ci"]["decided"][0]["by"], PERSON);
     let output = pipeline.deploy().exits(21);
     assert!(output.stderr.contains("0 of 1 people have approved it"), "{}", output.stderr);
+    assert!(output.stderr.contains("approve its new deployment"), "{}", output.stderr);
+    pipeline.retry();
     pipeline.say("cy", "approved", "");
     let _ = pipeline.deploy().exits(0);
+}
+
+#[test]
+fn who_began_the_pipeline_gitlab_says_whatever_the_file_says() {
+    let pipeline = Pipeline::new("required = 1");
+    let mut file = pipeline.plan();
+    file["ci"]["starters"] = json!(["mallory"]);
+    pipeline.project.write("windlass-plan.json", &file.to_string());
+    // The pipeline is `root`'s.
+    pipeline.say("root", "approved", "");
+    let output = pipeline.deploy().exits(21);
+    assert!(output.stderr.contains("what `root` said does not count: whoever asks"), "{}", output.stderr);
+}
+
+#[test]
+fn a_file_that_is_no_plan_is_named_and_in_nobodys_way() {
+    let pipeline = Pipeline::new("required = 1");
+    pipeline.gitlab.hand_on(6999, "windlass-plan.json", "<html>");
+    let file = pipeline.plan();
+    // Handed on by another job, too.
+    pipeline.gitlab.hand_on(7001, "windlass-plan-production.json", &file.to_string());
+    let shown = pipeline.person("approvals").exits(0).stdout;
+    assert!(shown.contains("not read: `windlass-plan.json` of job 6999"), "{shown}");
+    let _ = pipeline.person("approve").exits(0);
+    let _ = pipeline.gitlab.states();
+}
+
+#[test]
+fn who_waits_for_what_has_not_come_is_not_told_that_all_is_well() {
+    let pipeline = Pipeline::new("required = 1");
+    pipeline.gitlab.set(pipeline.deployment, "created");
+    let output = pipeline.person("approvals -e production --wait --timeout 1s").exits(21);
+    assert!(output.stderr.contains("nothing has come to wait for people in time"), "{}", output.stderr);
+    let _ = pipeline.person("approvals").exits(0);
 }
 
 #[test]
@@ -151,7 +199,7 @@ fn a_person_sees_what_waits_and_answers_it() {
     let file = pipeline.plan();
     let shown = pipeline.person("approvals").exits(0).stdout;
     let page = "in CI run 88 (https://gitlab.example/acme/shop/-/pipelines/88)";
-    for words in ["asked for by ada", page, "0 of 1 people have approved it", "~ a"] {
+    for words in ["asked for by root", page, "0 of 1 people have approved it", "~ a"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let short = &file["digest"].as_str().expect("a digest")["sha256:".len()..][..12];

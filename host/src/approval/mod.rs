@@ -154,6 +154,10 @@ impl Case {
                 _ => "only those in `from` may".to_owned(),
             });
         }
+        let other = || decision.comment.as_deref().is_some_and(|comment| is_for_another(comment, &self.request.digest));
+        if decision.answer == Answer::Approved && other() {
+            return Some("its comment names another plan".to_owned());
+        }
         let names = || decision.comment.as_deref().is_some_and(|comment| names(comment, &self.request.digest));
         if rule.bind == Bind::Comment && decision.answer == Answer::Approved && !names() {
             let short = short(&self.request.digest);
@@ -161,6 +165,26 @@ impl Case {
         }
         None
     }
+}
+
+/// A comment with the plan's digest in it, so that it is for this plan and no other.
+#[must_use]
+pub fn commented(comment: Option<&str>, digest: &str) -> String {
+    let short = short(digest);
+    match comment {
+        Some(text) if names(text, digest) => text.to_owned(),
+        Some(text) => format!("{text} ({MARK}{short})"),
+        None => format!("{MARK}{short}"),
+    }
+}
+
+/// What stands before a digest in a comment that [`commented`] made.
+const MARK: &str = "windlass plan ";
+
+/// Whether a comment that was made with [`commented`] is for other plans than this one.
+fn is_for_another(comment: &str, digest: &str) -> bool {
+    let named = |rest: &&str| rest.bytes().take_while(u8::is_ascii_hexdigit).count() >= PREFIX;
+    comment.split(MARK).skip(1).any(|rest| named(&rest)) && !names(comment, digest)
 }
 
 /// What was said since something was noted: each of `then` is left out once.

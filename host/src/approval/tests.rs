@@ -116,6 +116,23 @@ fn what_was_said_before_a_plan_was_made_is_not_for_it() {
 }
 
 #[test]
+fn an_approval_that_names_another_plan_is_for_that() {
+    let of = |comment: &str| said(&rule(1), &[("bob", Answer::Approved, Some(comment))]);
+    let ours = commented(Some("go"), DIGEST);
+    assert_eq!(ours, "go (windlass plan 0123456789ab)");
+    assert_eq!(of(&ours), "approved by bob");
+    assert_eq!(commented(None, DIGEST), "windlass plan 0123456789ab");
+    assert_eq!(commented(Some("0123456789ABcd: go"), DIGEST), "0123456789ABcd: go");
+    let other = commented(Some("go"), &format!("sha256:{}", "f".repeat(64)));
+    assert!(of(&other).ends_with("bob: its comment names another plan"));
+    // Both, one after the other.
+    assert_eq!(of(&format!("{other} and {ours}")), "approved by bob");
+    // Not every number is one of a plan.
+    assert_eq!(of("as ffffffffffff says, windlass plan is fine"), "approved by bob");
+    assert_eq!(said(&rule(1), &[("bob", Answer::Rejected, Some(&other))]), "rejected by bob");
+}
+
+#[test]
 fn what_is_asked_and_said_is_kept_until_it_is_done() {
     let project = tempfile::tempdir().expect("a directory");
     let local = Local::of(project.path());

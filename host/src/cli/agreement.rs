@@ -84,6 +84,10 @@ impl Asked<'_> {
                 .because(cause)
                 .with_note("nothing was run")
         };
+        let Some(run) = self.project.facts.run.as_ref().filter(|run| run.forge == self.forge.name()) else {
+            return Err(demanded("this is no job of a CI run there, so nobody can have let it begin")
+                .with_hint("run it in a job, or with `--forge local`"));
+        };
         let Some(origin) = self.file.and_then(|file| file.ci.as_ref()) else {
             return Err(demanded("whoever let this job begin was shown no plan of this CI run").with_hint(format!(
                 "`windlass plan -e {name} -o FILE` in a job before this one, hand the file on, and `windlass run --plan FILE` here"
@@ -96,13 +100,24 @@ impl Asked<'_> {
                     _ => "see what the job that plans says of it, and run it again",
                 }));
         };
-        let now = self.forge.decisions(name, rule, false).await?;
+        if run.is_repeated && self.forge.has_deployed(name, &self.subject.commit).await? {
+            return Err(demanded("this CI run has deployed here already, and what was agreed to in it is done")
+                .with_hint("run all of its jobs again: then it is planned anew, and that plan is asked for"));
+        }
+        let said = self.forge.decisions(name, rule, false).await?;
         let mut askers = origin.starters.clone();
+        // A plan is a file that an earlier job wrote: who asks the forge says, too.
+        askers.extend(said.starters);
         // On GitLab whoever starts a job that waited is often the approver; on GitHub whoever repeats a run is not.
         if at == Where::GitHub {
             askers.extend(self.project.facts.starters.iter().cloned());
         }
-        Ok(Case { request: self.request(origin.at.clone()), at, askers, decisions: approval::since(now, decided) })
+        Ok(Case {
+            request: self.request(origin.at.clone()),
+            at,
+            askers,
+            decisions: approval::since(said.decisions, decided),
+        })
     }
 }
 
@@ -119,9 +134,16 @@ pub(super) async fn origin(
         None => None,
         Some(rule) => {
             let said = async {
-                Forge::choose(choice, &project.facts, secrets)?.decisions(environment.name.as_str(), rule, true).await
+                let forge = Forge::choose(choice, &project.facts, secrets)?;
+                if forge.name() != run.forge {
+                    return Err(Problem::new(Code::Usage, "it is not known what has been said to this CI run so far")
+                        .because(format!("it is one of {}, and `--forge {}` is given", run.forge, forge.name()))
+                        .with_hint("leave `--forge` out"));
+                }
+                forge.decisions(environment.name.as_str(), rule, true).await
             };
             said.await
+                .map(|said| said.decisions)
                 .map_err(|problem| {
                     let problem = problem.with_note("no approval can be given to this plan");
                     say(&report::problem(&problem, Style::of_stderr()));

@@ -42,6 +42,8 @@ struct Desk<'a> {
     /// The environments that are looked at, with who has to agree there.
     rules: Vec<(&'a str, &'a Approval)>,
     component: Option<&'a str>,
+    /// Whether something has to be asked: on a forge, where one environment is meant that demands approvals.
+    expects: bool,
 }
 
 impl<'a> Desk<'a> {
@@ -58,8 +60,9 @@ impl<'a> Desk<'a> {
             let name = environment.name.as_str();
             Some((name, environment.approval.as_ref()?)).filter(|_| is_meant(name))
         };
-        let rules = project.config.environments.iter().filter_map(rule).collect();
-        Ok(Self { project, forge, rules, component: common.component.as_deref() })
+        let rules: Vec<_> = project.config.environments.iter().filter_map(rule).collect();
+        let expects = common.environment.is_some() && !rules.is_empty() && !matches!(forge, Forge::Local);
+        Ok(Self { project, forge, rules, component: common.component.as_deref(), expects })
     }
 
     fn rule(&self, environment: &str) -> Option<(&'a str, &'a Approval)> {
@@ -97,10 +100,21 @@ impl<'a> Desk<'a> {
         for gate in gates {
             let Some((environment, rule)) = self.rule(&gate.environment) else { continue };
             let one = |case| Waiting { rule, environment, case, gate: Some(gate.clone()), passed: false };
-            if gate.plans.is_empty() {
+            // Another app's may wait for an environment of the same name.
+            let app = self.project.config.app.as_str();
+            let mut plans: Vec<&PlanFile> = Vec::new();
+            for file in gate.plans.iter().filter(|file| file.plan.app == app) {
+                // One that was made twice is one question; what was said before the later one is not for it.
+                match plans.iter_mut().find(|other| other.digest == file.digest) {
+                    Some(other) if made(other) < made(file) => *other = file,
+                    Some(_) => {}
+                    None => plans.push(file),
+                }
+            }
+            if plans.is_empty() {
                 all.push(one(None));
             }
-            all.extend(gate.plans.iter().map(|file| one(Some(case_of(file, &gate, at)))));
+            all.extend(plans.into_iter().map(|file| one(Some(case_of(file, &gate, at)))));
         }
         Ok(all)
     }
@@ -121,8 +135,10 @@ impl<'a> Desk<'a> {
                 None => self.forge.said(gate, one.rule).await?,
             };
             if let Some(case) = &mut one.case {
-                let plan = gate.plans.iter().find(|file| file.digest == case.request.digest);
-                case.decisions = plan.map_or_else(Vec::new, |file| decided_on(file, said));
+                let of_case = |file: &&PlanFile| {
+                    file.digest == case.request.digest && made(file) == Some(case.request.at.as_str())
+                };
+                case.decisions = gate.plans.iter().find(of_case).map_or_else(Vec::new, |file| decided_on(file, said));
             }
         }
         Ok(())
@@ -135,10 +151,17 @@ fn decided_on(file: &PlanFile, said: Vec<Decision>) -> Vec<Decision> {
     approval::since(said, before)
 }
 
-/// What is asked at a gate of a forge.
+/// When a plan was made.
+fn made(file: &PlanFile) -> Option<&str> {
+    file.ci.as_ref().map(|ci| ci.at.as_str())
+}
+
+/// What is asked at a gate of a forge. Who asks the forge says, and the plan's file may name more.
 fn case_of(file: &PlanFile, gate: &Gate, at: Where) -> Case {
     let plan = &file.plan;
-    let (starters, made) = file.ci.as_ref().map_or((vec![], String::new()), |ci| (ci.starters.clone(), ci.at.clone()));
+    let mut starters = gate.starters.clone();
+    starters.extend(file.ci.iter().flat_map(|ci| ci.starters.clone()));
+    let made = made(file).unwrap_or_default().to_owned();
     Case {
         request: Request {
             schema: SCHEMA.to_owned(),
@@ -205,10 +228,13 @@ impl Waiting<'_> {
 
     fn write(&self, text: &mut String) {
         let gate = self.gate.as_ref().map(|gate| {
-            let page = gate.page.as_ref().map(|page| format!(" ({page})")).unwrap_or_default();
-            format!(" in CI run {}{page}", gate.run)
+            let page = gate.page.as_ref().map(|page| format!(" ({})", visible(page))).unwrap_or_default();
+            let origin = gate.origin.as_ref().map(|origin| format!(", for {}", visible(origin))).unwrap_or_default();
+            format!(" in CI run {}{page}{origin}", gate.run)
         });
         let gate = gate.unwrap_or_default();
+        let unread = self.gate.iter().flat_map(|gate| &gate.unread);
+        let unread: Vec<String> = unread.map(|why| format!("  not read: {}\n", visible(why))).collect();
         let Some(case) = &self.case else {
             let _ = writeln!(text, "{} waits{gate}, and no plan of it was found", self.environment);
             let _ =
@@ -217,7 +243,7 @@ impl Waiting<'_> {
         };
         let Request { digest, subject, at, .. } = &case.request;
         let who = subject.actor.as_deref().map_or_else(|| "somebody".into(), visible);
-        let _ = writeln!(text, "{}  asked for by {who} at {at}{gate}", approval::short(digest));
+        let _ = writeln!(text, "{}  asked for by {who} at {}{gate}", approval::short(digest), visible(at));
         if let Some(file) = self.file() {
             let shown = report::plan(&file.plan, false, Style::of_stdout());
             for line in shown.lines() {
@@ -252,6 +278,7 @@ impl Waiting<'_> {
                 }
             }
         }
+        text.push_str(&unread.concat());
     }
 }
 
@@ -271,7 +298,12 @@ pub(super) async fn approvals(common: &Common, arguments: &Approvals) -> Result<
             print(&text);
         }
     }
-    if arguments.wait && !all.iter().all(Waiting::is_approved) { Err(Failed::Said(Exit::Blocked)) } else { Ok(()) }
+    let nothing_came = all.is_empty() && desk.expects;
+    if arguments.wait && (nothing_came || !all.iter().all(Waiting::is_approved)) {
+        Err(Failed::Said(Exit::Blocked))
+    } else {
+        Ok(())
+    }
 }
 
 /// Wait until nothing is open any more, as long as that may take. No lease is held meanwhile.
@@ -279,25 +311,37 @@ async fn wait<'a>(desk: &Desk<'a>, arguments: &Approvals) -> Result<Vec<Waiting<
     let deadline = Instant::now() + arguments.timeout.get();
     let mut all = desk.waiting().await?;
     let mut pause = LOOK;
-    let mut said = false;
+    let mut said = None;
     loop {
         let open = all.iter().filter(|one| one.is_open()).count();
-        if open == 0 {
+        // A job that is to wait for people may not have come to it yet.
+        let is_to_come = all.is_empty() && desk.expects;
+        if open == 0 && !is_to_come {
             return Ok(all);
         }
-        if !std::mem::replace(&mut said, true) {
-            say(&format!("waiting up to {} for {open} to be decided on\n", arguments.timeout));
+        if said.replace(is_to_come) != Some(is_to_come) {
+            let what =
+                if is_to_come { "something to wait for people".to_owned() } else { format!("{open} to be decided on") };
+            say(&format!("waiting up to {} for {what}\n", arguments.timeout));
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            say("nobody has decided in time\n");
+            say(if is_to_come {
+                "nothing has come to wait for people in time\n"
+            } else {
+                "nobody has decided in time\n"
+            });
             return Ok(all);
         }
         tokio::time::sleep(pause.min(left)).await;
         if !matches!(desk.forge, Forge::Local) {
             pause = (pause * 2).min(LOOK_AT_FORGE);
         }
-        desk.again(&mut all).await?;
+        if is_to_come {
+            all = desk.waiting().await?;
+        } else {
+            desk.again(&mut all).await?;
+        }
     }
 }
 
@@ -331,7 +375,7 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     let comment = match &one.gate {
         None => arguments.comment.clone(),
         // What was looked at is said, whatever else is.
-        Some(_) => Some(commented(arguments.comment.as_deref(), &case.request.digest)),
+        Some(_) => Some(approval::commented(arguments.comment.as_deref(), &case.request.digest)),
     };
     let at = Some(journal::now());
     let decision = |by: String| Decision { answer, by, at, comment: comment.clone(), teams: vec![] };
@@ -398,16 +442,6 @@ fn suits(forge: &Forge, arguments: &AnswerArguments) -> Result<(), Problem> {
 
 fn reply<'a>(arguments: &'a AnswerArguments, answer: Answer, comment: &'a str) -> Reply<'a> {
     Reply { answer, comment, on_behalf: arguments.on_behalf.as_deref(), by_job: arguments.by_job }
-}
-
-/// A comment with the plan's digest in it.
-fn commented(comment: Option<&str>, digest: &str) -> String {
-    let short = approval::short(digest);
-    match comment {
-        Some(text) if approval::names(text, digest) => text.to_owned(),
-        Some(text) => format!("{text} (windlass plan {short})"),
-        None => format!("windlass plan {short}"),
-    }
 }
 
 /// That nobody can agree to what they have not seen.

@@ -171,6 +171,12 @@ impl Failure {
         self.answer.as_ref().map(|answer| answer.status)
     }
 
+    /// In one line, as part of something else.
+    pub(super) fn words(&self) -> String {
+        let status = self.status().map(|status| format!("it was answered {status}"));
+        self.cause.clone().or(status).unwrap_or_else(|| "there was no answer".into())
+    }
+
     /// As a person is told of it. `action` goes on from "GitHub refused to".
     pub(super) fn problem(&self, code: Code, action: &str) -> Problem {
         self.problem_for(code, action, "deployments: write")

@@ -19,10 +19,25 @@ pub struct Gate {
     pub page: Option<String>,
     /// Whether whoever the token belongs to may answer it, where the forge says so.
     pub may_answer: Option<bool>,
+    /// Who began that run, as the forge says it: a plan is a file, and says what whoever made it wrote.
+    pub starters: Vec<String>,
+    /// What began it, where that is known: the event, the branch, and the repository where it is a fork.
+    pub origin: Option<String>,
     /// What has been said to it.
     pub decisions: Vec<Decision>,
     /// The plans that jobs of that run have made for this environment. More than one where there are components.
     pub plans: Vec<PlanFile>,
+    /// What could not be read that may be one.
+    pub unread: Vec<String>,
+}
+
+/// What was said at a gate, and who has no say in it because they ask.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    /// What was said, oldest first.
+    pub decisions: Vec<Decision>,
+    /// Who began what waits there, as far as the forge says it.
+    pub starters: Vec<String>,
 }
 
 /// Which gates are looked at.
@@ -53,16 +68,23 @@ impl Forge {
     ///
     /// # Errors
     /// [`crate::problem::Code::ForgeRefused`].
-    pub async fn decisions(
-        &self,
-        environment: &str,
-        rule: &Approval,
-        planning: bool,
-    ) -> Result<Vec<Decision>, Problem> {
+    pub async fn decisions(&self, environment: &str, rule: &Approval, planning: bool) -> Result<Said, Problem> {
         match self {
-            Self::Local => Ok(Vec::new()),
-            Self::GitHub(github) => github.decisions(environment, rule).await,
+            Self::Local => Ok(Said::default()),
+            Self::GitHub(github) => github.decisions(environment, rule, planning).await,
             Self::GitLab(gitlab) => gitlab.decisions(environment, planning).await,
+        }
+    }
+
+    /// Whether this CI run, which was begun again, has deployed this commit to the environment already: what was agreed to is
+    /// done then. On GitLab each job has a deployment of its own, and what was said is for that alone.
+    ///
+    /// # Errors
+    /// [`crate::problem::Code::ForgeRefused`].
+    pub async fn has_deployed(&self, environment: &str, commit: &str) -> Result<bool, Problem> {
+        match self {
+            Self::GitHub(github) => github.has_deployed(environment, commit).await,
+            Self::Local | Self::GitLab(_) => Ok(false),
         }
     }
 

@@ -151,6 +151,18 @@ impl Effort<'_> {
         self.send(&Method::POST, route, Some(body), good).await
     }
 
+    /// Reads what may be anything, and asks once: what is there is not the forge's to answer for.
+    pub(super) async fn once(&mut self, route: &str) -> Result<String, Failure> {
+        let mut failure = Failure::new(self.client.peer, &self.client.api);
+        let request = Request { method: &Method::GET, route, body: None };
+        match self.client.attempt(request, self.deadline).await {
+            Ok(answer) if answer.status == StatusCode::OK => return Ok(answer.body),
+            Ok(answer) => failure.answer = Some(answer),
+            Err(cause) => failure.cause = Some(cause),
+        }
+        Err(failure)
+    }
+
     /// Where something is that the forge keeps elsewhere.
     pub(super) async fn location(&mut self, route: &str) -> Result<String, Failure> {
         loop {

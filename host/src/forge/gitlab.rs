@@ -55,6 +55,8 @@ struct Deployment {
     id: u64,
     #[serde(default)]
     sha: String,
+    #[serde(default, rename = "ref")]
+    reference: String,
     #[serde(default)]
     status: String,
     #[serde(default)]

@@ -10,7 +10,7 @@ mod download;
 mod github;
 mod gitlab;
 
-pub use approvals::{Gate, Reply, Sought};
+pub use approvals::{Gate, Reply, Said, Sought};
 pub use github::ProtectionRule;
 
 use crate::ci;

@@ -61,11 +61,11 @@ fn how(rule: &Approval, case: &Case) -> String {
         }
         Where::GitHub => format!(
             "let a required reviewer of the environment approve the job{who}{comment}; to ask once more, or one more \
-             person, run the job again"
+             person, let somebody run the job again whose approval is not needed"
         ),
         Where::GitLab => format!(
-            "let somebody who is in the environment's approval rules approve the deployment{who}{comment}; then run the job \
-             again"
+            "run the job again, let somebody who is in the environment's approval rules approve its new \
+             deployment{who}{comment}, and start it then"
         ),
     }
 }

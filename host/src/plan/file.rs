@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_plan_is_of_one_ci_run() {
-        let now = ci::Run { forge: "github", id: "7".into() };
+        let now = ci::Run { forge: "github", id: "7".into(), is_repeated: false };
         let of =
             |file: PlanFile| file.must_be_of(Some(&now)).map_err(|problem| (problem.code, problem.causes.concat()));
         assert_eq!(of(file(Some(made_in("github", "7")))), Ok(()));

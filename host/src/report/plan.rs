@@ -4,6 +4,7 @@ use super::{Style, harmless};
 use crate::lock::describe;
 use crate::plan::{Plan, PlannedStep};
 use crate::plugin::Effect;
+use crate::policy::visible;
 use std::fmt::Write as _;
 
 /// What the plan comes to, in one line.
@@ -37,22 +38,29 @@ pub fn plan_summary(plan: &Plan) -> String {
 #[must_use]
 pub fn plan(plan: &Plan, capabilities: bool, style: Style) -> String {
     let mut text = String::new();
-    let component = plan.component.as_ref().map(|component| format!(" ({component})")).unwrap_or_default();
+    // A plan may be a file that somebody else wrote.
+    let component = plan.component.as_ref().map(|component| format!(" ({})", visible(component))).unwrap_or_default();
     let _ = writeln!(
         text,
         "{} {}{component} {} at {} to {}",
         style.bold("plan:"),
-        plan.app,
-        style.bold(&plan.version),
-        crate::words::short(&plan.commit),
-        style.bold(&plan.environment)
+        visible(&plan.app),
+        style.bold(&visible(&plan.version)),
+        visible(crate::words::short(&plan.commit)),
+        style.bold(&visible(&plan.environment))
     );
     let width = plan.steps.iter().chain(&plan.finally).map(|step| step.id.chars().count()).max().unwrap_or_default();
     for step in &plan.steps {
         write_step(&mut text, step, width, capabilities, style);
     }
     for step in &plan.finally {
-        let _ = writeln!(text, "  {} {:width$}  {}", style.dim("·"), step.id, style.dim("at the end, however it ends"));
+        let _ = writeln!(
+            text,
+            "  {} {:width$}  {}",
+            style.dim("·"),
+            visible(&step.id),
+            style.dim("at the end, however it ends")
+        );
         write_capabilities(&mut text, step, width, capabilities, style);
     }
     let _ = writeln!(text, "\n{}", plan_summary(plan));
@@ -76,7 +84,7 @@ pub fn plan_steps(plan: &Plan, style: Style) -> String {
 }
 
 fn write_step(text: &mut String, step: &PlannedStep, width: usize, capabilities: bool, style: Style) {
-    let id = &step.id;
+    let id = &*visible(&step.id);
     if step.deferred {
         let _ = writeln!(text, "  {} {id:width$}  planned once the steps that it uses are done", style.yellow("?"));
     } else if step.intents.is_empty() {
@@ -89,8 +97,8 @@ fn write_step(text: &mut String, step: &PlannedStep, width: usize, capabilities:
             Effect::Irreversible => (style.red("!"), "  (cannot be taken back)"),
             Effect::Unknown => (style.yellow("?"), "  (could not be found out)"),
         };
-        let label = if index == 0 { id.as_str() } else { "" };
-        let _ = writeln!(text, "  {mark} {label:width$}  {}{more}", harmless(&intent.summary));
+        let label = if index == 0 { id } else { "" };
+        let _ = writeln!(text, "  {mark} {label:width$}  {}{more}", visible(&intent.summary));
         if let Some(detail) = intent.detail.as_ref().filter(|_| capabilities) {
             for line in harmless(detail).lines() {
                 let _ = writeln!(text, "    {:width$}  {}", "", style.dim(&format!("| {line}")));

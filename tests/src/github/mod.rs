@@ -228,9 +228,14 @@ impl GitHub {
 
     /// A job of a run has uploaded files.
     pub fn add_artifact(&self, run: u64, name: &str, files: &[(&str, &str)]) {
+        self.add_file(run, name, &artifacts::archive(files));
+    }
+
+    /// A job of a run has uploaded this, whatever it is.
+    pub fn add_file(&self, run: u64, name: &str, archive: &[u8]) {
         let mut state = self.state();
         let id = state.next();
-        state.artifacts.push(Artifact { id, run, name: name.to_owned(), archive: artifacts::archive(files) });
+        state.artifacts.push(Artifact { id, run, name: name.to_owned(), archive: archive.to_vec() });
     }
 
     /// Somebody has said `approved` or `rejected` on GitHub's own page.

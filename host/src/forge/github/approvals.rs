@@ -3,16 +3,21 @@
 //! One approval is enough for GitHub, and it keeps no time of it. How many it takes, whose count and for which plan is
 //! decided by [`crate::gate`] from what is read here.
 
-use super::{GitHub, PAGE, artifacts};
+use super::{Deployment, Failure, GitHub, PAGE, PAGES, Status, artifacts};
 use crate::approval::{Answer, Decision, is_same};
 use crate::config::Approval;
-use crate::forge::approvals::{Gate, Reply, Sought};
+use crate::forge::approvals::{Gate, Reply, Said, Sought};
 use crate::forge::client::Effort;
 use crate::forge::segment;
+use crate::plan::PlanFile;
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
+
+/// How many deployments of a commit are looked at for one that this run has made already: there is one for each attempt.
+const DEPLOYED: usize = 20;
 
 /// An entry of a run's reviews.
 #[derive(Debug, Deserialize)]
@@ -56,9 +61,49 @@ struct Runs {
     workflow_runs: Vec<Run>,
 }
 
+/// A run of a workflow: what the forge itself says of it, whatever its artifacts say.
 #[derive(Debug, Deserialize)]
 struct Run {
     id: u64,
+    #[serde(default)]
+    event: String,
+    #[serde(default)]
+    head_branch: Option<String>,
+    #[serde(default)]
+    head_sha: String,
+    #[serde(default)]
+    head_repository: Option<Repository>,
+    #[serde(default)]
+    actor: Option<User>,
+    #[serde(default)]
+    triggering_actor: Option<User>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Repository {
+    full_name: String,
+}
+
+impl Run {
+    fn starters(&self) -> Vec<String> {
+        let mut starters: Vec<String> =
+            [&self.triggering_actor, &self.actor].into_iter().flatten().map(|user| user.login.clone()).collect();
+        starters.dedup();
+        starters
+    }
+
+    /// In words, for a person who looks at what waits.
+    fn origin(&self, repository: &str) -> String {
+        let branch = self.head_branch.as_deref().unwrap_or("no branch");
+        let fork = self.head_repository.as_ref().filter(|head| !is_same(&head.full_name, repository));
+        let fork = fork.map(|head| format!(" of the fork `{}`", head.full_name)).unwrap_or_default();
+        format!("`{}` on `{branch}`{fork}", self.event)
+    }
+
+    /// Whether a plan can be one of this run. A run for a pull request has the commit that it would be merged as.
+    fn is_of(&self, file: &PlanFile) -> bool {
+        self.event.starts_with("pull_request") || self.head_sha == file.plan.commit
+    }
 }
 
 impl GitHub {
@@ -67,17 +112,59 @@ impl GitHub {
         &self,
         environment: &str,
         rule: &Approval,
-    ) -> Result<Vec<Decision>, Problem> {
+        planning: bool,
+    ) -> Result<Said, Problem> {
         let Some(run) = &self.run else {
             return Err(Problem::new(Code::ForgeRefused, "it is not known who approved this deployment on GitHub")
                 .because("`GITHUB_RUN_ID` is not set: this is no job of a workflow")
                 .with_note("nothing was run")
                 .with_hint("run it in a job of GitHub Actions, or with `--forge local`"));
         };
-        self.said(run, environment, rule).await
+        let decisions = if planning {
+            // Only whether it was said counts then, not by whom.
+            self.reviews(&mut self.client.effort(), run, environment).await?
+        } else {
+            self.said(run, environment, rule).await?
+        };
+        Ok(Said { decisions, starters: vec![] })
     }
 
-    /// What reviewers have said in a run, and in which of the teams that count they are.
+    /// As [`crate::forge::Forge::has_deployed`].
+    pub(in crate::forge) async fn has_deployed(&self, environment: &str, commit: &str) -> Result<bool, Problem> {
+        let Some(run) = &self.run else { return Ok(false) };
+        let (path, end) = (format!("/actions/runs/{run}/"), format!("/actions/runs/{run}"));
+        let is_proof = |status: &Status| {
+            let log = status.log_url.as_deref().unwrap_or_default();
+            status.state == "success" && (log.contains(&path) || log.ends_with(&end))
+        };
+        let looked = async {
+            let mut effort = self.client.effort();
+            let query = Serializer::new(String::new())
+                .append_pair("sha", commit)
+                .append_pair("environment", environment)
+                .append_pair("per_page", &DEPLOYED.to_string())
+                .finish();
+            let listed: Vec<Deployment> =
+                effort.get(&format!("/repos/{}/deployments?{query}", self.repository)).await?;
+            for deployment in listed {
+                if self.statuses(&mut effort, &deployment.id.to_string()).await?.iter().any(is_proof) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        looked.await.map_err(|failure: Failure| {
+            failure
+                .problem_for(
+                    Code::ForgeRefused,
+                    &format!("list the deployments to `{environment}`"),
+                    "deployments: read",
+                )
+                .with_note("nothing was run")
+        })
+    }
+
+    /// What reviewers have said in a run, and, where that matters, in which of the teams that count they are.
     pub(in crate::forge) async fn said(
         &self,
         run: &str,
@@ -87,10 +174,8 @@ impl GitHub {
         let mut effort = self.client.effort();
         let mut decisions = self.reviews(&mut effort, run, environment).await?;
         let Some(from) = rule.from.as_ref().filter(|from| !from.teams.is_empty()) else { return Ok(decisions) };
-        for decision in &mut decisions {
-            if from.users.iter().any(|user| is_same(user, &decision.by)) {
-                continue;
-            }
+        let is_named = |decision: &Decision| from.users.iter().any(|user| is_same(user, &decision.by));
+        for decision in decisions.iter_mut().filter(|decision| !is_named(decision)) {
             for team in &from.teams {
                 if self.is_member(&mut effort, team, &decision.by).await? {
                     decision.teams.push(team.clone());
@@ -143,42 +228,60 @@ impl GitHub {
     pub(in crate::forge) async fn waiting(&self, sought: Sought<'_>) -> Result<Vec<Gate>, Problem> {
         let mut effort = self.client.effort();
         let runs = match &self.run {
-            Some(run) => vec![run.clone()],
+            Some(run) => vec![self.run_of(&mut effort, run).await?],
             None => self.waiting_runs(&mut effort).await?,
         };
         let mut gates = Vec::new();
         for run in runs {
-            let pending: Vec<Pending> = self.pending(&mut effort, &run).await?;
+            let id = run.id.to_string();
+            let pending: Vec<Pending> = self.pending(&mut effort, &id).await?;
             let of = |name: &str| sought.environments.iter().find(|(other, _)| is_same(other, name));
             let ours: Vec<_> = pending.into_iter().filter_map(|it| Some((of(&it.environment.name)?, it))).collect();
-            let plans = if sought.plans && !ours.is_empty() {
-                artifacts::plans(self, &mut effort, &run).await?
+            let found = if sought.plans && !ours.is_empty() {
+                artifacts::plans(self, &mut effort, &id).await?
             } else {
-                Vec::new()
+                artifacts::Found::default()
             };
             for ((name, rule), Pending { environment, current_user_can_approve }) in ours {
-                let plans = plans.iter().filter(|file| is_same(&file.plan.environment, name));
+                let is_meant = |file: &&PlanFile| is_same(&file.plan.environment, name) && run.is_of(file);
                 gates.push(Gate {
-                    decisions: self.said(&run, name, rule).await?,
-                    plans: plans.cloned().collect(),
-                    page: self.run_page(&run).or(environment.html_url),
+                    decisions: self.said(&id, name, rule).await?,
+                    plans: found.plans.iter().filter(is_meant).cloned().collect(),
+                    unread: found.unread.clone(),
+                    page: self.run_page(&id).or(environment.html_url),
                     environment: (*name).to_owned(),
-                    run: run.clone(),
+                    run: id.clone(),
                     id: environment.id,
                     may_answer: Some(current_user_can_approve),
+                    starters: run.starters(),
+                    origin: Some(run.origin(&self.repository)),
                 });
             }
         }
         Ok(gates)
     }
 
-    async fn waiting_runs(&self, effort: &mut Effort<'_>) -> Result<Vec<String>, Problem> {
-        let route = format!("/repos/{}/actions/runs?status=waiting&per_page={PAGE}", self.repository);
-        let runs: Runs = effort
-            .get(&route)
-            .await
-            .map_err(|failure| failure.problem_for(Code::ForgeRefused, "list the runs that wait", "actions: read"))?;
-        Ok(runs.workflow_runs.into_iter().map(|run| run.id.to_string()).collect())
+    async fn run_of(&self, effort: &mut Effort<'_>, run: &str) -> Result<Run, Problem> {
+        let route = format!("/repos/{}/actions/runs/{}", self.repository, segment(run));
+        effort.get(&route).await.map_err(|failure| {
+            failure.problem_for(Code::ForgeRefused, &format!("say what began run {run}"), "actions: read")
+        })
+    }
+
+    async fn waiting_runs(&self, effort: &mut Effort<'_>) -> Result<Vec<Run>, Problem> {
+        let mut all = Vec::new();
+        for page in 1..=PAGES {
+            let route = format!("/repos/{}/actions/runs?status=waiting&per_page={PAGE}&page={page}", self.repository);
+            let runs: Runs = effort.get(&route).await.map_err(|failure| {
+                failure.problem_for(Code::ForgeRefused, "list the runs that wait", "actions: read")
+            })?;
+            let more = runs.workflow_runs.len() == PAGE;
+            all.extend(runs.workflow_runs);
+            if !more {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     pub(super) async fn pending(&self, effort: &mut Effort<'_>, run: &str) -> Result<Vec<Pending>, Problem> {

@@ -4,7 +4,7 @@
 
 use super::{Deployment, GitLab, PAGE, Token};
 use crate::approval::{Answer, Decision};
-use crate::forge::approvals::{Gate, Reply, Sought};
+use crate::forge::approvals::{Gate, Reply, Said, Sought};
 use crate::forge::client::Effort;
 use crate::forge::segment;
 use crate::plan::PlanFile;
@@ -12,6 +12,9 @@ use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// How many pages of a pipeline's jobs are read.
+const PAGES: usize = 10;
 
 /// What the files of plans are called in the artifacts of a job: of one environment, and where there is only one.
 fn plan_files(environment: &str) -> [String; 2] {
@@ -21,6 +24,9 @@ fn plan_files(environment: &str) -> [String; 2] {
 /// A deployment with what was said to it.
 #[derive(Debug, Deserialize)]
 struct Detail {
+    /// Who began the pipeline. Whoever starts a job that waited changes nothing about it.
+    #[serde(default)]
+    user: Option<User>,
     #[serde(default)]
     approvals: Vec<Approved>,
     #[serde(default)]
@@ -68,42 +74,46 @@ struct PipelineJob {
 }
 
 impl Detail {
-    /// What was said, with the groups on whose behalf GitLab counts it.
-    fn decisions(self) -> Vec<Decision> {
-        let rules = self.approval_summary.map(|summary| summary.rules).unwrap_or_default();
-        let groups = |user: &str| {
+    /// What was said, with the groups on whose behalf GitLab counts it. Where an environment has rules, it stands with these,
+    /// and may stand with them alone.
+    fn decisions(&self) -> Vec<Decision> {
+        let rules = || self.approval_summary.iter().flat_map(|summary| &summary.rules);
+        let groups = |user: &str| -> Vec<String> {
             let of = |rule: &&Rule| {
                 rule.group_id.is_some() && rule.deployment_approvals.iter().any(|said| said.user.username == user)
             };
-            rules.iter().filter(of).filter_map(|rule| rule.access_level_description.clone()).collect()
+            rules().filter(of).filter_map(|rule| rule.access_level_description.clone()).collect()
         };
-        let said = |said: Approved| {
+        let mut decisions: Vec<Decision> = Vec::new();
+        for said in self.approvals.iter().chain(rules().flat_map(|rule| &rule.deployment_approvals)) {
             let answer = match said.status.as_str() {
                 "approved" => Answer::Approved,
                 "rejected" => Answer::Rejected,
-                _ => return None,
+                _ => continue,
             };
-            Some(Decision {
+            let decision = Decision {
                 answer,
                 teams: groups(&said.user.username),
-                by: said.user.username,
+                by: said.user.username.clone(),
                 at: said.created_at.map(|at| format!("{at:.3}")),
-                comment: said.comment.filter(|comment| !comment.is_empty()),
-            })
-        };
-        let mut decisions: Vec<Decision> = self.approvals.into_iter().filter_map(said).collect();
+                comment: said.comment.clone().filter(|comment| !comment.is_empty()),
+            };
+            if !decisions.contains(&decision) {
+                decisions.push(decision);
+            }
+        }
         decisions.sort_by(|one, other| one.at.cmp(&other.at));
         decisions
+    }
+
+    fn starters(&self) -> Vec<String> {
+        self.user.iter().map(|user| user.username.clone()).collect()
     }
 }
 
 impl GitLab {
     /// What was said to the deployment of this job; while it is planned, to those of all jobs of its pipeline.
-    pub(in crate::forge) async fn decisions(
-        &self,
-        environment: &str,
-        planning: bool,
-    ) -> Result<Vec<Decision>, Problem> {
+    pub(in crate::forge) async fn decisions(&self, environment: &str, planning: bool) -> Result<Said, Problem> {
         let mut effort = self.client.effort();
         let listed = self.listed(&mut effort, environment).await?;
         let is_meant = |deployment: &&Deployment| {
@@ -111,11 +121,13 @@ impl GitLab {
                 if planning { job.pipeline() == self.project.pipeline } else { Some(job.id) == self.project.job }
             })
         };
-        let mut decisions = Vec::new();
+        let mut said = Said::default();
         for deployment in listed.iter().filter(is_meant) {
-            decisions.extend(self.detail(&mut effort, deployment.id).await?.decisions());
+            let detail = self.detail(&mut effort, deployment.id).await?;
+            said.decisions.extend(detail.decisions());
+            said.starters.extend(detail.starters());
         }
-        Ok(decisions)
+        Ok(said)
     }
 
     async fn listed(&self, effort: &mut Effort<'_>, environment: &str) -> Result<Vec<Deployment>, Problem> {
@@ -153,49 +165,81 @@ impl GitLab {
                 if self.project.pipeline.is_some_and(|ours| ours != pipeline) {
                     continue;
                 }
+                let detail = self.detail(&mut effort, deployment.id).await?;
+                let (plans, unread) = if sought.plans {
+                    self.plans(&mut effort, pipeline, environment, &deployment.sha).await?
+                } else {
+                    (Vec::new(), Vec::new())
+                };
                 gates.push(Gate {
                     environment: (*environment).to_owned(),
                     run: pipeline.to_string(),
                     id: deployment.id,
                     page: job.pipeline.as_ref().and_then(|pipeline| pipeline.web_url.clone()),
                     may_answer: None,
-                    decisions: self.detail(&mut effort, deployment.id).await?.decisions(),
-                    plans: if sought.plans {
-                        self.plans(&mut effort, pipeline, environment).await?
-                    } else {
-                        Vec::new()
-                    },
+                    decisions: detail.decisions(),
+                    starters: detail.starters(),
+                    origin: Some(format!("`{}`", deployment.reference)).filter(|_| !deployment.reference.is_empty()),
+                    plans,
+                    unread,
                 });
             }
         }
         Ok(gates)
     }
 
-    /// The plans for an environment in the artifacts of a pipeline's jobs. Where the jobs cannot be listed, none: a job's token
-    /// may not.
-    async fn plans(&self, effort: &mut Effort<'_>, pipeline: u64, environment: &str) -> Result<Vec<PlanFile>, Problem> {
-        let route = self.route(&format!("/pipelines/{pipeline}/jobs?per_page={PAGE}"));
-        let jobs: Vec<PipelineJob> = match effort.get(&route).await {
-            Ok(jobs) => jobs,
-            Err(failure) if failure.status().is_some_and(|status| status.is_client_error()) => return Ok(vec![]),
-            Err(failure) => {
-                return Err(failure.problem(Code::ForgeRefused, &format!("list the jobs of pipeline {pipeline}")));
-            }
-        };
-        let mut plans: Vec<PlanFile> = Vec::new();
-        for job in jobs.iter().filter(|job| job.artifacts_file.is_some()) {
-            for name in plan_files(environment) {
-                let route = self.route(&format!("/jobs/{}/artifacts/{}", job.id, segment(&name)));
-                let read = effort.get::<Value>(&route).await.ok().map(|file| file.to_string());
-                let file = read.and_then(|text| PlanFile::read(&name, &text).ok());
-                let is_meant = |file: &PlanFile| {
+    /// The plans for an environment in the artifacts of a pipeline's jobs, and what could not be read that may be one. Where the
+    /// jobs cannot be listed, none: a job's token may not.
+    async fn plans(
+        &self,
+        effort: &mut Effort<'_>,
+        pipeline: u64,
+        environment: &str,
+        commit: &str,
+    ) -> Result<(Vec<PlanFile>, Vec<String>), Problem> {
+        let (mut plans, mut unread) = (Vec::new(), Vec::new());
+        for page in 1..=PAGES {
+            let route = self.route(&format!("/pipelines/{pipeline}/jobs?per_page={PAGE}&page={page}"));
+            let jobs: Vec<PipelineJob> = match effort.get(&route).await {
+                Ok(jobs) => jobs,
+                Err(failure) if failure.status().is_some_and(|status| status.is_client_error()) => break,
+                Err(failure) => {
+                    return Err(failure.problem(Code::ForgeRefused, &format!("list the jobs of pipeline {pipeline}")));
+                }
+            };
+            for job in jobs.iter().filter(|job| job.artifacts_file.is_some()) {
+                for name in plan_files(environment) {
+                    let route = self.route(&format!("/jobs/{}/artifacts/{}", job.id, segment(&name)));
+                    let text = match effort.once(&route).await {
+                        Ok(text) => text,
+                        Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => continue,
+                        Err(failure) => {
+                            unread.push(format!("`{name}` of job {}: {}", job.id, failure.words()));
+                            continue;
+                        }
+                    };
+                    let file = match PlanFile::read(&name, &text) {
+                        Ok(file) => file,
+                        Err(problem) => {
+                            unread.push(format!("`{name}` of job {}: {}", job.id, problem.causes.join(": ")));
+                            continue;
+                        }
+                    };
                     let of_run = |ci: &crate::plan::Origin| ci.forge == "gitlab" && ci.run == pipeline.to_string();
-                    file.plan.environment == environment && file.ci.as_ref().is_some_and(of_run)
-                };
-                plans.extend(file.filter(is_meant));
+                    let is_meant = file.plan.environment == environment
+                        && file.plan.commit == commit
+                        && file.ci.as_ref().is_some_and(of_run);
+                    // The same one from another job is no other one.
+                    if is_meant && !plans.contains(&file) {
+                        plans.push(file);
+                    }
+                }
+            }
+            if jobs.len() < PAGE {
+                break;
             }
         }
-        Ok(plans)
+        Ok((plans, unread))
     }
 
     /// The name of whoever the token belongs to.
