@@ -101,6 +101,7 @@ fn begin(project: &Path, steps: usize) -> Result<Journal, String> {
             .map(|step| StepEntry { id: name(step), plugin: "command@0.1.0".into(), finally: false })
             .collect(),
         process: 1,
+        job: None,
     };
     journal.append(&begun).map_err(|problem| problem.to_string())?;
     Ok(journal)

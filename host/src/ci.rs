@@ -3,6 +3,7 @@
 //! GitHub's are described under "Default environment variables" of its Actions documentation, GitLab's under "Predefined
 //! CI/CD variables". Outside CI the commit and branch come from git.
 
+use crate::event::Job;
 use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -118,6 +119,8 @@ pub struct Facts {
     pub starters: Vec<String>,
     /// The run of the CI that the job is a part of.
     pub run: Option<Run>,
+    /// The job, as later jobs can ask for it.
+    pub job: Option<Job>,
     /// Where a person can watch it.
     pub log_url: Option<String>,
     /// The repository, on GitHub.
@@ -161,6 +164,15 @@ pub fn facts(variables: &Variables) -> Facts {
                 id,
                 is_repeated: variables.get("GITHUB_RUN_ATTEMPT").is_some_and(|attempt| attempt != "1"),
             }),
+            job: get("GITHUB_RUN_ID").map(|run| Job {
+                forge: "github".into(),
+                run,
+                attempt: Some(
+                    variables.get("GITHUB_RUN_ATTEMPT").and_then(|attempt| attempt.parse().ok()).unwrap_or(1),
+                ),
+                job: None,
+                runner: get("RUNNER_NAME"),
+            }),
             log_url: run,
             github: github(variables),
             gitlab: gitlab(variables),
@@ -176,6 +188,13 @@ pub fn facts(variables: &Variables) -> Facts {
             actor: get("GITLAB_USER_LOGIN"),
             starters: get("GITLAB_USER_LOGIN").into_iter().collect(),
             run: get("CI_PIPELINE_ID").map(|id| Run { forge: "gitlab", id, is_repeated: false }),
+            job: get("CI_PIPELINE_ID").map(|run| Job {
+                forge: "gitlab".into(),
+                run,
+                attempt: None,
+                job: variables.get("CI_JOB_ID").and_then(|id| id.parse().ok()),
+                runner: None,
+            }),
             log_url: get("CI_JOB_URL"),
             github: None,
             gitlab: gitlab(variables),
@@ -191,6 +210,7 @@ pub fn facts(variables: &Variables) -> Facts {
         actor: get("USER").or_else(|| get("USERNAME")),
         starters: vec![],
         run: None,
+        job: None,
         log_url: None,
         github: github(variables),
         gitlab: gitlab(variables),

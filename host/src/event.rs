@@ -1,7 +1,9 @@
 //! What happened, in the past tense: the events that a journal consists of. Owned, plain, versioned by [`SCHEMA`].
 
+mod job;
 mod subject;
 
+pub use job::Job;
 pub use subject::{Place, Subject};
 
 use crate::policy::Usage;
@@ -265,6 +267,9 @@ pub enum Event {
         steps: Vec<StepEntry>,
         /// The process, on the machine that runs it.
         process: u32,
+        /// The CI's job that it is in, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<Job>,
     },
     /// What is going to be done. Always the second event: `resume` and `rollback` go by it.
     RunPlanned {
@@ -308,6 +313,9 @@ pub enum Event {
         actor: Option<String>,
         /// The process, on the machine that runs it.
         process: u32,
+        /// The CI's job that it is in, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<Job>,
     },
     /// Somebody asked that the run's work be taken back.
     RollbackStarted {
@@ -317,6 +325,9 @@ pub enum Event {
         actor: Option<String>,
         /// The process, on the machine that runs it.
         process: u32,
+        /// The CI's job that it is in, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<Job>,
         /// The run whose release is to be live again; none where there is no earlier one.
         to: Option<String>,
         /// The steps whose work is to stay.

@@ -195,6 +195,7 @@ codes! {
     RunNotFound = "run-not-found", Usage, "There is no run of this name in `.windlass/runs`. `windlass history` lists the runs.";
     ForgeUnreported = "forge-unreported", Unreported, "The deployment succeeded, but its state could not be told to the forge. What runs is the new release; only its status there is missing.";
     ForgeRefused = "forge-refused", Blocked, "The forge did not let the deployment be created. Nothing was run.";
+    ForgeDenied = "forge-denied", Blocked, "The token may not do on the forge what was asked for, such as keeping leases and journals there. The causes say what it may not, and the hint which permission it takes. A run goes on without that, and says so; a command that is about nothing else ends.";
     Bug = "bug", Bug, "Windlass did something it never should. Please report it with the output.";
 }
 

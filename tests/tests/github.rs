@@ -17,8 +17,10 @@ fn project_in(github: &GitHub, steps: &[Step]) -> Project {
 }
 
 fn with(github: &GitHub, text: &str) -> Project {
+    // What is kept there besides is `github_kept`'s.
+    let text = text.replacen("app = \"shop\"\n", "app = \"shop\"\nstore = \"local\"\n", 1);
     let variables = github.variables();
-    variables.iter().fold(Project::with(text), |project, (name, value)| project.variable(name, value)).locked()
+    variables.iter().fold(Project::with(&text), |project, (name, value)| project.variable(name, value)).locked()
 }
 
 /// Deploys to staging.

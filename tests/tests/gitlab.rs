@@ -16,8 +16,10 @@ fn project_in(gitlab: &GitLab, steps: &[Step]) -> Project {
 }
 
 fn with(gitlab: &GitLab, text: &str, environment: Option<&str>) -> Project {
+    // What is kept there besides is `gitlab_kept`'s.
+    let text = text.replacen("app = \"shop\"\n", "app = \"shop\"\nstore = \"local\"\n", 1);
     let variables = gitlab.variables(environment);
-    variables.iter().fold(Project::with(text), |project, (name, value)| project.variable(name, value)).locked()
+    variables.iter().fold(Project::with(&text), |project, (name, value)| project.variable(name, value)).locked()
 }
 
 /// Deploys to staging.

@@ -29,6 +29,7 @@ fn unreported() -> i32 {
     let server = Server::start(|request| {
         let created = |value: Value| Answer::new(201, value.to_string()).header("content-type", "application/json");
         match request.json().unwrap_or_default()["state"].as_str() {
+            None if request.path.contains("/git/") => Answer::new(403, "{\"message\":\"no\"}"),
             None => created(json!({ "id": 7, "payload": {} })),
             Some("in_progress") => created(json!({ "id": 8, "state": "in_progress" })),
             Some(_) => Answer::new(403, "{\"message\":\"Resource not accessible by integration\"}")

@@ -1,6 +1,7 @@
 //! One run under its lease: its journal, its forge, its machine, its result. What `run`, `resume` and `rollback` share.
 
 use super::arguments::{Common, Format};
+use super::keeping::{Kept, WITHOUT, warning};
 use super::live::retire;
 use super::project::Project;
 use super::reap;
@@ -23,6 +24,9 @@ use std::time::Instant;
 
 /// How long a claim holds where the environment says nothing.
 const LEASE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+/// How long it is tried to keep the end of a run's journal with the forge.
+const LEAVING: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// How long it is tried to show on the forge that a run was told to stop, before its end is shown.
 const CANCELLING: std::time::Duration = std::time::Duration::from_secs(2);
@@ -51,7 +55,22 @@ pub(super) struct Conducted {
 
 impl Conduct<'_> {
     /// The lease of the place, waited for as long as the environment says. `run` makes the run's id.
-    pub(super) async fn lease(&self, run: impl FnMut() -> String) -> Result<Arc<Lease>, Problem> {
+    pub(super) async fn lease(&self, mut run: impl FnMut() -> String) -> Result<Arc<Lease>, Problem> {
+        match self.lease_of(&self.project.leases, &mut run).await {
+            Err(problem) if problem.code == Code::ForgeDenied => {
+                self.project.keeping.turn_off();
+                say(&warning(&problem, WITHOUT));
+                self.lease_of(&self.project.local_leases, &mut run).await
+            }
+            taken => taken,
+        }
+    }
+
+    async fn lease_of(
+        &self,
+        store: &Arc<dyn lease::Store>,
+        run: &mut impl FnMut() -> String,
+    ) -> Result<Arc<Lease>, Problem> {
         let configured = self.environment.lease.as_ref();
         let request = lease::Request {
             place: self.subject.place(),
@@ -63,14 +82,15 @@ impl Conduct<'_> {
         let waiting = |holder: &lease::Holder| {
             say(&format!("\nwaiting for run {}, which deploys here since {}\n", holder.run, holder.taken));
         };
-        lease::take(self.project.leases.clone(), request, waiting, told_to_stop(&self.cancellation, 1))
-            .await
-            .map(Arc::new)
+        lease::take(store.clone(), request, waiting, told_to_stop(&self.cancellation, 1)).await.map(Arc::new)
     }
 
     /// Where the events of a run go, for as long as its lease is held.
     pub(super) fn recorder(&self, journal: Journal, lease: &Arc<Lease>, redactor: Redactor) -> Arc<Recorder> {
-        Arc::new(Recorder::new(journal, self.listener.clone(), redactor, guard(Arc::downgrade(lease))))
+        let (lease, keeping) = (Arc::downgrade(lease), self.project.keeping.clone());
+        let keeper = Kept { lease: lease.clone(), keeping, place: self.subject.place() };
+        let recorder = Recorder::new(journal, self.listener.clone(), redactor, guard(lease));
+        Arc::new(recorder.kept_by(Box::new(keeper)))
     }
 
     /// What the forge is told of a run.
@@ -209,11 +229,14 @@ impl Conduct<'_> {
         let place = self.subject.place();
         let kept = usize::try_from(self.project.config.keep_runs).unwrap_or(usize::MAX);
         // While the lease is held: nobody else reads or writes these journals to decide on something.
-        if lease.check().is_ok()
-            && let Err(problem) = history::prune(&self.project.journals, &place, kept)
-        {
-            say(&report::problem(&problem, Style::of_stderr()));
-        }
+        let forgotten = match lease.check().and_then(|()| history::prune(&self.project.journals, &place, kept)) {
+            Err(problem) if problem.code != Code::LeaseLost => {
+                say(&report::problem(&problem, Style::of_stderr()));
+                vec![]
+            }
+            forgotten => forgotten.unwrap_or_default(),
+        };
+        self.project.keeping.send(&place, &forgotten, LEAVING).await;
         let released = match Arc::into_inner(lease) {
             Some(lease) => lease.release().await,
             None => Ok(()),

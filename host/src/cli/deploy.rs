@@ -9,7 +9,7 @@ use super::reap::close_all;
 use super::session::{Asking, Session, console};
 use super::signals::signals;
 use super::{Failed, print, say};
-use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
+use crate::event::{Event, Listener, RunOutcome, StepEntry};
 use crate::files::write_whole;
 use crate::forge::{Forge, Frozen};
 use crate::gate::Freezes;
@@ -36,6 +36,7 @@ pub(super) async fn check(common: &Common) -> Result<(), Failed> {
     let config = &session.project.config;
     let steps = config.steps.len() + config.finally.len();
     say(&format!("{}: {steps} steps in {} environments are right\n", config.file(), config.environments.len()));
+    session.project.keeping.say_what().await;
     for environment in &config.environments {
         say_freeze(environment, &Freezes::of(config, environment, Frozen::default()));
     }
@@ -100,6 +101,7 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     let session = Session::open(common)?;
     let mut asking = Asking::new(&session, common, &arguments.subject)?;
     let listener: Arc<dyn Listener> = console(common);
+    session.project.fetch(&asking.subject.place(), asking.environment).await;
     let prepared = asking.prepare(&listener).await?;
     let origin = if arguments.output.is_some() || common.format == Format::Json {
         agreement::origin(&session.project, asking.environment, common.forge, &asking.secrets).await
@@ -152,6 +154,7 @@ async fn deploy(
         file.must_be_of(project.facts.run.as_ref())?;
     }
     let place = asking.subject.place();
+    project.fetch(&place, asking.environment).await;
     let before = lease::standing(&*project.leases, &place).await;
     let prepared = asking.prepare(&listener).await?;
     prepared.has_secrets()?;
@@ -234,9 +237,12 @@ async fn under_lease(
     let style = Style::of_stderr();
     let project = conduct.project;
     let run = lease.run();
-    let dead = close_all(project, &conduct.forge, &conduct.subject.place(), run).await?;
     // Nobody was at work since our plan was made exactly if nobody held the lease then, and nobody took it before us.
     let alone = matches!(before, Ok(Standing::Free { number, .. }) if number + 1 == lease.number());
+    if !alone {
+        project.fetch(&conduct.subject.place(), conduct.environment).await;
+    }
+    let dead = close_all(project, &conduct.forge, &conduct.subject.place(), run).await?;
     // Otherwise what was planned may be done already, or no longer do.
     let why = match dead.as_slice() {
         [] if alone => None,
@@ -262,7 +268,7 @@ async fn under_lease(
     let recorder = conduct.recorder(journal, lease, prepared.services.redactor.clone());
     let plan = prepared.plan.digest();
     let mut events = vec![
-        run_started(run, &conduct.subject, &plan, conduct.forge.name(), &prepared),
+        run_started(conduct, run, &plan, &prepared),
         Event::RunPlanned {
             plan: (&PlanFile::new(prepared.plan.clone(), None).to_json()).into(),
             variables: prepared.facts.holes.variables.clone(),
@@ -276,6 +282,7 @@ async fn under_lease(
     for closed in &dead {
         recorder.note(&closed.told())?;
     }
+    recorder.keep().await;
     let created = conduct.announce(&recorder, run, &plan, None).await?;
     let options = Options { force: arguments.force, ..conduct.options() };
     let (conducted, told) = conduct.go(prepared, &options, run, recorder, created).await;
@@ -303,7 +310,7 @@ impl Conduct<'_> {
     }
 }
 
-fn run_started(run: &str, subject: &Subject, plan: &str, forge: &str, prepared: &Prepared) -> Event {
+fn run_started(conduct: &Conduct<'_>, run: &str, plan: &str, prepared: &Prepared) -> Event {
     let entry = |step: &prepare::PreparedStep| StepEntry {
         id: step.step.id.as_str().to_owned(),
         plugin: step.plugin.locked_name(),
@@ -313,11 +320,12 @@ fn run_started(run: &str, subject: &Subject, plan: &str, forge: &str, prepared: 
         schema: crate::event::SCHEMA.to_owned(),
         windlass: env!("CARGO_PKG_VERSION").to_owned(),
         run: run.to_owned(),
-        subject: Box::new(subject.clone()),
+        subject: Box::new(conduct.subject.clone()),
         plan: plan.to_owned(),
-        forge: forge.to_owned(),
+        forge: conduct.forge.name().to_owned(),
         steps: prepared.steps.iter().chain(&prepared.finally).map(entry).collect(),
         process: std::process::id(),
+        job: conduct.project.facts.job.clone(),
     }
 }
 

@@ -70,7 +70,7 @@ fn describe(text: &mut String, place: &Place, standing: &Standing) -> serde_json
                 Some(false) => "its process is gone: the next run takes it over, and `windlass reap` gives it back",
                 None => "whether its process lives cannot be seen from here",
             };
-            let Holder { run, actor, machine, process, taken, expires } = holder;
+            let Holder { run, actor, machine, process, taken, expires, .. } = holder;
             let _ = writeln!(text, "  held    by run {run} since {taken}, for {actor}, process {process} on {machine}");
             let _ = writeln!(text, "          {state}; it expires at {expires} unless it is renewed");
             value["number"] = json!(number);

@@ -7,6 +7,7 @@ mod begin;
 mod conduct;
 mod deploy;
 mod inform;
+mod keeping;
 mod lease;
 mod live;
 mod project;
@@ -131,7 +132,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Reap => in_runtime(reap::reap(common)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
         Command::Status => in_runtime(status::status(common)),
-        Command::History(history) => status::history(common, history),
+        Command::History(history) => in_runtime(status::history(common, history)),
         Command::Init(init) => inform::init(common, init),
         Command::Schema(schema) => in_runtime(inform::schema(schema)),
         Command::Explain(explain) => inform::explain(explain),

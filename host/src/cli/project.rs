@@ -1,11 +1,14 @@
 //! What every command needs of the project: its config, its directory, what is being released.
 
 use super::arguments::{Common, Subject as Asked};
+use super::keeping::{Keeping, Wanted};
 use crate::ci::{self, Variables};
 use crate::config::{self, Config, Environment, Release};
 use crate::event::{Place, Subject};
+use crate::forge::{self, Forge};
 use crate::journal::Directory;
 use crate::problem::{Code, Problem};
+use crate::secret::Secrets;
 use crate::{lease, release};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,9 +26,25 @@ pub(super) struct Project {
     pub(super) config: Config,
     pub(super) directory: PathBuf,
     pub(super) journals: Directory,
+    /// Where all who deploy from here see them.
     pub(super) leases: Arc<dyn lease::Store>,
+    /// Those of this machine, for where the forge's cannot be written.
+    pub(super) local_leases: Arc<dyn lease::Store>,
+    /// Where journals are kept besides.
+    pub(super) keeping: Arc<Keeping>,
     pub(super) variables: Variables,
     pub(super) facts: ci::Facts,
+}
+
+/// The forge that keeps leases and journals. Where there is none to be had, whoever needs one to tell of a deployment says why.
+fn keeping(config: &Config, common: &Common, facts: &ci::Facts, variables: &Variables) -> Option<Arc<Forge>> {
+    if config.store == config::Keeping::Local {
+        return None;
+    }
+    let tokens =
+        Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| variables.get(name).map(str::to_owned));
+    let forge = Forge::choose(common.forge, facts, &tokens).ok()?;
+    (!matches!(forge, Forge::Local)).then(|| Arc::new(forge))
 }
 
 impl Project {
@@ -37,8 +56,28 @@ impl Project {
         // Children and guests are given paths that do not depend on where this was started.
         let directory = std::path::absolute(&directory).unwrap_or(directory);
         let journals = Directory::of(&directory);
-        let leases = Arc::new(lease::LocalStore::new(&directory));
-        Ok(Self { config, directory, journals, leases, variables, facts })
+        let local_leases: Arc<dyn lease::Store> = Arc::new(lease::LocalStore::new(&directory));
+        let forge = keeping(&config, common, &facts, &variables);
+        let leases: Arc<dyn lease::Store> = match forge.as_ref().filter(|forge| forge.keeps_leases()) {
+            Some(forge) => Arc::new(lease::ForgeStore::new(forge.clone(), facts.job.clone(), &directory)),
+            None => local_leases.clone(),
+        };
+        let keeping = Arc::new(Keeping::new(forge, journals.clone(), config.keep_runs));
+        Ok(Self { config, directory, journals, leases, local_leases, keeping, variables, facts })
+    }
+
+    /// What other machines did in a place, and in those that come before it.
+    pub(super) async fn fetch(&self, place: &Place, environment: &Environment) {
+        for before in &environment.after {
+            let before = Place { environment: before.as_str().to_owned(), ..place.clone() };
+            self.keeping.fetch(&before, Wanted::State).await;
+        }
+        self.keeping.fetch(place, Wanted::State).await;
+    }
+
+    /// What other machines did in all the places that the common options name.
+    pub(super) async fn fetch_all(&self, common: &Common, wanted: Wanted) {
+        self.keeping.fetch_all(self.config.app.as_str(), |place| common.covers(place), wanted).await;
     }
 
     /// The place that the common options name.

@@ -2,6 +2,7 @@
 
 use super::arguments::{Common, Format};
 use super::conduct::{announcement, deployed, deployment_created, state_of, tell};
+use super::keeping::{Wanted, warning};
 use super::live::retire;
 use super::project::Project;
 use super::{Failed, print, say};
@@ -9,12 +10,13 @@ use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
 use crate::forge::{self, Announcement, Forge};
 use crate::history::{self, PastRun, PastStep};
-use crate::lease;
+use crate::lease::{self, Standing};
 use crate::problem::{Code, Exit, Problem};
 use crate::process;
 use crate::report::{self, Style};
 use crate::secret::Secrets;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// `windlass reap`
@@ -25,6 +27,7 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     }
     let tokens = forge::TOKENS.map(str::to_owned);
     let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
+    project.fetch_all(common, Wanted::State).await;
     let mut closed = Vec::new();
     let mut problems = Vec::new();
     let mut told = true;
@@ -38,6 +41,14 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
                 continue;
             }
         };
+        match is_abandoned(&project, &past).await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        }
         // Nothing has to be told to a forge that was never told of the run; but where it can be asked whether it was, it is.
         let forge = Forge::choose(common.forge, &project.facts, &tokens).unwrap_or_else(|problem| {
             if past.deployment.is_some() {
@@ -56,14 +67,21 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
             Err(problem) => problems.push(problem),
         }
     }
+    let places: BTreeSet<Place> = closed.iter().map(|one| one.past.subject.place()).collect();
+    for place in &places {
+        project.keeping.send(place, &[], PATIENCE).await;
+    }
     let mut freed = Vec::new();
-    for place in project.leases.places().await? {
-        if !common.covers(&place) {
-            continue;
-        }
-        match lease::release_dead(&*project.leases, &place).await {
-            Ok(holder) => freed.extend(holder.map(|holder| (place, holder))),
-            Err(problem) => problems.push(problem),
+    // Those of this machine, too, that were taken while the forge's could not be.
+    for leases in [&project.leases, &project.local_leases] {
+        for place in leases.places().await? {
+            if !common.covers(&place) {
+                continue;
+            }
+            match lease::release_dead(&**leases, &place).await {
+                Ok(holder) => freed.extend(holder.map(|holder| (place, holder))),
+                Err(problem) => problems.push(problem),
+            }
         }
     }
     let untold: Vec<&Closed> = closed.iter().filter(|one| !one.told).collect();
@@ -105,6 +123,21 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
         return Err(problems.into());
     }
     if told { Ok(()) } else { Err(Failed::Said(Exit::Unreported)) }
+}
+
+/// Whether nobody is at work for a run any more, for whoever does not have its lease. A run on another machine is not dead because
+/// its process is not here: its lease says whose it is, and the forge which jobs are over.
+async fn is_abandoned(project: &Project, past: &PastRun) -> Result<bool, Problem> {
+    if !project.journals.is_foreign(&past.run) {
+        return Ok(true);
+    }
+    if project.keeping.holds_leases() {
+        match lease::standing(&*project.leases, &past.subject.place()).await? {
+            Standing::Held { holder, alive, .. } if holder.run == past.run => return Ok(alive == Some(false)),
+            _ => {}
+        }
+    }
+    project.keeping.is_over(past).await
 }
 
 /// A run whose process is gone, and what was found of it.
@@ -179,6 +212,18 @@ pub(super) async fn close_all(
         let past = past?;
         if past.outcome.is_some() && !past.is_untold() {
             continue;
+        }
+        match project.keeping.is_over(&past).await {
+            Ok(true) => {}
+            // It lives, and has lost its lease, or never had one that is seen here.
+            Ok(false) => {
+                say(&format!("warning: run {} goes on beside this one, in a job on another machine\n", past.run));
+                continue;
+            }
+            Err(problem) => {
+                say(&warning(&problem, &format!("run {} is left open", past.run)));
+                continue;
+            }
         }
         let deadline = Instant::now() + PATIENCE;
         let mut said = false;

@@ -4,6 +4,7 @@ use super::agreement;
 use super::arguments::{Common, Resume as Arguments};
 use super::begin::{freezes, thaw};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, owner, with_result};
+use super::keeping::Wanted;
 use super::live::revive;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session, console, say_what_changed};
@@ -26,6 +27,7 @@ pub(super) async fn resume(common: &Common, arguments: &Arguments) -> Result<(),
     let started = Instant::now();
     let session = with_result(common, "", None, Session::open(common))?;
     let app = session.project.config.app.as_str();
+    session.project.fetch_all(common, Wanted::State).await;
     let past = history::find(&session.project.journals, &arguments.run).map_err(Failed::from);
     let past = with_result(common, app, None, past)?;
     let environment = past.subject.environment.clone();
@@ -119,6 +121,8 @@ async fn resume_under_lease(
     let project = conduct.project;
     let settled = settled(arguments)?;
     // As it is now: somebody may have gone on with it while the lease was waited for.
+    project.fetch(&conduct.subject.place(), conduct.environment).await;
+    project.keeping.must_be_over(&history::find(&project.journals, run)?).await?;
     let (mut journal, past) = history::reopen(&project.journals, run)?;
     let past = past.ok_or_else(|| history::missing(run))?;
     history::may_go_on(&project.journals, &past)?;
@@ -148,6 +152,7 @@ async fn resume_under_lease(
         windlass: env!("CARGO_PKG_VERSION").to_owned(),
         actor: project.actor(),
         process: std::process::id(),
+        job: project.facts.job.clone(),
     };
     let mut events = vec![resumed, lease_taken(lease)];
     events.extend(overridden);
@@ -159,6 +164,7 @@ async fn resume_under_lease(
     }));
     events.extend(planned.iter().map(step_planned));
     recorder.record_all(&events)?;
+    recorder.keep().await;
     prepared.facts.begun = Some(Arc::new(history::find(&project.journals, run)?));
     // What another job made by itself that job has ended.
     let created = match deployed(&past).filter(|created| conduct.forge.name() == past.forge && !created.adopted) {

@@ -2,6 +2,7 @@
 
 use super::arguments::{Common, Format, Rollback as Arguments};
 use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, with_result};
+use super::keeping::Wanted;
 use super::live::revive;
 use super::project::Project;
 use super::reap::{ended, quiet};
@@ -40,6 +41,12 @@ async fn take_back(
     started: Instant,
 ) -> Result<Exit, Failed> {
     let project = &session.project;
+    project.keeping.fetch(place, Wanted::State).await;
+    if let Some(to) = &arguments.to
+        && history::find(&project.journals, to).is_err()
+    {
+        project.keeping.fetch(place, Wanted::Newest(usize::MAX)).await;
+    }
     let back = history::to_take_back(&project.journals, place, arguments.to.as_deref())?;
     let Some(newest) = back.runs.first() else {
         return Err(Problem::new(Code::Bug, "there is nothing to take back").into());
@@ -139,6 +146,10 @@ async fn take_back_under_lease(
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
     let project = conduct.project;
+    project.keeping.fetch(&conduct.subject.place(), Wanted::State).await;
+    for run in &back.runs {
+        project.keeping.must_be_over(run).await?;
+    }
     // All of them before anything is changed: one that lives is not taken back, and neither are those after it.
     let mut journals = Vec::new();
     for run in &back.runs {
@@ -171,6 +182,7 @@ async fn take_back_under_lease(
             windlass: env!("CARGO_PKG_VERSION").to_owned(),
             actor: project.actor(),
             process: std::process::id(),
+            job: project.facts.job.clone(),
             to: back.to.as_ref().map(|to| to.run.clone()),
             keep: arguments.keep.clone(),
         };

@@ -1,6 +1,7 @@
 //! `status` and `history`: how things stand, what happened, and what a person should do now.
 
 use super::arguments::{Common, Format, History};
+use super::keeping::Wanted;
 use super::project::Project;
 use super::{Failed, print, say};
 use crate::event::{Place, RunOutcome, StepOutcome};
@@ -39,11 +40,12 @@ fn as_json(run: &PastRun) -> serde_json::Value {
 }
 
 /// `windlass history`
-pub(super) fn history(common: &Common, arguments: &History) -> Result<(), Failed> {
+pub(super) async fn history(common: &Common, arguments: &History) -> Result<(), Failed> {
     let project = Project::load(common)?;
     if let Some(name) = &common.environment {
         project.config.environment(Some(name))?;
     }
+    project.fetch_all(common, Wanted::Newest(arguments.count)).await;
     let mut runs = Vec::new();
     // One that cannot be read hides no other.
     let mut problems = Vec::new();
@@ -95,6 +97,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     if let Some(name) = &common.environment {
         config.environment(Some(name))?;
     }
+    project.fetch_all(common, Wanted::State).await;
     let Known { runs, damaged, mut problems } = Known::of(&project)?;
     let mut components: Vec<Option<String>> = vec![None];
     components.extend(config.components().into_iter().map(|component| Some(component.as_str().to_owned())));

@@ -37,6 +37,9 @@ pub(super) struct Document {
     /// How many runs' journals are kept for each environment and component; `20` where nothing is said. The one that is
     /// live, and what is not finished, is kept besides.
     pub(super) keep_runs: Option<Count<100_000>>,
+    /// Where leases and journals are kept besides `.windlass`; `forge` where nothing is said.
+    #[serde(default)]
+    pub(super) store: Keeping,
     /// Texts for `${vars.X}`, in every environment.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
@@ -144,6 +147,17 @@ pub enum OnCancel {
     Stop,
     /// Take it back at once.
     Rollback,
+}
+
+/// Where leases and journals are kept besides `.windlass`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keeping {
+    /// On the forge, where there is one and the token may write there.
+    #[default]
+    Forge,
+    /// Nowhere: they are lost with the machine.
+    Local,
 }
 
 /// One place that the app is deployed to.

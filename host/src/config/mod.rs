@@ -31,7 +31,7 @@ use crate::freeze::Window;
 use crate::problem::{Code, Place, Problem};
 use source::{Half, NOTHING_WAS_RUN, Source};
 
-pub use document::{Approvers, Bind, DeploymentOwner, OnCancel, OnFailure, Release, json_schema};
+pub use document::{Approvers, Bind, DeploymentOwner, Keeping, OnCancel, OnFailure, Release, json_schema};
 pub use holes::{Hole, Holes, Unfilled, fill, fill_known, fill_text, holes_in, holes_in_text};
 pub use nearest::{listing, nearest};
 pub use select::Selection;
@@ -56,6 +56,8 @@ pub struct Config {
     pub timeout: Option<Duration>,
     /// How many runs are kept for each environment and component: 1 to 100,000; `20` where nothing is said.
     pub keep_runs: u32,
+    /// Where leases and journals are kept besides `.windlass`.
+    pub store: Keeping,
     /// Texts for `${vars.X}`, in every environment.
     pub vars: BTreeMap<String, String>,
     /// In the order of the file. Never empty.

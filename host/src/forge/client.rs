@@ -59,12 +59,14 @@ impl Unusable {
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
-    /// GET, POST or PUT.
+    /// GET, POST, PATCH or PUT.
     pub(super) method: &'a Method,
     /// From the API's address on, with its query: `/projects/1/deployments?page=1`.
     pub(super) route: &'a str,
     /// JSON, unless something is read.
     pub(super) body: Option<&'a Value>,
+    /// A file, in place of JSON.
+    pub(super) file: Option<&'a str>,
 }
 
 /// How one forge's requests are sent.
@@ -141,6 +143,12 @@ impl Effort<'_> {
         self.send(&Method::POST, route, Some(body), StatusCode::CREATED).await
     }
 
+    /// Changes what is there from what it was, and answers with what it is. `None` where nobody knows whether it was: look before
+    /// sending it again.
+    pub(super) async fn patch<T: DeserializeOwned>(&mut self, route: &str, body: &Value) -> Result<Option<T>, Failure> {
+        self.send(&Method::PATCH, route, Some(body), StatusCode::OK).await
+    }
+
     /// As [`Effort::post`], where what is done has another answer than that something was made.
     pub(super) async fn post_for<T: DeserializeOwned>(
         &mut self,
@@ -154,7 +162,7 @@ impl Effort<'_> {
     /// Reads what may be anything, and asks once: what is there is not the forge's to answer for.
     pub(super) async fn once(&mut self, route: &str) -> Result<String, Failure> {
         let mut failure = Failure::new(self.client.peer, &self.client.api);
-        let request = Request { method: &Method::GET, route, body: None };
+        let request = Request { method: &Method::GET, route, body: None, file: None };
         match self.client.attempt(request, self.deadline).await {
             Ok(answer) if answer.status == StatusCode::OK => return Ok(answer.body),
             Ok(answer) => failure.answer = Some(answer),
@@ -181,6 +189,39 @@ impl Effort<'_> {
         loop {
             if let Some(changed) = self.send(&Method::PUT, route, Some(body), StatusCode::OK).await? {
                 return Ok(changed);
+            }
+        }
+    }
+
+    /// Reads what is no JSON.
+    pub(super) async fn get_text(&mut self, route: &str) -> Result<String, Failure> {
+        loop {
+            let request = Request { method: &Method::GET, route, body: None, file: None };
+            if let Some(answer) = self.exchange_of(request, StatusCode::OK).await? {
+                return Ok(answer.body);
+            }
+        }
+    }
+
+    /// Puts a file there. What was sent and not answered is sent again: it is the same file.
+    pub(super) async fn put_text(&mut self, route: &str, text: &str) -> Result<(), Failure> {
+        loop {
+            let request = Request { method: &Method::PUT, route, body: None, file: Some(text) };
+            if self.exchange_of(request, StatusCode::CREATED).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deletes. What is not there is deleted.
+    pub(super) async fn delete(&mut self, route: &str) -> Result<(), Failure> {
+        loop {
+            let request = Request { method: &Method::DELETE, route, body: None, file: None };
+            match self.exchange_of(request, StatusCode::NO_CONTENT).await {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => {}
+                Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => return Ok(()),
+                Err(failure) => return Err(failure),
             }
         }
     }
@@ -217,7 +258,11 @@ impl Effort<'_> {
         body: Option<&Value>,
         good: StatusCode,
     ) -> Result<Option<Answer>, Failure> {
-        let request = Request { method, route, body };
+        self.exchange_of(Request { method, route, body, file: None }, good).await
+    }
+
+    async fn exchange_of(&mut self, request: Request<'_>, good: StatusCode) -> Result<Option<Answer>, Failure> {
+        let body = request.body;
         loop {
             let mut failure = Failure::new(self.client.peer, &self.client.api);
             let now = jiff::Timestamp::now().as_second();

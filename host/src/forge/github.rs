@@ -10,6 +10,7 @@ mod deployments;
 #[cfg(test)]
 mod description;
 mod protection;
+mod refs;
 #[cfg(test)]
 mod stub;
 #[cfg(test)]
@@ -26,6 +27,8 @@ use crate::problem::{Code, Problem};
 use crate::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -67,6 +70,8 @@ pub struct GitHub {
     api: String,
     /// Boxed: the other forges are small.
     client: Box<Client>,
+    /// Commits that were read or made: they never change.
+    known: Mutex<BTreeMap<String, refs::Commit>>,
 }
 
 /// A deployment, as far as we read it.
@@ -123,6 +128,7 @@ impl GitHub {
             page: repository.page.clone(),
             api: repository.api.clone(),
             client: Box::new(client),
+            known: Mutex::default(),
         })
     }
 

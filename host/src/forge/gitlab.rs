@@ -9,6 +9,7 @@
 mod approvals;
 mod deployments;
 mod freeze;
+mod packages;
 mod wire;
 
 use super::answer::{Failure, Peer};

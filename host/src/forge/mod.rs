@@ -9,9 +9,11 @@ pub mod deployments;
 mod download;
 mod github;
 mod gitlab;
+mod kept;
 
 pub use approvals::{Gate, Reply, Said, Sought};
 pub use github::ProtectionRule;
+pub use kept::{Kept, Shelf, Shelved, Shelving};
 
 use crate::ci;
 use crate::config::DeploymentOwner;

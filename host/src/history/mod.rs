@@ -138,7 +138,10 @@ pub fn runs_in<'a>(
 }
 
 /// The names of the runs of one place, newest first, by their first lines.
-fn names_in<'a>(store: &'a dyn Store, place: &'a Place) -> Result<impl Iterator<Item = String> + 'a, Problem> {
+///
+/// # Errors
+/// Where they cannot be listed.
+pub fn names_in<'a>(store: &'a dyn Store, place: &'a Place) -> Result<impl Iterator<Item = String> + 'a, Problem> {
     let here = move |run: &String| match journal::read_first(store, run) {
         Ok(Some(Entry { event: Event::RunStarted { subject, .. }, .. })) => subject.place() == *place,
         Ok(None) => false,

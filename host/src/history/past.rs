@@ -1,6 +1,6 @@
 //! A run as its journal tells of it: the events, one after the other, become what is known now. Pure.
 
-use crate::event::{Event, Json, RunOutcome, StepOutcome, Subject, Trouble, Verdict, Witness};
+use crate::event::{Event, Job, Json, RunOutcome, StepOutcome, Subject, Trouble, Verdict, Witness};
 use crate::journal::Entry;
 use crate::problem::{Code, Problem};
 use std::collections::{BTreeMap, HashMap};
@@ -92,6 +92,8 @@ pub struct PastRun {
     pub force: bool,
     /// The process that was the last to be at work for it, on its machine.
     pub process: u32,
+    /// The CI's job that it was in.
+    pub job: Option<Job>,
     /// When it began, as RFC 3339 in UTC.
     pub started: String,
     /// When its last event was written.
@@ -147,9 +149,15 @@ impl PastStep {
 }
 
 impl PastRun {
+    /// Whether it succeeded, and changed something.
+    #[must_use]
+    pub fn is_release(&self) -> bool {
+        self.outcome == Some(RunOutcome::Succeeded) && self.changed
+    }
+
     /// A run as its first event begins it; none where that is another event.
     pub(super) fn begin(entry: Entry) -> Option<Self> {
-        let Event::RunStarted { run, subject, plan, forge, steps, process, .. } = entry.event else { return None };
+        let Event::RunStarted { run, subject, plan, forge, steps, process, job, .. } = entry.event else { return None };
         let places = steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
         let steps = steps
             .into_iter()
@@ -183,6 +191,7 @@ impl PastRun {
             during_freeze: None,
             force: false,
             process,
+            job,
             unproven: None,
             places,
             last: entry.at.clone(),
@@ -287,13 +296,13 @@ impl PastRun {
             }
             Event::RunApproved { .. } => self.approved = true,
             Event::FreezeOverridden { reason, .. } => self.during_freeze = Some(reason),
-            Event::RunResumed { process, .. } => {
-                self.process = process;
+            Event::RunResumed { process, job, .. } => {
+                (self.process, self.job) = (process, job);
                 self.try_again();
                 self.reopen(self.has_ended());
             }
-            Event::RollbackStarted { to, keep, process, .. } => {
-                self.process = process;
+            Event::RollbackStarted { to, keep, process, job, .. } => {
+                (self.process, self.job) = (process, job);
                 let asked = matches!(self.turned, Some(Turned::Asked { .. }));
                 self.reopen(self.has_ended() || !asked);
                 self.turned = Some(Turned::Asked { to, keep });

@@ -31,6 +31,7 @@ fn begin(store: &dyn Store, run: &str, environment: &str) -> Journal {
         forge: "local".into(),
         steps: vec![step("a", false), step("b", false), step("z", true)],
         process: 1,
+        job: None,
     };
     journal.append(&started).expect("an event");
     journal
@@ -149,7 +150,7 @@ fn a_revert_that_was_cut_off_is_unknown_in_another_way() {
 #[test]
 fn a_run_goes_on_after_its_end_where_something_is_left_of_it() {
     let store = Memory::default();
-    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2 };
+    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2, job: None };
     let ends = |outcome| [started("a", 1), record("a"), succeeded("a"), finished(outcome, true)];
     for (outcome, can) in [
         (RunOutcome::Succeeded, false),
@@ -178,6 +179,7 @@ fn a_release_that_was_taken_back_is_not_live() {
         windlass: "0.1.0".into(),
         actor: None,
         process: 2,
+        job: None,
         to: Some("1".into()),
         keep: vec![],
     });
@@ -273,7 +275,7 @@ fn a_run_that_ended_with_a_failure_tries_again_what_failed() {
         duration_ms: 1,
         again: false,
     };
-    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2 };
+    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2, job: None };
     let ended = |reason: &str| Event::RunFinished {
         outcome: RunOutcome::Failed,
         reason: Some(reason.into()),

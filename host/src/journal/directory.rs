@@ -2,7 +2,7 @@
 
 use super::{Log, Store};
 use crate::fault;
-use crate::files::sync_directory;
+use crate::files::{sync_directory, write_whole};
 use std::any::Any;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, Write};
@@ -39,6 +39,27 @@ impl Directory {
 
     fn file(&self, run: &str) -> PathBuf {
         self.directory(run).join(FILE)
+    }
+
+    /// Put a journal there that another machine wrote, in the place of a shorter one.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn place(&self, run: &str, text: &[u8]) -> io::Result<()> {
+        let directory = self.directory(run);
+        std::fs::create_dir_all(&directory)?;
+        write_whole(&self.file(run), text)?;
+        // No process of this machine was the last to write it.
+        match std::fs::remove_file(directory.join(WRITER)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a journal is there that another machine was the last to write: nobody's being here or not says whether it lives.
+    #[must_use]
+    pub fn is_foreign(&self, run: &str) -> bool {
+        self.file(run).exists() && !self.directory(run).join(WRITER).exists()
     }
 
     fn lock(&self, run: &str) -> io::Result<Option<Box<dyn Any + Send>>> {

@@ -38,9 +38,9 @@ pub async fn standing(store: &dyn Store, place: &Place) -> Result<Standing, Prob
         let Some(holder) = record.holder.clone() else {
             return Ok(Standing::Free { number: record.number, released: record.released });
         };
-        let alive = match ground(store, place, &record).await? {
+        let alive = match ground(store, &record).await? {
             Some(_) => Some(false),
-            None => store.is_alive(place, record.number).await?,
+            None => store.is_alive(&record).await?,
         };
         // An owner that gave the lease back and ended after the record was read was never a dead one.
         if alive == Some(false) && store.read(place).await?.1 != seen {
@@ -60,7 +60,7 @@ pub async fn release_dead(store: &dyn Store, place: &Place) -> Result<Option<Hol
     loop {
         let (stored, seen) = store.read(place).await?;
         let record = stored.record()?;
-        let Some(by) = ground(store, place, &record).await? else { return Ok(None) };
+        let Some(by) = ground(store, &record).await? else { return Ok(None) };
         let free = Record { released: broken(store, &record, by, None), ..Record::free(place.clone(), record.number) };
         if store.swap(place, &seen, &free).await? {
             return Ok(record.holder);
@@ -95,9 +95,9 @@ pub async fn release_by_force(store: &dyn Store, place: &Place, actor: &str) -> 
 
 /// On what ground the lease is anybody's to take, though somebody holds it; none where nobody does or its owner has to be
 /// waited for.
-pub(super) async fn ground(store: &dyn Store, place: &Place, record: &Record) -> Result<Option<By>, Problem> {
+pub(super) async fn ground(store: &dyn Store, record: &Record) -> Result<Option<By>, Problem> {
     let Some(holder) = &record.holder else { return Ok(None) };
-    Ok(match store.is_alive(place, record.number).await? {
+    Ok(match store.is_alive(record).await? {
         Some(true) => None,
         Some(false) => Some(By::Dead),
         None => (store.now() >= holder.expires).then_some(By::Expired),

@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 
 /// The longest between two attempts to renew a lease after one that failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// The longest between two looks whether the lease is still ours, where it need not be renewed.
+const LOOK: Duration = Duration::from_secs(60);
 /// The shortest between two renewals, however short a lease is asked for.
 const SHORTEST: Duration = Duration::from_millis(10);
 
@@ -107,8 +109,18 @@ impl Lease {
         }
         match self.claim.store.glance(&self.claim.place) {
             Some(stored) => self.claim.is_in(stored).map(drop),
-            None if self.claim.has_lapsed() => Err(self.claim.lapsed(None)),
+            None if self.claim.store.renews() && self.claim.has_lapsed() => Err(self.claim.lapsed(None)),
             None => Ok(()),
+        }
+    }
+
+    /// Look whether it is still held, where [`Lease::check`] goes by what was seen last. Where the store does not answer, that stands.
+    pub async fn look(&self) {
+        if self.claim.store.glance(&self.claim.place).is_none()
+            && let Ok((stored, _)) = self.claim.store.read(&self.claim.place).await
+            && let Err(lost) = self.claim.is_in(Ok(stored))
+        {
+            self.claim.lose(lost);
         }
     }
 
@@ -153,6 +165,7 @@ impl Claim {
     /// Renew the lease for as long as it is ours.
     async fn renew(self: Arc<Self>) {
         let every = (self.duration / 3).max(SHORTEST);
+        let every = if self.store.renews() { every } else { every.min(LOOK) };
         let mut pause = every;
         loop {
             tokio::time::sleep(pause).await;
@@ -166,6 +179,8 @@ impl Claim {
                 Ok(Some(lost)) => return self.lose(lost),
                 // Where the store can be asked at once, its answer counts, and not how long ago it gave one.
                 Err(_) if self.store.glance(&self.place).is_some() => every.min(RETRY),
+                // Others see that we live, and wait; that it was taken by force is found out once the store answers.
+                Err(_) if !self.store.renews() => every,
                 Err(problem) if self.has_lapsed() => return self.lose(self.lapsed(Some(&problem))),
                 Err(_) => every.min(RETRY).min(self.left()),
             };
@@ -181,6 +196,9 @@ impl Claim {
                 Ok(record) => record,
                 Err(lost) => return Ok(Some(lost)),
             };
+            if !self.store.renews() {
+                return Ok(None);
+            }
             if let Some(holder) = &mut record.holder {
                 holder.expires = after(self.store.now(), self.duration);
             }

@@ -149,8 +149,8 @@ impl Store for LocalStore {
         Ok(true)
     }
 
-    async fn is_alive(&self, place: &Place, number: u64) -> Result<Option<bool>, Problem> {
-        let path = self.alive(place, number);
+    async fn is_alive(&self, record: &Record) -> Result<Option<bool>, Problem> {
+        let path = self.alive(&record.place, record.number);
         is_locked(&path).map(Some).map_err(|error| unreadable(&path, error))
     }
 

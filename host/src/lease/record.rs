@@ -1,6 +1,6 @@
 //! What a store keeps of a place, and how it is written.
 
-use crate::event::Place;
+use crate::event::{Job, Place};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -78,6 +78,12 @@ pub struct Holder {
     pub taken: Timestamp,
     /// Until when it holds unless it is renewed, by the store's clock. Only shown where the store observes its owners.
     pub expires: Timestamp,
+    /// The job that it runs in, where the forge says whether that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Box<Job>>,
+    /// The name of the proof that its process lives, which only its own machine has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<String>,
 }
 
 /// How a lease was broken.

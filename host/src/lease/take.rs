@@ -3,15 +3,15 @@
 use super::ask::{broken, ground};
 use super::held::{Lease, Since, Taken};
 use super::record::{Holder, Record, after, coarse};
-use super::store::Store;
+use super::store::{Mark, Store};
 use crate::event::Place;
 use crate::problem::{Code, Problem};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a held lease is looked at again.
-const POLL: Duration = Duration::from_millis(250);
+/// How long a held lease is looked at at least: looking once is no proof.
+const LOOK: Duration = Duration::from_millis(250);
 /// How often it is looked at again while somebody else is in the middle of taking it, which is over in no time.
 const SOON: Duration = Duration::from_millis(10);
 
@@ -54,13 +54,14 @@ async fn take_or_stop(
 ) -> Result<Lease, Problem> {
     let place = request.place.clone();
     // An owner that was killed is seen alive until the system has cleared it away: looking once is no proof.
-    let deadline = Instant::now().checked_add(request.wait.max(POLL));
+    let deadline = Instant::now().checked_add(request.wait.max(LOOK));
     let left = || deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+    let mut pace = store.pace();
     let mut on_waiting = Some(on_waiting).filter(|_| !request.wait.is_zero());
     loop {
         let (stored, seen) = store.read(&place).await?;
         let record = stored.record()?;
-        let by = ground(&*store, &place, &record).await?;
+        let by = ground(&*store, &record).await?;
         if let (Some(holder), None) = (&record.holder, by) {
             if let Some(on_waiting) = on_waiting.take() {
                 on_waiting(holder);
@@ -68,7 +69,8 @@ async fn take_or_stop(
             if left().is_zero() {
                 return Err(held(&place, request.wait, Some(holder)));
             }
-            pause(POLL.min(left()), stop.as_mut()).await?;
+            pause(pace.first.min(left()), stop.as_mut()).await?;
+            pace.first = (pace.first * 2).min(pace.longest);
             continue;
         }
         let number = record.number.saturating_add(1);
@@ -106,6 +108,7 @@ async fn pause(time: Duration, stop: Pin<&mut impl Future<Output = ()>>) -> Resu
 /// Ourselves, from now on.
 fn holder(store: &dyn Store, request: &mut Request<impl FnMut() -> String>) -> Holder {
     let taken = coarse(store.now());
+    let Mark { job, presence } = store.mark();
     Holder {
         run: (request.run)(),
         actor: request.actor.clone(),
@@ -113,6 +116,8 @@ fn holder(store: &dyn Store, request: &mut Request<impl FnMut() -> String>) -> H
         process: std::process::id(),
         taken,
         expires: after(taken, request.duration),
+        job: job.map(Box::new),
+        presence,
     }
 }
 

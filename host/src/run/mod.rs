@@ -13,7 +13,7 @@ mod revert;
 mod step;
 mod surroundings;
 
-pub use recorder::{Guard, Recorder};
+pub use recorder::{Guard, Keep, Recorder};
 
 use crate::config::{OnCancel, OnFailure};
 use crate::event::{Event, RunOutcome, StepOutcome, Trouble};

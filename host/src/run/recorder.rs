@@ -5,11 +5,22 @@ use crate::event::{Event, Listener};
 use crate::journal::Journal;
 use crate::problem::Problem;
 use crate::secret::Redactor;
+use async_trait::async_trait;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether the run may still have effects: asked before each.
 pub type Guard = Box<dyn Fn() -> Result<(), Problem> + Send + Sync>;
+
+/// Keeps what was written down elsewhere, too, so that it outlasts the machine. Whether it could changes nothing.
+#[async_trait]
+pub trait Keep: std::fmt::Debug + Send + Sync {
+    /// Now: whoever waits for it goes on once it is kept, or cannot be.
+    async fn keep(&self);
+
+    /// Soon, and not waited for.
+    fn keep_soon(&self);
+}
 
 /// Writes events down and tells of them.
 pub struct Recorder {
@@ -17,6 +28,7 @@ pub struct Recorder {
     listener: Arc<dyn Listener>,
     redactor: Redactor,
     guard: Guard,
+    keeper: Option<Box<dyn Keep>>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -29,7 +41,27 @@ impl Recorder {
     /// A recorder for one run, which has effects for as long as `guard` lets it.
     #[must_use]
     pub fn new(journal: Journal, listener: Arc<dyn Listener>, redactor: Redactor, guard: Guard) -> Self {
-        Self { journal: Mutex::new(journal), listener, redactor, guard }
+        Self { journal: Mutex::new(journal), listener, redactor, guard, keeper: None }
+    }
+
+    /// The same, with somebody who keeps what is written.
+    #[must_use]
+    pub fn kept_by(self, keeper: Box<dyn Keep>) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// What was written is kept elsewhere, too, before this is over, if it can be.
+    pub async fn keep(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.keep().await;
+        }
+    }
+
+    /// What was written is kept elsewhere soon.
+    pub fn keep_soon(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.keep_soon();
+        }
     }
 
     /// Write an event down, and then tell of it. On disk when it returns.

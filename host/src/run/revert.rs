@@ -1,7 +1,7 @@
 //! Taking back: what the steps recorded, newest first, beginning with the failing step's own.
 
 use super::surroundings::Running;
-use super::{Machine, milliseconds};
+use super::{Machine, milliseconds, told_to_stop};
 use crate::config::OnCancel;
 use crate::event::{Event, RunOutcome, StepOutcome, Trouble};
 use crate::history::Turned;
@@ -125,6 +125,10 @@ impl Machine<'_> {
     async fn revert(&mut self, step: &PreparedStep) -> Result<Reverted, Problem> {
         let id = step.step.id.as_str().to_owned();
         self.recorder.record(&Event::RevertStarted { step: id.clone() })?;
+        tokio::select! {
+            () = self.recorder.keep() => {}
+            () = told_to_stop(&self.cancellation, *self.cancellation.borrow() + 1) => {}
+        }
         let before = self.result_of(step).outcome;
         self.begin(step, 0);
         let started = Instant::now();

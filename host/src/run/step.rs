@@ -47,7 +47,11 @@ impl Machine<'_> {
         let mut backoff = step.step.retry.backoff.get();
         // Each attempt has a number of its own, also where an earlier process made some: it is part of the effect's key.
         for attempt in self.result_of(&step).attempts + 1.. {
-            match self.attempt(&step, attempt, changes, 1).await? {
+            let attempted = self.attempt(&step, attempt, changes, 1).await?;
+            if changes {
+                self.recorder.keep_soon();
+            }
+            match attempted {
                 Attempt::Done => return Ok(Ended::Well),
                 Attempt::Cancelled => return Ok(Ended::Cancelled),
                 Attempt::Failed(problem) => return Ok(Ended::Badly(problem)),
@@ -95,6 +99,13 @@ impl Machine<'_> {
     ) -> Result<Attempt, Problem> {
         let id = step.step.id.as_str().to_owned();
         self.recorder.record(&Event::StepStarted { step: id.clone(), attempt })?;
+        if changes {
+            // Whoever kills a run that was told to stop does not wait for this.
+            tokio::select! {
+                () = self.recorder.keep() => {}
+                () = told_to_stop(&self.cancellation, patience) => {}
+            }
+        }
         self.begin(step, attempt);
         let started = Instant::now();
         let surroundings = Arc::new(Running::new(step, attempt, self.shared.clone(), self.recorder.clone()));

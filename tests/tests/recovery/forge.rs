@@ -50,7 +50,7 @@ impl GitHub {
 
 /// A project in a job of this GitHub's.
 fn project_in(github: &GitHub, steps: &[Step]) -> Project {
-    Project::with(&text("", steps))
+    Project::with(&text("store = \"local\"\n", steps))
         .variable("GITHUB_ACTIONS", "true")
         .variable("GITHUB_API_URL", &github.address)
         .variable("GITHUB_REPOSITORY", "acme/shop")

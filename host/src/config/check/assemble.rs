@@ -44,6 +44,7 @@ impl Check<'_> {
             on_cancel: document.on_cancel,
             timeout: document.timeout,
             keep_runs: document.keep_runs.map_or(20, |keep| keep.0),
+            store: document.store,
             vars: document.vars,
             environments,
             steps: self.steps(document.step, false),

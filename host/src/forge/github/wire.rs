@@ -82,6 +82,7 @@ impl Wire for Octo {
         let route = format!("{}{}", self.base, request.route);
         let response = match (request.method.as_str(), request.body) {
             ("POST", body) => octocrab._post(route, body).await,
+            ("PATCH", body) => octocrab._patch(route, body).await,
             ("PUT", body) => octocrab._put(route, body).await,
             _ => octocrab._get(route).await,
         };

@@ -73,6 +73,9 @@ impl Wire for Http {
         if let Some(body) = request.body {
             sent = sent.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
         }
+        if let Some(file) = request.file {
+            sent = sent.header(http::header::CONTENT_TYPE, "application/octet-stream").body(file.to_owned());
+        }
         let mut response = sent.send().await.map_err(|error| root(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut bytes = Vec::new();

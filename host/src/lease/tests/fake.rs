@@ -74,7 +74,7 @@ impl Store for Fake {
         Ok(true)
     }
 
-    async fn is_alive(&self, _: &Place, _: u64) -> Result<Option<bool>, Problem> {
+    async fn is_alive(&self, _: &Record) -> Result<Option<bool>, Problem> {
         self.answers().map(|()| None)
     }
 

@@ -26,7 +26,7 @@ fn names(directory: &Path) -> Vec<String> {
 /// begin.
 async fn dies(store: &Arc<dyn Store>, number: u64) {
     soon(async {
-        while store.is_alive(&staging(), number).await != Ok(Some(false)) {
+        while store.is_alive(&Record::free(staging(), number)).await != Ok(Some(false)) {
             tokio::task::yield_now().await;
         }
     })
@@ -134,7 +134,7 @@ async fn whoever_only_asks_is_not_taken_for_an_owner() {
         asks
     };
     let _asks_for_the_dead = ask(2);
-    assert_eq!(store.is_alive(&staging(), 2).await, Ok(Some(false)));
+    assert_eq!(store.is_alive(&Record::free(staging(), 2)).await, Ok(Some(false)));
     let asks_for_the_next = ask(3);
     let taking = take_now(&store, staging(), "three");
     tokio::pin!(taking);

@@ -219,8 +219,16 @@ async fn what_is_free_or_held_is_not_broken_as_a_dead_owners() {
 #[test]
 fn a_record_is_read_as_it_was_written_and_nothing_else_is() {
     let taken = "2026-11-20T12:00:00.123Z".parse().expect("a time");
-    let holder =
-        Holder { run: "one".into(), actor: "alice".into(), machine: "ci".into(), process: 7, taken, expires: taken };
+    let holder = Holder {
+        run: "one".into(),
+        actor: "alice".into(),
+        machine: "ci".into(),
+        process: 7,
+        taken,
+        expires: taken,
+        job: None,
+        presence: None,
+    };
     let released = Released { run: None, number: 6, by: By::Expired, actor: None, at: taken };
     let record =
         Record { holder: Some(holder), released: Some(released), ..Record::free(place("a/b", Some("api")), 7) };

@@ -1,0 +1,190 @@
+//! Journals in the project's package registry ("Generic packages repository", `doc/user/packages/generic_packages`; "Packages
+//! API", `doc/api/packages.md`), which a job's own token may write.
+//!
+//! There is a package for each place, with a version for each run and one file in it. A file that is written again is kept beside
+//! the older ones of its name, and the newest is the one that is read; they all go with their version once the run is forgotten.
+//! How long a file is no list says: it is found out when it is read.
+
+use super::{GitLab, PAGE};
+use crate::event::{Job, Place};
+use crate::forge::answer::Failure;
+use crate::forge::client::Effort;
+use crate::forge::kept::{Shelf, Shelved, Shelving, encoded, place_of};
+use crate::problem::{Code, Problem};
+use http::StatusCode;
+use serde::Deserialize;
+use url::form_urlencoded::Serializer;
+
+/// What the names of our packages begin with.
+const PREFIX: &str = "windlass.";
+/// The file of each version.
+const FILE: &str = "journal.jsonl";
+
+/// A package of one version.
+#[derive(Debug, Deserialize)]
+struct Package {
+    id: u64,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    version: Option<String>,
+}
+
+/// How a job stands.
+#[derive(Debug, Deserialize)]
+struct Status {
+    status: String,
+}
+
+impl GitLab {
+    /// The journals of this name.
+    pub(in crate::forge) async fn shelf(&self, name: &str) -> Result<Shelf, Problem> {
+        let package = package(name);
+        let found = self.packages(&mut self.client.effort(), &package).await;
+        let found = found.map_err(|failure| self.unkept(&failure, "read the journals"))?;
+        let of = |found: Package| {
+            let shelved = Shelved { id: found.id.to_string(), length: u64::MAX };
+            Some((found.version.filter(|_| found.name == package)?, shelved))
+        };
+        // There is nothing to tell two states of it by: each file is of one run, and only whoever has its lease writes it.
+        Ok(Shelf { version: None, journals: found.into_iter().filter_map(of).collect() })
+    }
+
+    /// The packages whose names have this in them.
+    async fn packages(&self, effort: &mut Effort<'_>, name: &str) -> Result<Vec<Package>, Failure> {
+        let mut packages = Vec::new();
+        for page in 1.. {
+            let query = Serializer::new(String::new())
+                .append_pair("package_type", "generic")
+                .append_pair("package_name", name)
+                .append_pair("per_page", &PAGE.to_string())
+                .append_pair("page", &page.to_string())
+                .finish();
+            let listed: Vec<Package> = effort.get(&self.route(&format!("/packages?{query}"))).await?;
+            let more = listed.len() == PAGE;
+            packages.extend(listed);
+            if !more {
+                break;
+            }
+        }
+        Ok(packages)
+    }
+
+    /// A journal's text.
+    pub(in crate::forge) async fn journal(&self, name: &str, run: &str) -> Result<Vec<u8>, Problem> {
+        let text = self.client.effort().get_text(&self.file(name, run)).await;
+        text.map(String::into_bytes).map_err(|failure| self.unkept(&failure, "read a journal"))
+    }
+
+    /// Change the journals of this name.
+    pub(in crate::forge) async fn shelve(
+        &self,
+        name: &str,
+        seen: &Shelf,
+        change: &Shelving<'_>,
+    ) -> Result<Shelf, Problem> {
+        let mut effort = self.client.effort();
+        let mut shelf = seen.clone();
+        for (run, text) in &change.put {
+            let sent = effort.put_text(&self.file(name, run), text).await;
+            sent.map_err(|failure| self.unkept(&failure, "keep a journal"))?;
+            let id = shelf.journals.get(*run).map(|shelved| shelved.id.clone()).unwrap_or_default();
+            shelf.journals.insert((*run).to_owned(), Shelved { id, length: text.len() as u64 });
+        }
+        for run in &change.forget {
+            let Some(shelved) = shelf.journals.remove(*run).filter(|shelved| !shelved.id.is_empty()) else { continue };
+            // What this token may not delete, or not now, does no harm.
+            if effort.delete(&self.route(&format!("/packages/{}", shelved.id))).await.is_err() {
+                break;
+            }
+        }
+        Ok(shelf)
+    }
+
+    /// The places of this app with journals.
+    pub(in crate::forge) async fn shelved(&self, app: &str) -> Result<Vec<Place>, Problem> {
+        let prefix = format!("{}.", package(&encoded(app)));
+        let found = self.packages(&mut self.client.effort(), &prefix).await;
+        let found = found.map_err(|failure| self.unkept(&failure, "list what is kept"))?;
+        let place = |package: Package| place_of(&name(&package.name)?);
+        let mut places: Vec<Place> = found.into_iter().filter_map(place).filter(|place| place.app == app).collect();
+        places.sort();
+        places.dedup();
+        Ok(places)
+    }
+
+    /// Whether the token may read what is kept; whether it may write only writing tells.
+    pub(in crate::forge) async fn may_keep(&self) -> Result<(), Problem> {
+        let read = self.packages(&mut self.client.effort(), PREFIX).await;
+        read.map(drop).map_err(|failure| self.unkept(&failure, "keep journals"))
+    }
+
+    /// Whether a job is over; none where this token may not ask: a job's own may not ask for other jobs.
+    pub(in crate::forge) async fn is_over(&self, job: &Job) -> Result<Option<bool>, Problem> {
+        let Some(number) = job.job else { return Ok(None) };
+        if self.project.job == Some(number) {
+            return Ok(Some(false));
+        }
+        if !self.is_given {
+            return Ok(None);
+        }
+        match self.client.effort().get::<Status>(&self.route(&format!("/jobs/{number}"))).await {
+            Ok(status) => Ok(Some(matches!(status.status.as_str(), "success" | "failed" | "canceled" | "skipped"))),
+            // Only what is over can be deleted.
+            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(Some(true)),
+            Err(failure) => Err(self.unkept(&failure, &format!("say whether job {number} is over"))),
+        }
+    }
+
+    fn file(&self, name: &str, run: &str) -> String {
+        self.route(&format!("/packages/generic/{}/{run}/{FILE}", package(name)))
+    }
+
+    fn unkept(&self, failure: &Failure, what: &str) -> Problem {
+        let is_denied =
+            matches!(failure.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND));
+        let code = if is_denied { Code::ForgeDenied } else { Code::ForgeRefused };
+        let problem = failure.problem(code, &format!("{what} of project {}", self.project.id));
+        if is_denied {
+            problem.with_hint(
+                "turn on the project's package registry, and let whoever started the job be a developer of it",
+            )
+        } else {
+            problem
+        }
+    }
+}
+
+/// A place's name as a package's, in which GitLab takes letters, digits, `.`, `-` and `_`: its parts have dots between, and `_` and
+/// two digits stand for every other byte.
+fn package(name: &str) -> String {
+    format!("{PREFIX}{}", name.replace('_', "=5F").replace(['/', '@'], ".").replace('=', "_"))
+}
+
+/// The place's name that a package is of; none where it is not one of ours.
+fn name(package: &str) -> Option<String> {
+    let mut parts = package.strip_prefix(PREFIX)?.split('.').map(|part| part.replace('_', "="));
+    let (app, environment) = (parts.next()?, parts.next()?);
+    let component = parts.next().map(|component| format!("@{component}")).unwrap_or_default();
+    Some(format!("{app}/{environment}{component}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packages_name_is_one_that_gitlab_takes_and_that_is_read_again() {
+        for (place, expected) in [
+            ("shop/staging", "windlass.shop.staging"),
+            ("my=2Eshop/review=2Fa=20b@api", "windlass.my_2Eshop.review_2Fa_20b.api"),
+            ("a_b/c", "windlass.a_5Fb.c"),
+        ] {
+            assert_eq!(package(place), expected);
+            let read = name(expected).expect("ours");
+            assert_eq!(place_of(&read), place_of(place));
+            assert!(expected.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
+        }
+        assert_eq!(name("somebody.elses"), None);
+    }
+}

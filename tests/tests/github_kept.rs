@@ -1,0 +1,221 @@
+//! Leases and journals that GitHub keeps: several machines, each with a directory of its own, in jobs of the same GitHub.
+
+#![cfg(unix)]
+
+use e2e::fault::Fault;
+use e2e::github::{GitHub, JOB_TOKEN, RUN};
+use e2e::runs::{cut_off, events_named, kill, newest, runs, stuck};
+use e2e::server::Answer;
+use e2e::steps::{Step, order, text, until};
+use e2e::{Output, Project};
+use serde_json::json;
+
+/// Another run of the workflow.
+const NEXT: u64 = RUN + 1;
+
+/// A machine with the project, in a job of this run.
+fn machine(github: &GitHub, text: &str, run: u64) -> Project {
+    let variables = github.variables();
+    let project = variables.iter().fold(Project::with(text), |project, (name, value)| project.variable(name, value));
+    project.variable("GITHUB_RUN_ID", &run.to_string()).locked()
+}
+
+fn deploy(project: &Project) -> Output {
+    project.windlass("run -e staging --format json")
+}
+
+fn waits(id: &str) -> Step {
+    Step::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
+}
+
+/// Lets a step go on that waits, whatever comes of the test.
+struct Go<'a>(&'a Project);
+
+impl Drop for Go<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::write(self.0.path().join("go"), "");
+    }
+}
+
+/// The names of what is kept, without the prefix that they share.
+fn kept(github: &GitHub) -> Vec<String> {
+    github.references("refs/windlass/").into_keys().map(|name| name.replace("refs/windlass/", "")).collect()
+}
+
+#[test]
+fn a_machine_that_never_deployed_knows_what_is_live_and_what_was_done() {
+    let github = GitHub::start();
+    let text = text("", &[Step::marks("a")]);
+    let first = machine(&github, &text, RUN);
+    let _ = deploy(&first).exits(0);
+    let run = newest(&first);
+    assert_eq!(kept(&github), ["journals/shop/staging", "leases/shop/staging"]);
+    let second = machine(&github, &text, RUN);
+    assert!(second.windlass("history").exits(0).raw_stdout.contains(&run));
+    let status = second.windlass("status").exits(0).stdout;
+    assert!(status.contains("  live    ") && !status.contains("nothing that is known of"), "{status}");
+    assert_eq!(
+        std::fs::read(e2e::runs::journal_of(&first, &run)).expect("a journal"),
+        std::fs::read(e2e::runs::journal_of(&second, &run)).expect("the same")
+    );
+    let lease = second.windlass("lease status").exits(0).stdout;
+    assert!(lease.contains("free") && lease.contains("it was taken once"), "{lease}");
+    let _ = second.windlass("rollback -e staging").exits(0);
+    assert_eq!(order(&second), "-a");
+    assert!(first.windlass("status").exits(0).stdout.contains("nothing that is known of"), "the first one hears of it");
+    github.is_right();
+}
+
+#[test]
+fn two_machines_do_not_deploy_at_once_and_a_lost_one_is_followed() {
+    let github = GitHub::start();
+    github.add_run(NEXT, "ada");
+    let first = machine(&github, &text("", &[waits("a")]), RUN);
+    let second = machine(&github, &text("", &[Step::marks("a")]), NEXT);
+    let child = first.start("run -e staging");
+    let _go = Go(&first);
+    until("its step", || first.has("waiting"));
+    let run = newest(&first);
+    let held = deploy(&second).exits(21);
+    assert!(held.stderr.contains("holds the lease"), "{}", held.stderr);
+    assert_eq!(runs(&second), [run.as_str()], "it knows of it");
+    // Nobody is dead because it is not here.
+    let reaped = second.windlass("reap").exits(0);
+    assert!(reaped.stdout.contains("nothing"), "{}", reaped.stdout);
+    assert_eq!(github.states(), [["in_progress"]]);
+    // The machine is lost: nothing of it says a word any more.
+    kill(child);
+    github.set_run(RUN, "completed", Some("failure"));
+    let result = deploy(&second).exits(0);
+    assert!(result.stderr.contains("a run before this one was cut off"), "{}", result.stderr);
+    assert_eq!(github.states(), [vec!["in_progress", "error"], vec!["in_progress", "success"]]);
+    assert_eq!(events_named(&second, &newest(&second), "lease-taken")[0]["from"], json!(run));
+}
+
+#[test]
+fn what_the_forge_says_is_over_is_reaped_from_another_machine() {
+    let github = GitHub::start();
+    github.add_run(NEXT, "ada");
+    let text = text("", &[Step::marks("a"), Step::marks("b").run(&stuck("child", "exit 0"))]);
+    let first = machine(&github, &text, RUN);
+    let run = cut_off(&first, "run -e staging", "child");
+    let second = machine(&github, &text, NEXT);
+    let reaped = second.windlass("reap").exits(0);
+    assert!(reaped.stdout.contains("nothing"), "its job goes on: {}", reaped.stdout);
+    assert_eq!(github.states(), [["in_progress"]]);
+    github.set_run(RUN, "completed", Some("cancelled"));
+    let reaped = second.windlass("reap --format json").exits(0);
+    let reaped: serde_json::Value = serde_json::from_str(reaped.raw_stdout.trim()).expect("JSON");
+    assert_eq!((&reaped["runs"][0]["run"], &reaped["leases"][0]["run"]), (&json!(run), &json!(run)));
+    assert_eq!(github.states(), [["in_progress", "error"]]);
+    // And a third one knows, and takes back what was recorded.
+    let third = machine(&github, &text, NEXT);
+    assert!(third.windlass("reap").exits(0).stdout.contains("nothing"));
+    let third = third.file("child", "");
+    let _ = third.windlass(&format!("resume {run} --not-done b")).exits(0);
+    assert_eq!(events_named(&third, &run, "step-started").len(), 3, "a is not done again");
+    assert_eq!(events_named(&third, &run, "run-reaped").len(), 1);
+    assert_eq!(github.states()[0].last().map(String::as_str), Some("success"));
+}
+
+#[test]
+fn the_next_step_of_the_same_job_need_not_wait_for_the_jobs_end() {
+    let github = GitHub::start();
+    let project = machine(&github, &text("", &[Step::marks("a").run(&stuck("child", "echo a >> order"))]), RUN);
+    let run = cut_off(&project, "run -e staging", "child");
+    let output = deploy(&project).exits(0);
+    assert_eq!(events_named(&project, &newest(&project), "lease-taken")[0]["from"], json!(run), "{}", output.stderr);
+}
+
+#[test]
+fn a_token_that_may_not_write_is_said_once_and_changes_nothing() {
+    let github = GitHub::start();
+    github.permit(JOB_TOKEN, &[("actions", "read"), ("contents", "read"), ("deployments", "write")]);
+    let project = machine(&github, &text("", &[Step::marks("a")]), RUN);
+    let output = deploy(&project).exits(0);
+    let warnings: Vec<&str> = output.stderr.lines().filter(|line| line.contains("warning")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "warning: GitHub refused to keep a lease in `acme/shop` (403 Forbidden): Resource not accessible by integration; the \
+             run's lease and its journal are on this machine only; give the job `permissions: contents: write`, or write `store = \
+             \"local\"`"
+        ]
+    );
+    assert_eq!(github.states(), [["in_progress", "success"]]);
+    assert!(kept(&github).is_empty());
+}
+
+#[test]
+fn what_is_kept_on_this_machine_alone_asks_the_forge_for_nothing() {
+    let github = GitHub::start();
+    let project = machine(&github, &text("store = \"local\"\n", &[Step::marks("a")]), RUN);
+    let _ = deploy(&project).exits(0);
+    let requests = github.requests();
+    assert!(requests.len() < 12 && requests.iter().all(|line| !line.contains("/git/")), "{requests:?}");
+    assert!(kept(&github).is_empty());
+}
+
+#[test]
+fn what_was_not_answered_is_written_once() {
+    for request in
+        ["POST /git/refs", "POST /git/trees", "POST /git/commits", "PATCH /git/refs/windlass/leases/shop/staging"]
+    {
+        let lost = [Answer::new(502, "<html>Bad Gateway</html>"), Answer::reset()];
+        for fault in lost.into_iter().flat_map(|answer| [Fault::After(answer.clone()), Fault::Instead(answer)]) {
+            let github = GitHub::start();
+            github.fail(request, fault.clone());
+            let project = machine(&github, &text("", &[Step::marks("a")]), RUN);
+            let output = deploy(&project).exits(0);
+            assert_eq!(github.states(), [["in_progress", "success"]], "{request} {fault:?}");
+            let lease = project.windlass("lease status").exits(0).stdout;
+            assert!(lease.contains("free") && lease.contains("it was taken once"), "{request} {fault:?} {lease}");
+            assert!(!output.stderr.contains("warning"), "{}", output.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let github = GitHub::start();
+    let text = text("keep_runs = 2\n", &[Step::marks("a")]);
+    for _ in 0..4 {
+        let _ = deploy(&machine(&github, &text, RUN)).exits(0);
+    }
+    let fresh = machine(&github, &text, RUN);
+    let _ = fresh.windlass("history --count 10").exits(0);
+    assert_eq!(runs(&fresh).len(), 2, "the newest two are those that may be needed");
+}
+
+#[test]
+fn a_lease_is_released_by_force_from_anywhere_and_the_run_finds_out() {
+    let github = GitHub::start();
+    github.add_run(NEXT, "ada");
+    let first = machine(&github, &text("", &[waits("a"), Step::marks("b")]), RUN);
+    let child = first.start("run -e staging");
+    let go = Go(&first);
+    until("its step", || first.has("waiting"));
+    let second = machine(&github, &text("", &[Step::marks("a")]), NEXT);
+    let refused = second.windlass("lease release -e staging").exits(21);
+    assert!(refused.stderr.contains("is held"), "{}", refused.stderr);
+    let _ = second.windlass("lease release -e staging --force").exits(0);
+    let output = deploy(&second).exits(0);
+    assert!(output.stderr.contains("goes on beside this one, in a job on another machine"), "{}", output.stderr);
+    drop(go);
+    let ended = first.finish(child).exits(11);
+    assert!(ended.stderr.contains("released it by force"), "{}", ended.all());
+    assert_eq!(order(&first), "a", "what it was at went on to its end");
+}
+
+#[test]
+fn what_a_token_may_not_is_said_by_check_beforehand_and_nothing_is_written() {
+    let github = GitHub::start();
+    let project = machine(&github, &text("", &[Step::marks("a")]), RUN);
+    let output = project.windlass("check").exits(0);
+    assert!(output.stderr.contains("github: leases and journals can be kept there"), "{}", output.stderr);
+    github.permit(JOB_TOKEN, &[("contents", "read"), ("deployments", "write")]);
+    let output = project.windlass("check").exits(0);
+    assert!(output.stderr.contains("give the job `permissions: contents: write`"), "{}", output.stderr);
+    assert!(kept(&github).is_empty());
+    github.is_right();
+}
