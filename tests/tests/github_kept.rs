@@ -219,3 +219,78 @@ fn what_a_token_may_not_is_said_by_check_beforehand_and_nothing_is_written() {
     assert!(kept(&github).is_empty());
     github.is_right();
 }
+
+#[test]
+fn many_machines_at_once_deploy_one_after_the_other() {
+    let github = GitHub::start();
+    let shared = tempfile::tempdir().expect("a directory");
+    // Two at once would find the directory there.
+    let alone = format!("mkdir {0}/at && sleep 0.2 && rmdir {0}/at && echo x >> {0}/done", shared.path().display());
+    let environments = "[environments.staging]\nlease = { wait = \"90s\" }\n";
+    let text = e2e::steps::text_with("", environments, &[Step::marks("a").run(&alone)]);
+    let machines: Vec<Project> = (1..=3)
+        .map(|number| {
+            github.add_run(RUN + number, "ada");
+            machine(&github, &text, RUN + number)
+        })
+        .collect();
+    let children: Vec<_> = machines.iter().map(|machine| machine.start("run -e staging")).collect();
+    for (machine, child) in machines.iter().zip(children) {
+        let _ = machine.finish(child).exits(0);
+    }
+    let mut numbers: Vec<u64> = machines
+        .iter()
+        .map(|machine| {
+            let taken = events_named(machine, &own(machine), "lease-taken");
+            taken[0]["number"].as_u64().expect("a number")
+        })
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert_eq!(std::fs::read_to_string(shared.path().join("done")).expect("what was done"), "x\nx\nx\n");
+    let third = machine(&github, &text, RUN);
+    let _ = third.windlass("history").exits(0);
+    assert_eq!(runs(&third).len(), 3, "no journal was lost to another one's");
+}
+
+/// The run that was begun here: what another machine wrote has no writer.
+fn own(machine: &Project) -> String {
+    let is_own = |run: &String| machine.has(&format!(".windlass/runs/{run}/writer"));
+    runs(machine).into_iter().find(is_own).expect("a run of its own")
+}
+
+#[test]
+fn a_journal_that_cannot_be_kept_is_said_once_and_sent_with_the_next() {
+    let github = GitHub::start();
+    let project = machine(&github, &text("", &[Step::marks("a"), Step::marks("b")]), RUN);
+    let _ = deploy(&project).exits(0);
+    let refuse = |request: &e2e::server::Request| {
+        let is_journal = request.method == "POST" && request.path.ends_with("/git/trees");
+        let answer = Answer::new(422, "{\"message\":\"no\"}").header("content-type", "application/json");
+        is_journal.then_some(Fault::Instead(answer))
+    };
+    github.draw(Some(Box::new(refuse)));
+    let output = deploy(&project).exits(0);
+    let warnings: Vec<&str> = output.stderr.lines().filter(|line| line.contains("warning")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("the journal is on this machine only"), "{warnings:?}");
+    assert_eq!(github.states().last().map(|states| states.join(" ")).as_deref(), Some("in_progress success"));
+    github.draw(None);
+    let _ = deploy(&project).exits(0);
+    let second = machine(&github, &text("", &[Step::marks("a"), Step::marks("b")]), RUN);
+    let _ = second.windlass("history").exits(0);
+    assert_eq!(runs(&second), runs(&project));
+}
+
+#[test]
+fn what_it_costs_to_keep_things_is_bounded() {
+    let github = GitHub::start();
+    let project = machine(&github, &text("", &[Step::marks("a")]), RUN);
+    let _ = deploy(&project).exits(0);
+    let before = github.requests().len();
+    let _ = deploy(&machine(&github, &text("", &[Step::marks("a")]), RUN)).exits(0);
+    let requests = github.requests().split_off(before);
+    let of = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
+    // Three each time that it is sent: as it begins, before the step, at its end; and what there was is read.
+    assert!(of("/git/") + of("/actions/") <= 24, "{requests:#?}");
+    assert!(requests.len() - of("/git/") - of("/actions/") < 12, "{requests:#?}");
+}
