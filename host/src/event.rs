@@ -533,6 +533,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<String>,
     },
+    /// The environment was stopped: what was live there since this run is not any more.
+    EnvironmentStopped {
+        /// Who asked for it.
+        actor: Option<String>,
+    },
     /// Something a person should know that changes no outcome.
     NoteAdded {
         /// In one line.

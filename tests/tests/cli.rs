@@ -31,6 +31,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("approve", &["[DIGEST]", "--by", "--comment"]),
     ("reject", &["[DIGEST]", "--by", "--comment"]),
     ("reap", &["--environment", "--format"]),
+    ("environment", &["list", "stop"]),
     ("lease", &["status", "release"]),
     ("status", &["--environment", "--format"]),
     ("history", &["--count", "[default: 20]"]),

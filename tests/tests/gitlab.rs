@@ -298,6 +298,20 @@ fn which_component_a_deployment_is_of_is_known_by_the_journals_or_not_at_all() {
 }
 
 #[test]
+fn what_gitlab_said_when_the_job_began_holds_unless_the_environment_says_that_it_does_not() {
+    let gitlab = GitLab::start();
+    let project = |environment: &str| {
+        let text = text_with("", environment, &[Step::marks("a")]);
+        with(&gitlab, &text, None).variable("CI_DEPLOY_FREEZE", "true")
+    };
+    let output = deploy(&project("[environments.staging]\n")).exits(21);
+    assert!(output.stderr.contains("error: deployments to `staging` are frozen\n"), "{}", output.stderr);
+    assert!(output.stderr.contains("`CI_DEPLOY_FREEZE` is set"), "{}", output.stderr);
+    let _ = deploy(&project("[environments.staging]\nforge_freeze = false\n")).exits(0);
+    assert_eq!(gitlab.states(), [["running", "success"]]);
+}
+
+#[test]
 fn a_freeze_period_of_the_project_keeps_a_run_from_beginning_where_the_token_may_read_it() {
     let gitlab = GitLab::start();
     let project = project_in(&gitlab, &[Step::marks("a")]).variable("GITLAB_TOKEN", TOKEN);

@@ -19,6 +19,8 @@ mod order;
 mod plan;
 #[path = "pipeline/retry.rs"]
 mod retry;
+#[path = "pipeline/review.rs"]
+mod review;
 #[path = "pipeline/told.rs"]
 mod told;
 #[path = "pipeline/values.rs"]

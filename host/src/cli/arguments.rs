@@ -118,6 +118,9 @@ pub(super) enum Command {
     /// Look at the leases, one for each app, environment and component, and break one.
     #[command(subcommand)]
     Lease(Lease),
+    /// Look at the environments, and stop those that come and go.
+    #[command(subcommand)]
+    Environment(EnvironmentCommand),
     /// Show what is live in each environment, what is under way, and what to do next.
     Status,
     /// Show the runs, newest first.
@@ -285,6 +288,32 @@ pub(super) struct Answer {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum EnvironmentCommand {
+    /// Show the environments: what is live in each, since when, and which come and go.
+    List,
+    /// Show that a transient environment is over, or all that are older than a while.
+    ///
+    /// What runs there is not touched: take it down before. On GitLab the environment's `on_stop` job is started.
+    Stop(StopEnvironment),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StopEnvironment {
+    /// Its name, for example `review/feature-1`.
+    #[arg(value_name = "NAME", required_unless_present = "older_than")]
+    pub(super) name: Option<String>,
+    /// Only what has been live for longer than this: of all transient environments, where none is named. `12h`, `7d`.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(super) older_than: Option<std::time::Duration>,
+    /// Have the forge forget the environment, too. On GitHub that takes a token that may administer the repository.
+    #[arg(long)]
+    pub(super) delete: bool,
+    /// Say what would be stopped, and change nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum Lease {
     /// Show who holds which lease, since when, and whether that process lives.
     Status,
@@ -330,6 +359,15 @@ pub(super) struct Completions {
 fn reason(text: &str) -> Result<String, String> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() { Err("say why".to_owned()) } else { Ok(line) }
+}
+
+/// As a length of time, and in days: `7d`.
+fn age(text: &str) -> Result<std::time::Duration, String> {
+    if let Some(days) = text.strip_suffix('d') {
+        let days: u32 = days.parse().map_err(|_| format!("`{text}` is not a number of days"))?;
+        return Ok(std::time::Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    }
+    duration(text).map(|duration| duration.get())
 }
 
 /// `90s`, `10m`, `1h`.

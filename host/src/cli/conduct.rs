@@ -316,6 +316,7 @@ pub(super) fn announcement(
         plan: plan.to_owned(),
         key: project.facts.key.clone(),
         environment_url: environment.and_then(|environment| environment.url.clone()),
+        transient: environment.is_some_and(|environment| environment.transient),
         log_url: project.facts.log_url.clone(),
         is_tag: project.facts.is_tag,
         begun: None,

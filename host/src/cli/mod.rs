@@ -6,6 +6,7 @@ mod arguments;
 mod begin;
 mod conduct;
 mod deploy;
+mod environment;
 mod inform;
 mod keeping;
 mod lease;
@@ -130,6 +131,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Approve(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Approved)),
         Command::Reject(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Rejected)),
         Command::Reap => in_runtime(reap::reap(common)),
+        Command::Environment(command) => in_runtime(environment::environment(common, command)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
         Command::Status => in_runtime(status::status(common)),
         Command::History(history) => in_runtime(status::history(common, history)),

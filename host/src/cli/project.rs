@@ -49,7 +49,10 @@ fn keeping(config: &Config, common: &Common, facts: &ci::Facts, variables: &Vari
 
 impl Project {
     pub(super) fn load(common: &Common) -> Result<Self, Vec<Problem>> {
-        let config = config::load(&common.config)?;
+        let mut config = config::load(&common.config)?;
+        if let Some(name) = &common.environment {
+            config.instantiate(name);
+        }
         let variables = Variables::of_process();
         let facts = ci::facts(&variables);
         let directory = directory(&common.config);

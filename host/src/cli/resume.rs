@@ -25,14 +25,15 @@ use std::time::Instant;
 /// `windlass resume`
 pub(super) async fn resume(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let session = with_result(common, "", None, Session::open(common))?;
-    let app = session.project.config.app.as_str();
+    let mut session = with_result(common, "", None, Session::open(common))?;
+    let app = session.project.config.app.clone();
     session.project.fetch_all(common, Wanted::State).await;
     let past = history::find(&session.project.journals, &arguments.run).map_err(Failed::from);
-    let past = with_result(common, app, None, past)?;
+    let past = with_result(common, app.as_str(), None, past)?;
+    session.project.config.instantiate(&past.subject.environment);
     let environment = past.subject.environment.clone();
     let exit = go_on(common, arguments, &session, past, started).await;
-    with_result(common, app, Some(&environment), exit)?.said()
+    with_result(common, app.as_str(), Some(&environment), exit)?.said()
 }
 
 async fn go_on(

@@ -69,7 +69,7 @@ impl Session {
         let mut problems: Vec<Problem> = Vec::new();
         for environment in &self.project.config.environments {
             match prepare::wanted(&self.project.config, &self.project.directory, &self.plugins, environment).await {
-                Ok(steps) => drop(environments.insert(environment.name.as_str().to_owned(), steps)),
+                Ok(steps) => drop(environments.insert(environment.key.as_str().to_owned(), steps)),
                 // The same mistake in every environment is one mistake.
                 Err(found) => {
                     problems.extend(found.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>())
@@ -127,7 +127,10 @@ impl<'a> Asking<'a> {
         let Known { resolved, locked, services, names } = self.know().await?;
         let project = &self.session.project;
         let lookup = |name: &str| project.variables.get(name).map(str::to_owned);
-        let holes = prepare::holes(&project.config, &self.subject, &names, &self.secrets, lookup)?;
+        let holes = Holes {
+            instance: self.environment.instance.clone(),
+            ..prepare::holes(&project.config, &self.subject, &names, &self.secrets, lookup)?
+        };
         let live = history::live(&project.journals, &self.subject.place())?;
         let facts = self.facts(holes, live.map(Arc::new), None);
         Ok(prepare::prepare(&project.config, resolved, locked, facts, services, listener).await?)
@@ -150,6 +153,7 @@ impl<'a> Asking<'a> {
         Holes {
             version: Some(self.subject.version.clone()),
             commit: Some(self.subject.commit.clone()),
+            instance: self.environment.instance.clone(),
             variables: past.variables.clone(),
             outputs: BTreeMap::new(),
         }
@@ -159,7 +163,7 @@ impl<'a> Asking<'a> {
     pub(super) async fn know(&mut self) -> Result<Known<'a>, Failed> {
         let project = &self.session.project;
         // A mistake in the config is the config's, whatever the lock says; but no file is looked into that the lock refuses.
-        let name = self.environment.name.as_str();
+        let name = self.environment.key.as_str();
         let accepted = self.session.lock.as_ref().and_then(|lock| lock.environments.get(name));
         let accepted = accepted.map(|steps| (self.environment, steps));
         let resolved =

@@ -92,18 +92,20 @@ fn told(problems: Vec<Problem>) -> Result<(), Failed> {
 
 /// `windlass status`
 pub(super) async fn status(common: &Common) -> Result<(), Failed> {
-    let project = Project::load(common)?;
+    let mut project = Project::load(common)?;
+    project.fetch_all(common, Wanted::State).await;
+    let Known { runs, damaged, mut problems } = Known::of(&project)?;
+    // Of those that come and go there are the ones that something was deployed to.
+    runs.iter().for_each(|run| project.config.instantiate(&run.subject.environment));
     let config = &project.config;
     if let Some(name) = &common.environment {
         config.environment(Some(name))?;
     }
-    project.fetch_all(common, Wanted::State).await;
-    let Known { runs, damaged, mut problems } = Known::of(&project)?;
     let mut components: Vec<Option<String>> = vec![None];
     components.extend(config.components().into_iter().map(|component| Some(component.as_str().to_owned())));
     let mut places = Vec::new();
     let mut text = String::new();
-    for environment in &config.environments {
+    for environment in config.environments.iter().filter(|environment| environment.pattern.is_none()) {
         let name = environment.name.as_str();
         if common.environment.as_deref().is_some_and(|wanted| wanted != name) {
             continue;
@@ -271,7 +273,7 @@ fn look<'a>(
         (None, None) => advice(place, shown, is_newest, holder.is_some() || lives),
     };
     let unread = unread.is_some();
-    Look { live: live.filter(|_| !unread), newest, open, shown, beside, unread, lives, next }
+    Look { live: live.filter(|live| !unread && !live.stopped), newest, open, shown, beside, unread, lives, next }
 }
 
 /// What to do next in a place where a run has just ended.

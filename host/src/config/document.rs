@@ -166,6 +166,11 @@ pub enum Keeping {
 pub(super) struct EnvironmentTable {
     /// Where it can be seen, for `${environment.url}` and for the forge.
     pub(super) url: Option<String>,
+    /// Whether it comes and goes, as a review app does.
+    #[serde(default)]
+    pub(super) transient: bool,
+    /// The names of the environments that this table stands for, with one `*`: `review/*`. Only where `transient` is `true`.
+    pub(super) name: Option<String>,
     /// The environments that a commit has to be deployed to before this one.
     #[serde(default)]
     pub(super) after: Vec<EnvironmentName>,

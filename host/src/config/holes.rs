@@ -18,6 +18,8 @@ pub enum Hole {
     Version,
     /// `${deployment.commit}`
     Commit,
+    /// `${environment.instance}`
+    Instance,
     /// `${env.NAME}`
     Variable(String),
     /// `${steps.ID.outputs.NAME}`
@@ -34,6 +36,7 @@ impl std::fmt::Display for Hole {
         match self {
             Self::Version => formatter.write_str("${deployment.version}"),
             Self::Commit => formatter.write_str("${deployment.commit}"),
+            Self::Instance => formatter.write_str("${environment.instance}"),
             Self::Variable(name) => write!(formatter, "${{env.{name}}}"),
             Self::Output { step, name } => write!(formatter, "${{steps.{step}.outputs.{name}}}"),
         }
@@ -47,6 +50,8 @@ pub struct Holes {
     pub version: Option<String>,
     /// The commit, in full.
     pub commit: Option<String>,
+    /// What tells the environment from others that its table stands for.
+    pub instance: Option<String>,
     /// The CI variables that `env` names, as far as they are set.
     pub variables: BTreeMap<String, String>,
     /// The outputs of the steps that are done.
@@ -58,6 +63,7 @@ impl Holes {
         match hole {
             Hole::Version => self.version.as_deref(),
             Hole::Commit => self.commit.as_deref(),
+            Hole::Instance => self.instance.as_deref(),
             Hole::Variable(name) => self.variables.get(name).map(String::as_str),
             Hole::Output { step, name } => self.outputs.get(step)?.get(name).map(String::as_str),
         }
@@ -104,6 +110,7 @@ impl<'a> Name<'a> {
             ("deployment", "version") => Self::Late(Hole::Version),
             ("deployment", "commit") => Self::Late(Hole::Commit),
             ("environment", "url") => Self::Url,
+            ("environment", "instance") => Self::Late(Hole::Instance),
             ("env", name) if is_plain(name) => Self::Late(Hole::Variable(name.to_owned())),
             ("vars", name) if is_plain(name) => Self::Var(name),
             ("secrets" | "secret", name) => Self::Secret(name),
@@ -211,6 +218,25 @@ pub(super) fn fill_some<'v>(text: &mut String, mut value: impl FnMut(&Name<'_>) 
     }
     quote(&literal, false, &mut filled);
     *text = filled;
+}
+
+/// Puts a text of this language in the place of `${environment.url}`: its holes are holes there, too.
+pub(super) fn inline_url(text: &mut String, url: &str) {
+    let mut inlined = String::with_capacity(text.len());
+    let mut literal = String::new();
+    for part in parts(text) {
+        match part {
+            Part::Text(text) => literal.push_str(text),
+            Part::Hole(name, span) => {
+                let put = if name == Name::Url { url } else { &text[span] };
+                quote(&literal, put.starts_with("${"), &mut inlined);
+                literal.clear();
+                inlined.push_str(put);
+            }
+        }
+    }
+    quote(&literal, false, &mut inlined);
+    *text = inlined;
 }
 
 /// The text with every hole filled, or the holes for which there is no value.
@@ -333,6 +359,7 @@ mod tests {
         Holes {
             version: Some("1.2.3".into()),
             commit: None,
+            instance: None,
             variables: [("BUILD".into(), "${deployment.version}".into())].into(),
             outputs: [("a".parse().unwrap(), [("x".into(), "$".into())].into())].into(),
         }
@@ -367,7 +394,13 @@ mod tests {
 
     #[test]
     fn names_of_late_holes_are_written_as_they_are_read() {
-        for text in ["${deployment.version}", "${deployment.commit}", "${env.A_1}", "${steps.a-b.outputs.x.y}"] {
+        for text in [
+            "${deployment.version}",
+            "${deployment.commit}",
+            "${environment.instance}",
+            "${env.A_1}",
+            "${steps.a-b.outputs.x.y}",
+        ] {
             let Some(Part::Hole(Name::Late(hole), _)) = parts(text).next() else { panic!("{text}") };
             assert_eq!(hole.to_string(), text);
         }

@@ -18,6 +18,7 @@ mod source;
 mod template;
 #[cfg(test)]
 mod tests;
+mod transient;
 mod with_schema;
 mod words;
 
@@ -36,6 +37,7 @@ pub use holes::{Hole, Holes, Unfilled, fill, fill_known, fill_text, holes_in, ho
 pub use nearest::{listing, nearest};
 pub use select::Selection;
 pub use template::template;
+pub use transient::Pattern;
 pub use with_schema::WithSchema;
 pub use words::{
     AppName, ComponentName, Duration, EnvironmentName, PluginLocator, Size, StateName, StepId, VariableName,
@@ -72,10 +74,20 @@ pub struct Config {
 /// One place that the app is deployed to.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// Its name.
+    /// Its name, as the forge knows it.
     pub name: EnvironmentName,
-    /// Where it can be seen.
+    /// What it is called in the file: the same, unless one of many is meant that its table stands for.
+    pub key: EnvironmentName,
+    /// Whether it comes and goes.
+    pub transient: bool,
+    /// The names that it stands for, where they are many. Then nothing can be deployed to it itself.
+    pub pattern: Option<Pattern>,
+    /// What `*` stands for, where it is one of many.
+    pub instance: Option<String>,
+    /// Where it can be seen. Where it stands for many, with `${environment.instance}`.
     pub url: Option<String>,
+    /// That as it is written.
+    written_url: Option<String>,
     /// The environments that a commit has to be deployed to before this one. None of them waits for this one.
     pub after: Vec<EnvironmentName>,
     /// Who has to agree.
@@ -215,12 +227,12 @@ impl Config {
     pub fn environment(&self, name: Option<&str>) -> Result<&Environment, Problem> {
         let names = || self.environments.iter().map(|environment| environment.name.as_str());
         let problem = match (name, self.environments.as_slice()) {
-            (None, [only]) => return Ok(only),
+            (None, [only]) => return Self::is_one(only),
             (None, _) => Problem::new(Code::Usage, "it is not said which environment is meant")
                 .because(format!("`{}` has {}", self.source.file(), listing(names(), "and")))
                 .with_hint("name one with `-e NAME`"),
             (Some(name), all) => match all.iter().find(|environment| environment.name == name) {
-                Some(found) => return Ok(found),
+                Some(found) => return Self::is_one(found),
                 None => Problem::new(Code::Usage, format!("there is no environment `{name}`"))
                     .because(format!("`{}` has {}", self.source.file(), listing(names(), "and")))
                     .with_hint(match nearest(name, names()) {
@@ -253,14 +265,14 @@ impl Config {
     /// Where a key of an environment stands, in the same way.
     #[must_use]
     pub fn place_of_environment(&self, environment: &Environment, key: &str) -> Place {
-        let pointer = source::join("/environments", environment.name.as_str());
+        let pointer = source::join("/environments", environment.key.as_str());
         self.source.place(&source::join(&pointer, key), Half::Value)
     }
 
     /// Where a window of an environment's `freeze` stands.
     #[must_use]
     pub fn place_of_freeze(&self, environment: &Environment, index: usize) -> Place {
-        let pointer = source::join("/environments", environment.name.as_str());
+        let pointer = source::join("/environments", environment.key.as_str());
         self.source.place(&format!("{pointer}/freeze/{index}"), Half::Value)
     }
 

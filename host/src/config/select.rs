@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::holes::{Name, fill_some, for_each_text};
+use super::holes::{Name, fill_some, for_each_text, inline_url};
 use super::source::NOTHING_WAS_RUN;
 use super::{ComponentName, Config, Environment, Step, listing, nearest};
 use crate::problem::{Code, Problem};
@@ -58,7 +58,7 @@ impl Config {
             return Ok(selection);
         }
         let here: Vec<&ComponentName> = {
-            let runs = |step: &&Step| step.runs_in(environment.name.as_str());
+            let runs = |step: &&Step| step.runs_in(environment.key.as_str());
             let mut here: Vec<_> = self.steps.iter().filter(runs).filter_map(|step| step.component.as_ref()).collect();
             here.sort();
             here.dedup();
@@ -89,7 +89,7 @@ impl Config {
 
     fn select(&self, environment: &Environment, wanted: impl Fn(&Step) -> bool) -> Selection {
         let pick = |steps: &[Step]| {
-            let chosen = steps.iter().filter(|step| step.runs_in(environment.name.as_str()) && wanted(step));
+            let chosen = steps.iter().filter(|step| step.runs_in(environment.key.as_str()) && wanted(step));
             chosen.map(|step| self.resolve(step, environment)).collect()
         };
         Selection { steps: pick(&self.steps), finally: pick(&self.finally) }
@@ -100,9 +100,14 @@ impl Config {
         let mut step = step.clone();
         if let Some(overlay) = environment.overlays.get(&step.id) {
             merge(&mut step.with, overlay);
-            step.overlay = Some(environment.name.clone());
+            step.overlay = Some(environment.key.clone());
         }
+        let is_open = environment.pattern.is_some() || environment.instance.is_some();
+        let written = environment.written_url.as_deref().filter(|_| is_open);
         for_each_text(&mut step.with, &mut |text| {
+            if let Some(url) = written {
+                inline_url(text, url);
+            }
             fill_some(text, |name| match name {
                 Name::Var(name) => self.var(environment, name),
                 Name::Url => environment.url.as_deref(),

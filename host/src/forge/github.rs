@@ -9,6 +9,7 @@ mod artifacts;
 mod deployments;
 #[cfg(test)]
 mod description;
+mod environments;
 mod protection;
 mod refs;
 #[cfg(test)]
@@ -80,6 +81,8 @@ struct Deployment {
     id: u64,
     #[serde(default)]
     sha: String,
+    #[serde(default)]
+    created_at: Option<jiff::Timestamp>,
     /// An object, or a text with one in it.
     #[serde(default)]
     payload: Value,
@@ -232,7 +235,7 @@ impl GitHub {
             "required_contexts": [],
             "environment": subject.environment,
             "production_environment": subject.environment == "production",
-            "transient_environment": false,
+            "transient_environment": announcement.transient,
             "description": cut(&format!("{} {}{component}", subject.app, subject.version)),
             "payload": {
                 "schema": PAYLOAD_SCHEMA,
@@ -314,22 +317,32 @@ impl GitHub {
             // Left to GitHub, it would also retire the releases of the other components.
             "auto_inactive": false,
         });
-        let log_url = announcement.log_url.as_deref().filter(|url| is_link(url));
         let links = [
-            ("log_url", log_url),
+            ("log_url", announcement.log_url.as_deref().filter(|url| is_link(url))),
             ("environment_url", announcement.environment_url.as_deref().filter(|url| is_link(url))),
         ];
         for (name, url) in links.into_iter().filter_map(|(name, url)| Some((name, url?))) {
             body[name] = url.into();
         }
+        self.set_status(effort, id, &body).await
+    }
+
+    /// Sends a status, once.
+    async fn set_status(&self, effort: &mut Effort<'_>, id: &str, body: &Value) -> Result<(), Failure> {
+        let text = |key: &str| body[key].as_str();
         let route = format!("/repos/{}/deployments/{}/statuses", self.repository, segment(id));
         loop {
-            if effort.post::<Status>(&route, &body).await?.is_some() {
+            if effort.post::<Status>(&route, body).await?.is_some() {
                 return Ok(());
             }
             let listed = self.statuses(effort, id).await?;
             effort.settle();
-            if stands(&listed, state, &cut(description), log_url) {
+            if stands(
+                &listed,
+                text("state").unwrap_or_default(),
+                text("description").unwrap_or_default(),
+                text("log_url"),
+            ) {
                 return Ok(());
             }
         }

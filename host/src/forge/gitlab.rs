@@ -8,6 +8,7 @@
 
 mod approvals;
 mod deployments;
+mod environments;
 mod freeze;
 mod packages;
 mod wire;

@@ -7,6 +7,7 @@ mod approvals;
 mod client;
 pub mod deployments;
 mod download;
+pub mod environments;
 mod github;
 mod gitlab;
 mod kept;
@@ -59,6 +60,8 @@ pub struct Announcement {
     pub key: Option<String>,
     /// Where the environment can be seen.
     pub environment_url: Option<String>,
+    /// Whether the environment comes and goes.
+    pub transient: bool,
     /// Where a person can watch the run.
     pub log_url: Option<String>,
     /// Whether the reference is a tag.

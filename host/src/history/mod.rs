@@ -151,7 +151,7 @@ pub fn names_in<'a>(store: &'a dyn Store, place: &'a Place) -> Result<impl Itera
     Ok(names(store)?.into_iter().filter(here))
 }
 
-/// The run whose release is live: the newest that succeeded there. A journal that cannot be read is no proof of anything,
+/// The run whose release is live: the newest that succeeded there, unless the environment was stopped since. A journal that cannot be read is no proof of anything,
 /// and stops the question.
 ///
 /// # Errors
@@ -160,7 +160,7 @@ pub fn live(store: &dyn Store, place: &Place) -> Result<Option<PastRun>, Problem
     for run in runs_in(store, place)? {
         let run = run?;
         if run.outcome == Some(RunOutcome::Succeeded) {
-            return Ok(Some(run));
+            return Ok((!run.stopped).then_some(run));
         }
     }
     Ok(None)

@@ -116,6 +116,8 @@ pub struct PastRun {
     pub state: BTreeMap<String, BTreeMap<String, String>>,
     /// Why the first step that failed for good did.
     pub problem: Option<Trouble>,
+    /// Whether its environment was stopped since: what it deployed is not live any more.
+    pub stopped: bool,
     /// Why it is not proven that what is live again since it was taken back works.
     pub unproven: Option<Trouble>,
     /// Where each step is in `steps`.
@@ -192,6 +194,7 @@ impl PastRun {
             force: false,
             process,
             job,
+            stopped: false,
             unproven: None,
             places,
             last: entry.at.clone(),
@@ -307,6 +310,7 @@ impl PastRun {
                 self.reopen(self.has_ended() || !asked);
                 self.turned = Some(Turned::Asked { to, keep });
             }
+            Event::EnvironmentStopped { .. } => self.stopped = true,
             Event::RunCancelled { .. } => self.cancelled = true,
             Event::DeploymentTold { .. } => self.told = true,
             Event::CheckFailed { trouble, .. } => drop(self.unproven.get_or_insert(*trouble)),

@@ -159,6 +159,7 @@ impl Prepared {
             holes: Holes {
                 version: Some(live.subject.version.clone()),
                 commit: Some(live.subject.commit.clone()),
+                instance: self.facts.holes.instance.clone(),
                 variables: live.variables.clone(),
                 outputs: outputs_of(live),
             },

@@ -91,8 +91,8 @@ pub fn lock_missing() -> Problem {
 /// [`Code::LockMissing`], [`Code::NotAccepted`].
 pub fn locked_steps<'a>(lock: Option<&'a Lock>, environment: &Environment) -> Result<&'a LockedSteps, Problem> {
     let lock = lock.ok_or_else(lock_missing)?;
-    lock.environments.get(environment.name.as_str()).ok_or_else(|| {
-        Problem::new(Code::NotAccepted, format!("`deploy.lock` accepts nothing in environment `{}`", environment.name))
+    lock.environments.get(environment.key.as_str()).ok_or_else(|| {
+        Problem::new(Code::NotAccepted, format!("`deploy.lock` accepts nothing in environment `{}`", environment.key))
             .with_note("nothing was run")
             .with_hint("run `windlass lock`, and have the change to `deploy.lock` reviewed")
     })

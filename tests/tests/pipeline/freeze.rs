@@ -89,22 +89,3 @@ fn a_run_that_was_cut_off_goes_on_in_a_freeze_only_with_a_reason_and_is_taken_ba
     assert_eq!(order(&project), "a b");
     assert_eq!(events_named(&project, &run, "freeze-overridden").len(), 2);
 }
-
-#[test]
-fn what_gitlab_said_when_the_job_began_holds_unless_the_environment_says_that_it_does_not() {
-    let project = |environment: &str| {
-        Project::with(&text_with("", environment, &[Step::marks("a")]))
-            .locked()
-            .variable("GITLAB_CI", "true")
-            .variable("CI_API_V4_URL", "http://127.0.0.1:9/api/v4")
-            .variable("CI_PROJECT_ID", "42")
-            .variable("CI_JOB_TOKEN", "glcbt-0123456789")
-            .variable("CI_COMMIT_SHA", e2e::COMMIT)
-            .variable("CI_DEPLOY_FREEZE", "true")
-    };
-    let output = project("[environments.staging]\n").windlass("run").exits(21);
-    assert!(output.stderr.contains("error: deployments to `staging` are frozen\n"), "{}", output.stderr);
-    assert!(output.stderr.contains("`CI_DEPLOY_FREEZE` is set"), "{}", output.stderr);
-    let output = project("[environments.staging]\nforge_freeze = false\n").windlass("run --dry-run").exits(0);
-    assert!(!output.stderr.contains("frozen"), "{}", output.stderr);
-}

@@ -11,7 +11,7 @@ use crate::config::document::{
 };
 use crate::config::source::{Half, Source, join};
 use crate::config::{
-    Approval, Config, Duration, Environment, EnvironmentName, Lease, PluginLocator, Retry, Size, Step, StepId,
+    Approval, Config, Duration, Environment, EnvironmentName, Lease, Pattern, PluginLocator, Retry, Size, Step, StepId,
 };
 use crate::freeze::{Mistake, Window};
 use crate::problem::{Code, Problem};
@@ -83,7 +83,13 @@ impl Check<'_> {
                 }
             }
         }
+        let pattern = table.name.as_deref().and_then(|text| self.pattern(&name, &pointer, text, table.transient));
         Some(Environment {
+            key: name.clone(),
+            transient: table.transient,
+            pattern,
+            instance: None,
+            written_url: table.url.clone(),
             url: table.url,
             after: table.after,
             approval: table.approval.map(|ApprovalTable { required, own, bind, from }| Approval {
@@ -100,6 +106,37 @@ impl Check<'_> {
             overlays,
             name,
         })
+    }
+
+    fn pattern(
+        &mut self,
+        environment: &EnvironmentName,
+        pointer: &str,
+        text: &str,
+        transient: bool,
+    ) -> Option<Pattern> {
+        let at = format!("{pointer}/name");
+        if !transient {
+            let what = format!("environment `{environment}` has a `name`, and is not transient");
+            self.add(
+                &at,
+                Half::Key,
+                what,
+                "write `transient = true`, or remove it: its name is what stands in brackets",
+            );
+            return None;
+        }
+        match Pattern::new(text) {
+            Ok(pattern) => Some(pattern),
+            Err(why) => {
+                let what = format!("`name` of environment `{environment}` cannot be used");
+                let problem = Problem::new(Code::ConfigInvalid, what)
+                    .because(why)
+                    .with_hint("write a name with one `*`, for example `review/*`");
+                self.push(problem.at(self.source.place(&at, Half::Value)));
+                None
+            }
+        }
     }
 
     fn freeze(&mut self, environment: &EnvironmentName, pointer: &str, tables: Vec<FreezeTable>) -> Vec<Window> {

@@ -51,6 +51,10 @@ impl Check<'_> {
             } else {
                 let what = || format!("environment `{name}` comes after `{before}`, which there is not");
                 self.known_environment(config, before.as_str(), &at, what);
+                if config.environments.iter().any(|it| it.name == *before && it.pattern.is_some()) {
+                    let what = format!("environment `{name}` comes after `{before}`, which stands for many");
+                    self.add(&at, Half::Value, what, "name one environment, or remove it");
+                }
             }
         }
         let Some((approval, from)) = environment.approval.as_ref().and_then(|it| Some((it, it.from.as_ref()?))) else {

@@ -68,7 +68,12 @@ impl Check<'_> {
             vars(&format!("{}/vars", join("/environments", environment.name.as_str())), &environment.vars);
         }
         for environment in &config.environments {
-            if let Some(url) = environment.url.as_ref().filter(|url| is_marked(url)) {
+            let is_open = |part| match part {
+                Part::Hole(Name::Late(Hole::Instance), _) => environment.pattern.is_none(),
+                Part::Hole(..) => true,
+                Part::Text(_) => false,
+            };
+            if let Some(url) = environment.url.as_ref().filter(|url| is_marked(url) && parts(url).any(is_open)) {
                 marked.push((format!("{}/url", join("/environments", environment.name.as_str())), url.clone()));
             }
         }
@@ -154,6 +159,7 @@ impl Check<'_> {
                 Name::Late(Hole::Variable(name)) => names.variable(spot.step, name),
                 Name::Late(Hole::Output { step, name }) => names.output(index, spot, step, name, self.whole),
                 Name::Late(Hole::Version | Hole::Commit) => None,
+                Name::Late(Hole::Instance) => names.instance(spot, self.whole),
             };
             if let Some((what, hint)) = fault {
                 let place = self.source.place_within(&spot.pointer, text, span);
@@ -178,7 +184,8 @@ fn may_be_marked(value: &Value) -> bool {
 impl Names<'_> {
     fn unknown(&self, step: &Step, name: &str) -> Fault {
         let what = format!("step `{}` has a hole `${{{name}}}` that nothing fills", step.id);
-        let fixed = ["deployment.version", "deployment.commit", "environment.url"].map(str::to_owned);
+        let fixed =
+            ["deployment.version", "deployment.commit", "environment.url", "environment.instance"].map(str::to_owned);
         let known = fixed
             .into_iter()
             .chain(self.vars.iter().map(|name| format!("vars.{name}")))
@@ -251,6 +258,18 @@ impl Names<'_> {
                 listing(without, "and")
             );
             (what, "add a `url` to the environment, or leave it out of the step's `environments`".to_owned())
+        })
+    }
+
+    fn instance(&self, spot: &Spot<'_>, whole: bool) -> Option<Fault> {
+        let without: Vec<_> = self.environments(spot).filter(|it| it.pattern.is_none()).map(|it| &it.name).collect();
+        (whole && !without.is_empty()).then(|| {
+            let what = format!(
+                "step `{}` uses `${{environment.instance}}`, and {} stands for no others",
+                spot.step.id,
+                listing(without, "and")
+            );
+            (what, "use it only where the environment has a `name` with `*`".to_owned())
         })
     }
 

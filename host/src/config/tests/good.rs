@@ -123,6 +123,7 @@ fn overlays_are_merged_and_static_parts_filled() {
     assert_eq!(config.steps[2].with["limits"]["total"], "5s", "the config itself stays as it is written");
 
     let holes = Holes {
+        instance: None,
         version: Some("1.0".into()),
         variables: [("BUILD_NUMBER".into(), "${7}".into())].into(),
         ..Holes::default()

@@ -165,6 +165,7 @@ fn holes_are_excused_until_they_are_filled() {
     assert_eq!(shown(&schema.check(&config, step)), [""; 0]);
 
     let mut holes = Holes {
+        instance: None,
         version: Some("1.2".into()),
         commit: Some("red".into()),
         variables: [("BUILD_NUMBER".into(), "7s".into())].into(),

@@ -149,7 +149,7 @@ impl GitHub {
     }
 }
 
-const INACTIVE: &str = "inactive";
+pub(super) const INACTIVE: &str = "inactive";
 const SUCCESS: &str = "success";
 
 /// What its payload says.

@@ -58,6 +58,7 @@ pub(super) fn announcement() -> Announcement {
         plan: "sha256:0123".into(),
         key: Some("7/1/deploy".into()),
         environment_url: Some("https://staging.shop.example".into()),
+        transient: false,
         log_url: Some("https://github.com/acme/shop/actions/runs/7".into()),
         is_tag: false,
         begun: None,

@@ -84,6 +84,7 @@ impl Wire for Octo {
             ("POST", body) => octocrab._post(route, body).await,
             ("PATCH", body) => octocrab._patch(route, body).await,
             ("PUT", body) => octocrab._put(route, body).await,
+            ("DELETE", body) => octocrab._delete(route, body).await,
             _ => octocrab._get(route).await,
         };
         let (parts, body) = response.map_err(|error| root(&error))?.into_parts();

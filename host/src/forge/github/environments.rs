@@ -1,0 +1,148 @@
+//! Environments on GitHub ("REST API endpoints for deployment environments"). It has no word for one that is over: one is when
+//! all its deployments are inactive. To delete one takes the right to administer the repository.
+
+use super::deployments::{INACTIVE, shown, whose};
+use super::{Effort, Failure, GitHub, PAGE, PAGES, of_ours};
+use crate::forge::deployments::{Shown, Whose};
+use crate::forge::environments::{Known, Release, Stopped};
+use crate::forge::segment;
+use crate::problem::{Code, Problem};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+/// How many deployments of an environment are looked at for what is live.
+const LOOKED: usize = 30;
+
+#[derive(Debug, Deserialize)]
+struct Environments {
+    environments: Vec<Environment>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Environment {
+    name: String,
+}
+
+impl GitHub {
+    /// As [`crate::forge::Forge::environments`].
+    pub(in crate::forge) async fn environments(&self) -> Result<Vec<Known>, Problem> {
+        let mut effort = self.client.effort();
+        let mut known = Vec::new();
+        for page in 1..=PAGES {
+            let route = format!("/repos/{}/environments?per_page={PAGE}&page={page}", self.repository);
+            let listed: Environments = effort.get(&route).await.map_err(|failure| {
+                failure
+                    .problem(Code::ForgeRefused, &format!("list the environments of `{}`", self.repository))
+                    .with_note("nothing was changed")
+            })?;
+            let more = listed.environments.len() == PAGE;
+            known.extend(listed.environments.into_iter().map(|it| Known {
+                url: self.page(&it.name),
+                name: it.name,
+                id: None,
+                is_stopped: false,
+            }));
+            if !more {
+                break;
+            }
+        }
+        Ok(known)
+    }
+
+    /// As [`crate::forge::Forge::live`].
+    pub(in crate::forge) async fn live(&self, environment: &str) -> Result<Vec<Release>, Problem> {
+        self.live_ones(&mut self.client.effort(), environment).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
+                .with_note("nothing was changed")
+        })
+    }
+
+    /// One for each component: an older one that is shown as live, too, is one that could not be shown as inactive.
+    async fn live_ones(&self, effort: &mut Effort<'_>, environment: &str) -> Result<Vec<Release>, Failure> {
+        let listed = self.list_in(effort, environment, 1).await?;
+        let mut settled = Vec::new();
+        let mut live = Vec::new();
+        for deployment in listed.into_iter().take(LOOKED) {
+            let whose = whose(&deployment);
+            if settled.contains(&whose) {
+                continue;
+            }
+            let id = deployment.id.to_string();
+            match shown(&self.statuses(effort, &id).await?) {
+                Shown::Live => {
+                    settled.push(whose.clone());
+                    live.push(Release {
+                        id,
+                        version: of_ours(&deployment.payload)["version"].as_str().map(str::to_owned),
+                        commit: deployment.sha,
+                        since: deployment.created_at,
+                        whose,
+                    });
+                }
+                // What is older is inactive as well.
+                Shown::Retired => settled.push(whose),
+                Shown::Waiting | Shown::Running | Shown::Ended | Shown::Other(_) => {}
+            }
+        }
+        Ok(live)
+    }
+
+    /// As [`crate::forge::Forge::stop`].
+    pub(in crate::forge) async fn stop(&self, environment: &str, delete: bool) -> Result<Stopped, Problem> {
+        let mut effort = self.client.effort();
+        let deployments = self.deactivate(&mut effort, environment).await.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("show that `{environment}` is over"))
+                .with_note("what runs there is not touched by this")
+        })?;
+        if delete {
+            let route = format!("/repos/{}/environments/{}", self.repository, segment(environment));
+            effort.delete(&route).await.map_err(|failure| {
+                let problem = failure
+                    .problem(Code::ForgeRefused, &format!("delete the environment `{environment}`"))
+                    .with_note("its deployments are shown as inactive; only the environment is still there");
+                match failure.answer.as_ref().map(|answer| answer.status) {
+                    Some(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => problem.with_hint(
+                        "the job's own token may not: set `GITHUB_TOKEN` to one with the permission \
+                         `administration: write`, or leave `--delete` out",
+                    ),
+                    _ => problem,
+                }
+            })?;
+        }
+        Ok(Stopped { deployments, is_deleted: delete })
+    }
+
+    /// Every deployment that is not over is from here on: also one that was left open.
+    async fn deactivate(&self, effort: &mut Effort<'_>, environment: &str) -> Result<usize, Failure> {
+        let body = json!({ "state": INACTIVE, "description": "the environment was stopped", "auto_inactive": false });
+        let mut settled = Vec::new();
+        let mut deactivated = 0;
+        for page in 1..=PAGES {
+            let listed = self.list_in(effort, environment, page).await?;
+            let more = listed.len() == PAGE;
+            for deployment in listed {
+                let whose = whose(&deployment);
+                if settled.contains(&whose) {
+                    continue;
+                }
+                let id = deployment.id.to_string();
+                match shown(&self.statuses(effort, &id).await?) {
+                    Shown::Live | Shown::Running | Shown::Waiting | Shown::Other(_) => {
+                        self.set_status(effort, &id, &body).await?;
+                        deactivated += 1;
+                    }
+                    // Of ours there is none that is live behind one that was replaced. Of others nobody knows.
+                    Shown::Retired if whose != Whose::Unsaid => settled.push(whose),
+                    Shown::Retired | Shown::Ended => {}
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        Ok(deactivated)
+    }
+}

@@ -1,0 +1,117 @@
+//! Environments on GitLab ("Environments API", `doc/api/environments.md`). To stop one starts the job that its `on_stop` names;
+//! only one that is stopped can be deleted.
+
+use super::{Deployment, Effort, Failure, GitLab, PAGE};
+use crate::forge::deployments::Whose;
+use crate::forge::environments::{Known, Release, Stopped};
+use crate::problem::{Code, Problem};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+/// An environment, as far as we read it.
+#[derive(Debug, Deserialize)]
+struct Environment {
+    id: u64,
+    #[serde(default)]
+    name: String,
+    /// `available`, `stopping` or `stopped`.
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    external_url: Option<String>,
+    /// Only where one is asked for, not where all are listed.
+    #[serde(default)]
+    last_deployment: Option<Deployment>,
+}
+
+impl GitLab {
+    /// As [`crate::forge::Forge::environments`].
+    pub(in crate::forge) async fn environments(&self) -> Result<Vec<Known>, Problem> {
+        let mut effort = self.client.effort();
+        let mut known = Vec::new();
+        for page in 1.. {
+            let route = self.route(&format!("/environments?per_page={PAGE}&page={page}"));
+            let listed: Vec<Environment> = effort.get(&route).await.map_err(|failure| {
+                failure
+                    .problem(Code::ForgeRefused, &format!("list the environments of project {}", self.project.id))
+                    .with_note("nothing was changed")
+            })?;
+            let more = listed.len() == PAGE;
+            known.extend(listed.into_iter().map(|it| Known {
+                is_stopped: it.state != "available",
+                url: it.external_url,
+                id: Some(it.id),
+                name: it.name,
+            }));
+            if !more {
+                break;
+            }
+        }
+        Ok(known)
+    }
+
+    /// As [`crate::forge::Forge::live`]. Which component it is of, GitLab does not know.
+    pub(in crate::forge) async fn live(&self, environment: &Known) -> Result<Vec<Release>, Problem> {
+        let Some(id) = environment.id.filter(|_| !environment.is_stopped) else { return Ok(Vec::new()) };
+        let read = self.client.effort().get::<Environment>(&self.route(&format!("/environments/{id}"))).await;
+        let found = read.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("read the environment `{}`", environment.name))
+                .with_note("nothing was changed")
+        })?;
+        let live = found.last_deployment.filter(|deployment| deployment.status == "success");
+        let release = |deployment: Deployment| Release {
+            id: deployment.id.to_string(),
+            whose: Whose::Unsaid,
+            version: None,
+            commit: deployment.sha,
+            since: deployment.created_at,
+        };
+        Ok(live.map(release).into_iter().collect())
+    }
+
+    /// As [`crate::forge::Forge::stop`].
+    pub(in crate::forge) async fn stop(&self, environment: &Known, delete: bool) -> Result<Stopped, Problem> {
+        let name = &environment.name;
+        let Some(id) = environment.id else { return Ok(Stopped { deployments: 0, is_deleted: false }) };
+        let mut effort = self.client.effort();
+        if !environment.is_stopped {
+            self.stop_one(&mut effort, id).await.map_err(|failure| {
+                failure
+                    .problem(Code::ForgeRefused, &format!("stop the environment `{name}`"))
+                    .with_note("what runs there is not touched by this")
+            })?;
+        }
+        if delete {
+            effort.delete(&self.route(&format!("/environments/{id}"))).await.map_err(|failure| {
+                let problem = failure
+                    .problem(Code::ForgeRefused, &format!("delete the environment `{name}`"))
+                    .with_note("it is stopped; only its record is still there");
+                match failure.answer.as_ref().map(|answer| answer.status) {
+                    Some(StatusCode::FORBIDDEN) => {
+                        problem.with_hint("wait until its `on_stop` job has ended, and let the token's owner delete it")
+                    }
+                    _ => problem,
+                }
+            })?;
+        }
+        Ok(Stopped { deployments: usize::from(!environment.is_stopped), is_deleted: delete })
+    }
+
+    /// Stops it, and looks whether it is before it is asked for again: each time would start its `on_stop` job.
+    async fn stop_one(&self, effort: &mut Effort<'_>, id: u64) -> Result<(), Failure> {
+        let route = self.route(&format!("/environments/{id}"));
+        loop {
+            let stop = format!("{route}/stop");
+            if effort.post_for::<Environment>(&stop, &json!({}), StatusCode::OK).await?.is_some() {
+                return Ok(());
+            }
+            let now: Environment = effort.get(&route).await?;
+            effort.settle();
+            if now.state != "available" {
+                return Ok(());
+            }
+        }
+    }
+}
