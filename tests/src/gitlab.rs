@@ -3,10 +3,15 @@
 //! what its Python client sends), and refuses what the real one refuses: wrong tokens, a state that cannot follow on the
 //! present one, and changes of a deployment that a CI job made.
 
+mod environments;
+mod packages;
+
 pub use crate::fault::Fault;
 
 use crate::fault::{Draw, Faults};
 use crate::server::{Answer, Request, Server};
+use environments::Environment;
+use packages::Package;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -31,7 +36,7 @@ const BASE: &str = "/sub/gitlab/api/v4";
 #[derive(Debug, Default)]
 struct State {
     deployments: Vec<Value>,
-    environments: Vec<String>,
+    environments: Vec<Environment>,
     history: BTreeMap<u64, Vec<String>>,
     /// What was said to a deployment: who, `approved` or `rejected`, and why; with the group on whose behalf it counts.
     approvals: BTreeMap<u64, Vec<(Value, Option<String>)>>,
@@ -42,6 +47,12 @@ struct State {
     mistakes: Vec<String>,
     is_token_expired: bool,
     freezes: Vec<Value>,
+    packages: Vec<Package>,
+    /// The statuses of pipelines and jobs by their numbers, where they are not `running`.
+    pipelines: BTreeMap<u64, String>,
+    jobs: BTreeMap<u64, String>,
+    /// The last number that was given to something other than a deployment.
+    last: u64,
 }
 
 /// The fake.
@@ -226,7 +237,10 @@ impl State {
         let Some(operation) = operations.iter().find(|it| it.method == request.method && it.fits(route)) else {
             return (Answer::new(404, r#"{"error":"404 Not Found"}"#), vec![format!("{line}: it is not expected")]);
         };
-        let mut mistakes = operation.mistakes(&query, &body, !request.body.is_empty());
+        // The body of this one is a file.
+        let is_file = operation.name == "upload_generic_package";
+        let body = if is_file { Value::Null } else { body };
+        let mut mistakes = operation.mistakes(&query, &body, !request.body.is_empty() && !is_file);
         let token = request.header("job-token").or_else(|| request.header("private-token"));
         let right = request.header("job-token") == Some(JOB_TOKEN) || request.header("private-token") == Some(TOKEN);
         if token.is_none() || !right {
@@ -243,10 +257,20 @@ impl State {
             return (Answer::new(401, r#"{"message":"401 Unauthorized"}"#), vec![]);
         }
         let fault = self.faults.due(request);
-        (Fault::befall(fault, || self.act(operation, route, &query, &body)), vec![])
+        (Fault::befall(fault, || self.act(operation, route, &query, &body, &request.body)), vec![])
     }
 
-    fn act(&mut self, operation: &Operation, route: &str, query: &BTreeMap<String, String>, body: &Value) -> Answer {
+    fn act(
+        &mut self,
+        operation: &Operation,
+        route: &str,
+        query: &BTreeMap<String, String>,
+        body: &Value,
+        bytes: &[u8],
+    ) -> Answer {
+        if operation.name == "get_job_of_token" {
+            return self.job_of_token(query);
+        }
         if operation.name == "get_user" {
             return answer(200, &json!({ "id": 7, "username": PERSON, "name": PERSON }));
         }
@@ -277,9 +301,25 @@ impl State {
                     None => Answer::new(404, r#"{"message":"404 Not Found"}"#),
                 }
             }
+            ("delete_deployment", Some(place)) => self.delete(place),
             ("update_deployment", Some(place)) => self.update(place, body, operation.transitions.as_ref()),
-            _ => Answer::new(404, r#"{"message":"404 Not found"}"#),
+            (name, _) => self
+                .act_on_environments(name, &segments, query, body)
+                .or_else(|| self.act_on_packages(name, &segments, query, bytes))
+                .or_else(|| self.act_on_jobs(name, &segments, query))
+                .unwrap_or_else(|| Answer::new(404, r#"{"message":"404 Not found"}"#)),
         }
+    }
+
+    fn delete(&mut self, place: usize) -> Answer {
+        let (status, environment) =
+            (&self.deployments[place]["status"], self.deployments[place]["environment"]["name"].clone());
+        let last = self.deployments.iter().rposition(|it| it["environment"]["name"] == environment);
+        if *status == "running" || last == Some(place) {
+            return answer(400, &json!({ "message": "Cannot destroy running or the last deployment" }));
+        }
+        self.deployments.remove(place);
+        Answer::new(204, "")
     }
 
     /// A deployment with what was said to it, by rules.
@@ -374,16 +414,14 @@ impl State {
 
     fn make(&mut self, body: &Value, job: Option<u64>) -> u64 {
         let name = body["environment"].as_str().unwrap_or_default().to_owned();
-        let environment = self.environments.iter().position(|other| *other == name).unwrap_or_else(|| {
-            self.environments.push(name.clone());
-            self.environments.len() - 1
-        });
-        let id = 100 + self.deployments.len() as u64;
+        let environment = self.environment(&name);
+        let newest = self.history.keys().next_back().copied();
+        let id = newest.map_or(100, |newest| newest + 1);
         let now = jiff::Timestamp::now().to_string();
         self.deployments.push(json!({
             "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "tag": body["tag"], "sha": body["sha"], "status": body["status"],
             "created_at": now, "updated_at": now, "user": { "id": 1, "username": "root", "name": "Administrator" },
-            "environment": { "id": environment + 1, "name": name, "external_url": null },
+            "environment": { "id": environment, "name": name, "external_url": null },
             "deployable": job.map(job_of_deployment),
         }));
         self.history.insert(id, vec![body["status"].as_str().unwrap_or_default().to_owned()]);

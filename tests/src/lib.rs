@@ -7,6 +7,8 @@ pub mod database;
 pub mod fault;
 pub mod github;
 pub mod gitlab;
+#[cfg(unix)]
+pub mod mix;
 pub mod probe;
 #[cfg(unix)]
 pub mod runs;

@@ -1,6 +1,7 @@
 //! The fake forges refuse what the real ones refuse, and fail the test at what is not described.
 
 use e2e::github::{APP_TOKEN, GitHub, JOB_TOKEN, REPOSITORY, RUN, TOKEN};
+use e2e::gitlab::{self, GitLab};
 use e2e::server::send;
 use serde_json::{Value, json};
 
@@ -201,4 +202,64 @@ fn deployments_environments_and_comments_are_as_described() {
     assert_eq!(ask(&github, JOB_TOKEN, "GET repos/acme/shop", &Value::Null).1["default_branch"], json!("main"));
     assert_eq!(ask(&github, JOB_TOKEN, "GET repos/acme/other", &Value::Null).0, 404);
     github.is_right();
+}
+
+/// Asks GitLab for something of the project, with this token.
+fn ask_gitlab(gitlab: &GitLab, (header, token): (&str, &str), line: &str, body: &str) -> (u16, Value) {
+    let variables = gitlab.variables(None);
+    let api = variables.iter().find(|(name, _)| *name == "CI_API_V4_URL").map(|(_, value)| value.as_str());
+    let address = url::Url::parse(api.expect("an address")).expect("an address");
+    let (method, path) = line.split_once(' ').expect("a method and a path");
+    let path = path.strip_prefix('/').map_or_else(|| format!("/{path}"), |path| format!("/projects/42/{path}"));
+    let headers = [(header, token), ("user-agent", "windlass/0")];
+    let line = format!("{method} {}{path}", address.path());
+    let (status, answer) = send(address.port().expect("a port"), &line, &headers, body).expect("an answer");
+    (status, serde_json::from_str(&answer).unwrap_or(Value::String(answer)))
+}
+
+const JOB: (&str, &str) = ("job-token", gitlab::JOB_TOKEN);
+const PERSON: (&str, &str) = ("private-token", gitlab::TOKEN);
+
+#[test]
+fn gitlab_keeps_environments_and_packages() {
+    let gitlab = GitLab::start();
+    let ask = |who, line: &str, body: &Value| {
+        ask_gitlab(&gitlab, who, line, &if body.is_null() { String::new() } else { body.to_string() })
+    };
+    let get = |who, line: &str| ask(who, &format!("GET {line}"), &Value::Null);
+    let _ = gitlab.add("review/a", "success", "main", None);
+    let last = gitlab.add("review/a", "failed", "main", None);
+    assert_eq!(get(JOB, "/environments?search=review&per_page=1").1[0]["name"], json!("review/a"));
+    assert_eq!(get(JOB, "/environments/1").1["last_deployment"]["status"], json!("success"));
+    assert_eq!(ask(JOB, "DELETE /environments/1", &Value::Null).0, 403, "it is not stopped");
+    assert_eq!(ask(JOB, "POST /environments/1/stop", &Value::Null).1["state"], json!("stopped"));
+    assert_eq!(get(JOB, "/environments?states=available").1, json!([]));
+    assert_eq!(ask(JOB, &format!("DELETE /deployments/{last}"), &Value::Null).0, 400, "it is the last one");
+    assert_eq!(ask(JOB, &format!("DELETE /deployments/{}", last - 1), &Value::Null).0, 204);
+    assert_eq!(ask(JOB, "DELETE /environments/1", &Value::Null).0, 204);
+    assert!(gitlab.environments().is_empty() && gitlab.deployments().is_empty());
+    gitlab.protect("production", &["deployers"]);
+    assert_eq!(
+        get(PERSON, "/protected_environments/production").1["approval_rules"][0]["required_approvals"],
+        json!(1)
+    );
+    assert_eq!((get(JOB, "/protected_environments").0, get(JOB, "/freeze_periods").0), (401, 401));
+
+    for text in ["{}", "{\"a\": 1}"] {
+        let line = "PUT /packages/generic/windlass/1.2.3/run.json";
+        assert_eq!(ask_gitlab(&gitlab, JOB, line, text).0, 201);
+    }
+    assert_eq!(get(JOB, "/packages/generic/windlass/1.2.3/run.json"), (200, json!({ "a": 1 })), "the newer one");
+    assert_eq!(get(JOB, "/packages/generic/windlass/1.2.3/other.json").0, 404);
+    let listed = get(JOB, "/packages?package_type=generic&package_name=wind").1;
+    assert_eq!(listed[0]["version"], json!("1.2.3"));
+    assert_eq!(ask(JOB, &format!("DELETE /packages/{}", listed[0]["id"]), &Value::Null).0, 204);
+    assert!(gitlab.packages().is_empty());
+
+    gitlab.set_pipeline(gitlab::PIPELINE, "canceled");
+    assert_eq!(get(JOB, &format!("/pipelines/{}", gitlab::PIPELINE)).1["status"], json!("canceled"));
+    gitlab.set_job(7, "failed");
+    assert_eq!((get(PERSON, "/jobs/7").1["status"].clone(), get(JOB, "/jobs/7").0), (json!("failed"), 401));
+    assert_eq!((get(JOB, "job").1["id"].clone(), get(JOB, "user").0), (json!(gitlab::JOB), 401));
+    assert!(gitlab.states().len() <= 2, "all of it is described");
 }

@@ -80,6 +80,11 @@ impl Answer {
         if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             return Meaning::Doubtful(self.retry_after(now));
         }
+        // Not the forge's own answer, but that of something on the way, after or instead of it. GitHub's 202 is its own: it has
+        // made no deployment.
+        if status.is_success() && status != StatusCode::ACCEPTED {
+            return Meaning::Doubtful(None);
+        }
         if status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::FORBIDDEN && self.is_limited()) {
             return Meaning::Later(self.retry_after(now).or_else(|| self.reset(now)).unwrap_or(SECONDARY));
         }
@@ -296,7 +301,7 @@ mod tests {
         let reset = ("x-ratelimit-reset", "1800000009");
         for (status, headers, body, meaning) in [
             (201, vec![], "", Meaning::Done),
-            (200, vec![], "", Meaning::Refused),
+            (200, vec![], "<html>", Meaning::Doubtful(None)),
             (202, vec![], "", Meaning::Refused),
             (409, vec![], "", Meaning::Refused),
             (403, vec![], r#"{"message":"Resource not accessible by integration"}"#, Meaning::Refused),

@@ -1,0 +1,174 @@
+//! Environments, and which of them are protected.
+
+use super::{GitLab, State, answer};
+use crate::server::Answer;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// An environment.
+#[derive(Debug, Clone)]
+pub(super) struct Environment {
+    id: u64,
+    name: String,
+    /// `available` or `stopped`.
+    state: String,
+    external_url: Option<String>,
+    created_at: String,
+    /// The names of the rules of whom a deployment there takes an approval; none where it is not protected.
+    rules: Option<Vec<String>>,
+}
+
+impl GitLab {
+    /// An environment becomes a protected one; each of these groups has to approve what is deployed there.
+    pub fn protect(&self, name: &str, groups: &[&str]) {
+        let mut state = self.state();
+        let id = state.environment(name);
+        let found = state.environments.iter_mut().find(|environment| environment.id == id).expect("it is there");
+        found.rules = Some(groups.iter().map(|group| (*group).to_owned()).collect());
+    }
+
+    /// An environment that was made so long ago, and where there was nothing deployed since.
+    pub fn age(&self, name: &str, created_at: &str) {
+        let mut state = self.state();
+        let id = state.environment(name);
+        let found = state.environments.iter_mut().find(|environment| environment.id == id).expect("it is there");
+        created_at.clone_into(&mut found.created_at);
+        for deployment in state.deployments.iter_mut().filter(|it| it["environment"]["id"] == id) {
+            deployment["created_at"] = created_at.into();
+            deployment["updated_at"] = created_at.into();
+        }
+    }
+
+    /// The environments and their states.
+    #[must_use]
+    pub fn environments(&self) -> Vec<(String, String)> {
+        self.state().environments.iter().map(|it| (it.name.clone(), it.state.clone())).collect()
+    }
+}
+
+impl State {
+    /// The number of an environment, which is made where it is not there, and is available again where it was stopped.
+    pub(super) fn environment(&mut self, name: &str) -> u64 {
+        if let Some(found) = self.environments.iter_mut().find(|environment| environment.name == name) {
+            "available".clone_into(&mut found.state);
+            return found.id;
+        }
+        let id = self.environments.iter().map(|environment| environment.id).max().unwrap_or_default() + 1;
+        self.environments.push(Environment {
+            id,
+            name: name.to_owned(),
+            state: "available".to_owned(),
+            external_url: None,
+            created_at: jiff::Timestamp::now().to_string(),
+            rules: None,
+        });
+        id
+    }
+
+    fn as_answered(&self, environment: &Environment, with_last: bool) -> Value {
+        let slug = environment.name.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
+        let is_production = environment.name.starts_with("prod");
+        let mut made = json!({
+            "id": environment.id, "name": environment.name, "slug": slug, "description": null,
+            "external_url": environment.external_url, "state": environment.state,
+            "tier": if is_production { "production" } else { "other" }, "created_at": environment.created_at,
+            "updated_at": environment.created_at, "enable_advanced_logs_querying": false, "logs_api_path": null,
+            "auto_stop_at": null, "kubernetes_namespace": null, "flux_resource_path": null, "auto_stop_setting": "always",
+        });
+        if with_last {
+            let is_here = |it: &&Value| it["environment"]["id"] == environment.id && it["status"] == "success";
+            made["last_deployment"] = self.deployments.iter().rev().find(is_here).cloned().unwrap_or_default();
+            made["cluster_agent"] = Value::Null;
+        }
+        made
+    }
+
+    pub(super) fn act_on_environments(
+        &mut self,
+        operation: &str,
+        segments: &[&str],
+        query: &BTreeMap<String, String>,
+        body: &Value,
+    ) -> Option<Answer> {
+        let named = segments.get(3).copied().unwrap_or_default();
+        let place = named.parse().ok().and_then(|id: u64| self.environments.iter().position(|it| it.id == id));
+        Some(match (operation, place) {
+            ("list_environments", _) => {
+                let fits = |it: &&Environment| {
+                    query.get("name").is_none_or(|name| it.name == *name)
+                        && query.get("search").is_none_or(|part| it.name.contains(part.as_str()))
+                        && query.get("states").is_none_or(|state| it.state == *state)
+                };
+                let listed = self.environments.iter().filter(fits).map(|it| self.as_answered(it, false)).collect();
+                page(query, listed)
+            }
+            ("get_environment", Some(place)) => answer(200, &self.as_answered(&self.environments[place], true)),
+            ("create_environment", _) => {
+                let name = body["name"].as_str().unwrap_or_default();
+                if self.environments.iter().any(|environment| environment.name == name) {
+                    return Some(answer(400, &json!({ "message": { "name": ["has already been taken"] } })));
+                }
+                let id = self.environment(name);
+                let url = body["external_url"].as_str().map(str::to_owned);
+                let made = self.environments.iter_mut().find(|it| it.id == id)?;
+                made.external_url = url;
+                let made = made.clone();
+                answer(201, &self.as_answered(&made, false))
+            }
+            ("stop_environment", Some(place)) => {
+                "stopped".clone_into(&mut self.environments[place].state);
+                answer(200, &self.as_answered(&self.environments[place], false))
+            }
+            ("delete_environment", Some(place)) if self.environments[place].state != "stopped" => {
+                answer(403, &json!({ "message": "403 Forbidden" }))
+            }
+            ("delete_environment", Some(place)) => {
+                let gone = self.environments.remove(place);
+                self.deployments.retain(|deployment| deployment["environment"]["id"] != gone.id);
+                Answer::new(204, "")
+            }
+            ("list_protected_environments", _) => page(query, self.environments.iter().filter_map(protected).collect()),
+            ("get_protected_environment", _) => {
+                let name = super::decoded(named);
+                let found = self.environments.iter().find(|it| it.name == name).and_then(protected);
+                found.map_or_else(missing, |found| answer(200, &found))
+            }
+            ("get_environment" | "stop_environment" | "delete_environment", None) => missing(),
+            _ => return None,
+        })
+    }
+}
+
+fn protected(environment: &Environment) -> Option<Value> {
+    let rules = environment.rules.as_ref()?;
+    let rule = |(place, name): (usize, &String)| {
+        json!({ "id": place + 1, "user_id": null, "group_id": 134 + place, "access_level": null, "access_level_description": name,
+                "required_approvals": 1, "group_inheritance_type": 0 })
+    };
+    Some(json!({
+        "name": environment.name, "required_approval_count": 0,
+        "deploy_access_levels": [{ "id": 12, "access_level": 40, "access_level_description": "Maintainers", "user_id": null,
+                                   "group_id": null, "group_inheritance_type": 0 }],
+        "approval_rules": rules.iter().enumerate().map(rule).collect::<Vec<_>>(),
+    }))
+}
+
+pub(super) fn missing() -> Answer {
+    answer(404, &json!({ "message": "404 Not found" }))
+}
+
+/// A page of what there is, and what GitLab says of the others.
+pub(super) fn page(query: &BTreeMap<String, String>, items: Vec<Value>) -> Answer {
+    let number = |name: &str, otherwise: usize| query.get(name).and_then(|it| it.parse().ok()).unwrap_or(otherwise);
+    let (page, size) = (number("page", 1).max(1), number("per_page", 20).max(1));
+    let pages = items.len().div_ceil(size).max(1);
+    let total = items.len().to_string();
+    let next = if page < pages { (page + 1).to_string() } else { String::new() };
+    let listed: Value = items.into_iter().skip((page - 1) * size).take(size).collect();
+    answer(200, &listed)
+        .header("x-page", &page.to_string())
+        .header("x-per-page", &size.to_string())
+        .header("x-next-page", &next)
+        .header("x-total", &total)
+        .header("x-total-pages", &pages.to_string())
+}
