@@ -5,6 +5,7 @@
 
 mod environments;
 mod packages;
+mod repository;
 
 pub use crate::fault::Fault;
 
@@ -48,6 +49,8 @@ struct State {
     is_token_expired: bool,
     freezes: Vec<Value>,
     packages: Vec<Package>,
+    /// The branches of the repository, and the files there.
+    branches: BTreeMap<String, BTreeMap<String, String>>,
     /// The statuses of pipelines and jobs by their numbers, where they are not `running`.
     pipelines: BTreeMap<u64, String>,
     jobs: BTreeMap<u64, String>,
@@ -306,6 +309,7 @@ impl State {
             (name, _) => self
                 .act_on_environments(name, &segments, query, body)
                 .or_else(|| self.act_on_packages(name, &segments, query, bytes))
+                .or_else(|| self.act_on_repository(name, &segments, query, body))
                 .or_else(|| self.act_on_jobs(name, &segments, query))
                 .unwrap_or_else(|| Answer::new(404, r#"{"message":"404 Not found"}"#)),
         }
@@ -485,6 +489,7 @@ fn is_of(kind: &str, value: &Value) -> bool {
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "integer" => value.is_i64(),
+        "array" => value.is_array(),
         _ => false,
     }
 }

@@ -294,3 +294,20 @@ fn what_it_costs_to_keep_things_is_bounded() {
     assert!(of("/git/") + of("/actions/") <= 24, "{requests:#?}");
     assert!(requests.len() - of("/git/") - of("/actions/") < 12, "{requests:#?}");
 }
+
+#[test]
+fn who_may_not_ask_whether_the_owner_lives_does_not_go_on_beside_it() {
+    let github = GitHub::start();
+    github.add_run(NEXT, "ada");
+    let first = machine(&github, &text("", &[waits("a")]), RUN);
+    let child = first.start("run -e staging");
+    let go = Go(&first);
+    until("its step", || first.has("waiting"));
+    github.permit(JOB_TOKEN, &[("contents", "write"), ("deployments", "write")]);
+    let second = machine(&github, &text("", &[Step::marks("a")]), NEXT);
+    let output = deploy(&second).exits(21);
+    assert!(output.stderr.contains("give the job `permissions: actions: read`"), "{}", output.stderr);
+    assert_eq!(order(&second), "");
+    drop(go);
+    let _ = first.finish(child).exits(0);
+}

@@ -59,6 +59,8 @@ pub(super) struct Keeping {
     is_off: AtomicBool,
     /// Whether it was said that something could not be kept or fetched.
     is_said: AtomicBool,
+    /// Whether what was sent last could not be kept.
+    is_in_trouble: AtomicBool,
 }
 
 impl Keeping {
@@ -71,6 +73,7 @@ impl Keeping {
             sending: tokio::sync::Mutex::default(),
             is_off: AtomicBool::new(false),
             is_said: AtomicBool::new(false),
+            is_in_trouble: AtomicBool::new(false),
         }
     }
 
@@ -148,30 +151,32 @@ impl Keeping {
         Ok(())
     }
 
-    /// Put a longer journal in the place of a shorter one.
+    /// Put a longer journal in the place of a shorter one. Where the two differ, two machines wrote the same one, and the forge's is
+    /// the one that the others go by.
     fn place(&self, run: &str, text: &[u8]) -> Result<(), Problem> {
-        let differs = |why: String| {
-            Problem::new(Code::JournalInvalid, format!("the journal of run `{run}` on the forge was left there"))
-                .because(why)
-        };
         let here = self.journals.read(run).unwrap_or_default();
         let whole = here.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        if !text.starts_with(&here[..whole]) {
-            return Err(differs("it goes on otherwise than the one on this machine".into()));
-        }
-        self.journals.place(run, text).map_err(|error| differs(error.to_string()))
+        let placed = if text.starts_with(&here[..whole]) {
+            self.journals.place(run, text)
+        } else {
+            self.journals.set_aside(run).and_then(|()| self.journals.place(run, text))
+        };
+        placed.map_err(|error| {
+            Problem::new(Code::JournalUnwritable, format!("the journal of run `{run}` was left on the forge"))
+                .because(error)
+        })
     }
 
     /// Send what is new on this machine of a place, and forget these runs, and those that are older than what is kept.
     pub(super) async fn send(&self, place: &Place, forget: &[String], within: Duration) {
         let Some(forge) = self.forge() else { return };
-        let within = if self.is_said.load(Ordering::SeqCst) { within.min(IMPATIENCE) } else { within };
         let sent = tokio::time::timeout(within, self.send_to(forge, place, forget)).await.unwrap_or_else(|_| {
             // What became of it is not known.
             self.shelves().remove(place);
             Err(Problem::new(Code::ForgeRefused, "the journal could not be kept on the forge")
                 .because(format!("there was no answer within {} s", within.as_secs())))
         });
+        self.is_in_trouble.store(sent.is_err(), Ordering::SeqCst);
         if let Err(problem) = sent {
             self.tell(&problem, "the journal is on this machine only");
         }
@@ -326,7 +331,9 @@ impl Keep for Kept {
                 let _ = tokio::time::timeout(PATIENCE, lease.look()).await;
             }
         };
-        tokio::join!(look, self.keeping.send(&self.place, &[], PATIENCE));
+        let is_in_trouble = self.keeping.is_in_trouble.load(Ordering::SeqCst);
+        let patience = if is_in_trouble { IMPATIENCE } else { PATIENCE };
+        tokio::join!(look, self.keeping.send(&self.place, &[], patience));
     }
 
     fn keep_soon(&self) {

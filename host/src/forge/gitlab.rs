@@ -10,6 +10,7 @@ mod approvals;
 mod deployments;
 mod environments;
 mod freeze;
+mod leases;
 mod packages;
 mod wire;
 
@@ -47,6 +48,8 @@ pub struct GitLab {
     project: ci::GitLabProject,
     /// Whether the token is one that somebody gave the job.
     is_given: bool,
+    /// The job's commit.
+    commit: Option<String>,
     /// Boxed: the other forges are small.
     client: Box<Client>,
 }
@@ -131,7 +134,7 @@ impl GitLab {
         let is_given = approvals::is_given(&token);
         let wire = Http::new(&project.api, token).map_err(|unusable| unusable.problem(Peer::GitLab))?;
         let client = Client::new(Peer::GitLab, &project.api, wire, patience);
-        Ok(Self { project: project.clone(), is_given, client: Box::new(client) })
+        Ok(Self { project: project.clone(), is_given, commit: facts.commit.clone(), client: Box::new(client) })
     }
 
     /// Who makes the deployment to an environment: the job, where it has `environment:` of this name.

@@ -53,7 +53,11 @@ impl Forge {
     /// Whether leases can be kept there, with this token.
     #[must_use]
     pub const fn keeps_leases(&self) -> bool {
-        matches!(self, Self::GitHub(_))
+        match self {
+            Self::GitHub(_) => true,
+            Self::GitLab(gitlab) => gitlab.keeps_leases(),
+            Self::Local => false,
+        }
     }
 
     /// Whether journals can be kept there.
@@ -81,7 +85,8 @@ impl Forge {
     pub async fn lease(&self, place: &Place) -> Result<Option<Kept>, Problem> {
         match self {
             Self::GitHub(github) => github.lease(&name(place)).await,
-            Self::GitLab(_) | Self::Local => Err(nothing_kept(self)),
+            Self::GitLab(gitlab) => gitlab.lease(&name(place)).await,
+            Self::Local => Err(nothing_kept(self)),
         }
     }
 
@@ -93,7 +98,8 @@ impl Forge {
     pub async fn replace_lease(&self, place: &Place, seen: Option<&str>, text: &str) -> Result<bool, Problem> {
         match self {
             Self::GitHub(github) => github.replace_lease(&name(place), seen, text).await,
-            Self::GitLab(_) | Self::Local => Err(nothing_kept(self)),
+            Self::GitLab(gitlab) => gitlab.replace_lease(&name(place), seen, text).await,
+            Self::Local => Err(nothing_kept(self)),
         }
     }
 
@@ -104,7 +110,8 @@ impl Forge {
     pub async fn leased(&self) -> Result<Vec<Place>, Problem> {
         match self {
             Self::GitHub(github) => github.leased().await,
-            Self::GitLab(_) | Self::Local => Ok(vec![]),
+            Self::GitLab(gitlab) => gitlab.leased().await,
+            Self::Local => Ok(vec![]),
         }
     }
 

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// The journal's name in a run's directory.
 const FILE: &str = "journal.jsonl";
+/// What a journal is called that was replaced by another machine's.
+const ASIDE: &str = "journal.replaced.jsonl";
 /// What is locked by whoever writes: a file of its own, because on Windows nobody else can read one that is locked. The
 /// system gives the lock back when the process ends, however it does.
 const WRITER: &str = "writer";
@@ -54,6 +56,14 @@ impl Directory {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Keep a journal beside where it is, for whoever wants to see what was in it; it is none any more.
+    ///
+    /// # Errors
+    /// Where that cannot be done.
+    pub fn set_aside(&self, run: &str) -> io::Result<()> {
+        std::fs::rename(self.file(run), self.directory(run).join(ASIDE))
     }
 
     /// Whether a journal is there that another machine was the last to write: nobody's being here or not says whether it lives.

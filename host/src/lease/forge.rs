@@ -118,7 +118,14 @@ impl Store for ForgeStore {
             return Ok(Some(is_present));
         }
         match &holder.job {
-            Some(job) => Ok(self.forge.is_over(job).await?.map(|is_over| !is_over)),
+            Some(job) => match self.forge.is_over(job).await {
+                Ok(is_over) => Ok(is_over.map(|is_over| !is_over)),
+                // Who may not ask must not go on beside it, as who may not keep a lease does.
+                Err(problem) if problem.code == Code::ForgeDenied => {
+                    Err(Problem { code: Code::ForgeRefused, ..problem })
+                }
+                Err(problem) => Err(problem),
+            },
             None => Ok(None),
         }
     }

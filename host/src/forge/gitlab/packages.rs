@@ -17,6 +17,8 @@ use url::form_urlencoded::Serializer;
 
 /// What the names of our packages begin with.
 const PREFIX: &str = "windlass.";
+/// What it takes.
+const HINT: &str = "turn on the project's package registry, and let whoever started the job be a developer of it";
 /// The file of each version.
 const FILE: &str = "journal.jsonl";
 
@@ -41,7 +43,7 @@ impl GitLab {
     pub(in crate::forge) async fn shelf(&self, name: &str) -> Result<Shelf, Problem> {
         let package = package(name);
         let found = self.packages(&mut self.client.effort(), &package).await;
-        let found = found.map_err(|failure| self.unkept(&failure, "read the journals"))?;
+        let found = found.map_err(|failure| self.unkept(&failure, "read the journals", HINT))?;
         let of = |found: Package| {
             let shelved = Shelved { id: found.id.to_string(), length: u64::MAX };
             Some((found.version.filter(|_| found.name == package)?, shelved))
@@ -73,7 +75,7 @@ impl GitLab {
     /// A journal's text.
     pub(in crate::forge) async fn journal(&self, name: &str, run: &str) -> Result<Vec<u8>, Problem> {
         let text = self.client.effort().get_text(&self.file(name, run)).await;
-        text.map(String::into_bytes).map_err(|failure| self.unkept(&failure, "read a journal"))
+        text.map(String::into_bytes).map_err(|failure| self.unkept(&failure, "read a journal", HINT))
     }
 
     /// Change the journals of this name.
@@ -87,7 +89,7 @@ impl GitLab {
         let mut shelf = seen.clone();
         for (run, text) in &change.put {
             let sent = effort.put_text(&self.file(name, run), text).await;
-            sent.map_err(|failure| self.unkept(&failure, "keep a journal"))?;
+            sent.map_err(|failure| self.unkept(&failure, "keep a journal", HINT))?;
             let id = shelf.journals.get(*run).map(|shelved| shelved.id.clone()).unwrap_or_default();
             shelf.journals.insert((*run).to_owned(), Shelved { id, length: text.len() as u64 });
         }
@@ -105,7 +107,7 @@ impl GitLab {
     pub(in crate::forge) async fn shelved(&self, app: &str) -> Result<Vec<Place>, Problem> {
         let prefix = format!("{}.", package(&encoded(app)));
         let found = self.packages(&mut self.client.effort(), &prefix).await;
-        let found = found.map_err(|failure| self.unkept(&failure, "list what is kept"))?;
+        let found = found.map_err(|failure| self.unkept(&failure, "list what is kept", HINT))?;
         let place = |package: Package| place_of(&name(&package.name)?);
         let mut places: Vec<Place> = found.into_iter().filter_map(place).filter(|place| place.app == app).collect();
         places.sort();
@@ -116,7 +118,7 @@ impl GitLab {
     /// Whether the token may read what is kept; whether it may write only writing tells.
     pub(in crate::forge) async fn may_keep(&self) -> Result<(), Problem> {
         let read = self.packages(&mut self.client.effort(), PREFIX).await;
-        read.map(drop).map_err(|failure| self.unkept(&failure, "keep journals"))
+        read.map(drop).map_err(|failure| self.unkept(&failure, "keep journals", HINT))
     }
 
     /// Whether a job is over; none where this token may not ask: a job's own may not ask for other jobs.
@@ -132,7 +134,7 @@ impl GitLab {
             Ok(status) => Ok(Some(matches!(status.status.as_str(), "success" | "failed" | "canceled" | "skipped"))),
             // Only what is over can be deleted.
             Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(Some(true)),
-            Err(failure) => Err(self.unkept(&failure, &format!("say whether job {number} is over"))),
+            Err(failure) => Err(self.unkept(&failure, &format!("say whether job {number} is over"), HINT)),
         }
     }
 
@@ -140,18 +142,13 @@ impl GitLab {
         self.route(&format!("/packages/generic/{}/{run}/{FILE}", package(name)))
     }
 
-    fn unkept(&self, failure: &Failure, what: &str) -> Problem {
+    /// That something could not be kept or read; `hint` says what helps where the token may not.
+    pub(super) fn unkept(&self, failure: &Failure, what: &str, hint: &str) -> Problem {
         let is_denied =
             matches!(failure.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND));
         let code = if is_denied { Code::ForgeDenied } else { Code::ForgeRefused };
         let problem = failure.problem(code, &format!("{what} of project {}", self.project.id));
-        if is_denied {
-            problem.with_hint(
-                "turn on the project's package registry, and let whoever started the job be a developer of it",
-            )
-        } else {
-            problem
-        }
+        if is_denied { problem.with_hint(hint) } else { problem }
     }
 }
 
