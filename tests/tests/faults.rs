@@ -16,15 +16,25 @@ const MIXES: u64 = 520;
 const SEED: &str = "WINDLASS_TEST_SEED";
 
 /// How many run beside each other. Most of the time they wait.
-const BESIDE: usize = 10;
+const BESIDE: usize = 24;
 
-/// Leases and journals are kept on this machine only.
-fn template(steps: &[Step]) -> Project {
-    Project::with(&text("store = \"local\"", steps)).locked()
+/// Where leases and journals are kept: on this machine only, or on the forge as well.
+#[derive(Debug, Clone, Copy)]
+enum Store {
+    Local,
+    Forge,
 }
 
-fn succeeds() -> Project {
-    template(&[Step::marks("a")])
+fn template(store: Store, steps: &[Step]) -> Project {
+    let top = match store {
+        Store::Local => "store = \"local\"",
+        Store::Forge => "",
+    };
+    Project::with(&text(top, steps)).locked()
+}
+
+fn succeeds(store: Store) -> Project {
+    template(store, &[Step::marks("a")])
 }
 
 /// The requests of a run that succeeds, where nothing goes wrong.
@@ -39,13 +49,15 @@ fn requests(number: u64, template: &Project) -> Vec<String> {
 
 #[test]
 fn each_fault_at_each_request_leaves_the_truth() {
-    let template = succeeds();
+    let templates = [succeeds(Store::Local), succeeds(Store::Forge)];
     let mut cases = vec![];
-    for number in [0, 1] {
-        for at in 0..requests(number, &template).len() {
+    for (number, kept) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        for at in 0..requests(number, &templates[kept]).len() {
             let faults = passing().into_iter().map(|fault| (fault, false));
-            let faults = faults.chain(lasting().into_iter().map(|fault| (fault, true)));
-            cases.extend(faults.map(|fault| (number, at, fault)));
+            let faults = faults.chain(lasting().into_iter().map(|fault| (fault, true))).enumerate();
+            // Where much is kept there are many requests: each meets some of the faults.
+            let faults = faults.filter(|(place, _)| kept == 0 || (place + at) % 6 == 0).map(|(_, fault)| fault);
+            cases.extend(faults.map(|fault| (number, kept, at, fault)));
         }
     }
     // Whoever does not answer is waited for for so long that one of each forge is enough: at the creation.
@@ -53,14 +65,14 @@ fn each_fault_at_each_request_leaves_the_truth() {
     let limit = u64::try_from(cases.len()).expect("a number");
     let wrong = each(limit + 2, BESIDE, |number| {
         let case = usize::try_from(number).ok().and_then(|place| cases.get(place));
-        let (forge, at, (name, fault), is_lasting) = match case {
-            Some((forge, at, ((name, fault), is_lasting))) => {
-                (*forge, *at, ((*name).to_owned(), fault.clone()), *is_lasting)
+        let (forge, kept, at, (name, fault), is_lasting) = match case {
+            Some((forge, kept, at, ((name, fault), is_lasting))) => {
+                (*forge, *kept, *at, ((*name).to_owned(), fault.clone()), *is_lasting)
             }
-            None if number == limit => (0, 1, silence(), false),
-            None => (1, 1, silence(), false),
+            None if number == limit => (0, 0, 1, silence(), false),
+            None => (1, 0, 1, silence(), false),
         };
-        let mix = Mix::new(Forge::start(forge), &template);
+        let mix = Mix::new(Forge::start(forge), &templates[kept]);
         let output = mix.run(Blow::None, move |number, _| {
             (usize::try_from(number) == Ok(at)).then(|| (name.clone(), is_lasting, fault.clone()))
         });
@@ -84,24 +96,25 @@ struct Kind {
     waits: bool,
 }
 
-fn kinds() -> Vec<Kind> {
+fn kinds(store: Store) -> Vec<Kind> {
     let waits = || Step::of("a", "echo $$ > waiting; exec sleep 300");
     vec![
-        Kind { template: succeeds(), outcome: "succeeded", waits: false },
-        Kind { template: template(&[Step::marks("a"), Step::fails("b")]), outcome: "rolled-back", waits: false },
+        Kind { template: succeeds(store), outcome: "succeeded", waits: false },
+        Kind { template: template(store, &[Step::marks("a"), Step::fails("b")]), outcome: "rolled-back", waits: false },
         Kind {
-            template: template(&[Step::of("a", "exit 3").key("on_failure = \"stop\"")]),
+            template: template(store, &[Step::of("a", "exit 3").key("on_failure = \"stop\"")]),
             outcome: "failed",
             waits: false,
         },
-        Kind { template: template(&[waits()]), outcome: "cancelled", waits: true },
+        Kind { template: template(store, &[waits()]), outcome: "cancelled", waits: true },
     ]
 }
 
-fn mixed(seed: u64, kinds: &[Kind]) -> Result<(), String> {
+fn mixed(seed: u64, kinds: &[Vec<Kind>; 2]) -> Result<(), String> {
     let mut dice = Dice::of(seed);
     let forge = Forge::start(dice.below(4));
-    let kind = dice.pick(kinds);
+    let is_kept = dice.below(2) == 1;
+    let kind = dice.pick::<Kind>(&kinds[usize::from(is_kept)]);
     let blow = if kind.waits {
         Blow::AtStep(dice.pick::<&str>(&["TERM", "TERM", "KILL"]))
     } else if dice.below(3) == 0 {
@@ -115,7 +128,8 @@ fn mixed(seed: u64, kinds: &[Kind]) -> Result<(), String> {
     };
     // In percent: of each request, and of each of those, of something that lasts.
     let (chance, grave) = (*dice.pick(&[0, 10, 25, 45]), *dice.pick(&[0, 15, 40]));
-    let mix = Mix::new(forge, &kind.template);
+    let is_elsewhere = is_kept && matches!(forge, Forge::GitHub(_)) && dice.below(2) == 0;
+    let mix = Mix::new(forge, &kind.template).reaped_elsewhere(is_elsewhere.then_some(8008));
     let (passing, lasting) = (passing(), lasting());
     let output = mix.run(blow, move |_, _| {
         if dice.below(100) >= chance {
@@ -130,7 +144,7 @@ fn mixed(seed: u64, kinds: &[Kind]) -> Result<(), String> {
         let outcome = output.stdout.lines().last().unwrap_or_default().to_owned();
         let of = |word: &str| outcome.contains(&format!("\"outcome\":\"{word}\""));
         // By itself it comes to what it is there for, unless the forge refused it or somebody ended it.
-        let is_right = of(kind.outcome) || of("blocked") || blow != Blow::None;
+        let is_right = of(kind.outcome) || of("blocked") || blow != Blow::None || mix.has_lost_lease(&output);
         if is_right { Ok(()) } else { Err(format!("it should have {}: {}", kind.outcome, output.all())) }
     });
     judged.map_err(|why| format!("{blow:?}, {:?}: {why}", mix.told()))
@@ -138,7 +152,7 @@ fn mixed(seed: u64, kinds: &[Kind]) -> Result<(), String> {
 
 #[test]
 fn random_mixes_leave_the_truth() {
-    let kinds = kinds();
+    let kinds = [kinds(Store::Local), kinds(Store::Forge)];
     if let Some(seed) = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok()) {
         assert_eq!(mixed(seed, &kinds), Ok(()));
         return;
@@ -154,7 +168,7 @@ fn random_mixes_leave_the_truth() {
 
 #[test]
 fn what_a_deployment_costs_in_requests_is_what_the_guide_says() {
-    let template = succeeds();
+    let template = succeeds(Store::Local);
     let (github, gitlab) = (requests(0, &template), requests(1, &template));
     // The first of an application has nothing to retire.
     let first = {
