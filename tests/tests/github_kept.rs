@@ -2,8 +2,9 @@
 
 #![cfg(unix)]
 
-use e2e::fault::Fault;
+use e2e::fault::{Fault, passing};
 use e2e::github::{GitHub, JOB_TOKEN, RUN};
+use e2e::mix::each;
 use e2e::runs::{cut_off, events_named, kill, newest, runs, stuck};
 use e2e::server::Answer;
 use e2e::steps::{Step, order, text, until};
@@ -291,7 +292,7 @@ fn what_it_costs_to_keep_things_is_bounded() {
     let requests = github.requests().split_off(before);
     let of = |part: &str| requests.iter().filter(|line| line.contains(part)).count();
     // Three each time that it is sent: as it begins, before the step, at its end; and what there was is read.
-    assert!(of("/git/") + of("/actions/") <= 24, "{requests:#?}");
+    assert_eq!(of("/git/") + of("/actions/"), 24, "{requests:#?}");
     assert!(requests.len() - of("/git/") - of("/actions/") < 12, "{requests:#?}");
 }
 
@@ -310,4 +311,40 @@ fn who_may_not_ask_whether_the_owner_lives_does_not_go_on_beside_it() {
     assert_eq!(order(&second), "");
     drop(go);
     let _ = first.finish(child).exits(0);
+}
+
+#[test]
+fn what_passes_at_any_request_leaves_one_lease_one_journal_and_one_deployment() {
+    let text = text("", &[Step::marks("a")]);
+    let github = GitHub::start();
+    let _ = deploy(&machine(&github, &text, RUN)).exits(0);
+    let requests = u64::try_from(github.requests().len()).expect("a number");
+    let kinds = u64::try_from(passing().len()).expect("a number");
+    let wrong = each(requests * 3, 10, |number| {
+        // Each request meets three kinds, and each kind many requests.
+        let (at, kind) = (number % requests, (number * 5 + number / requests) % kinds);
+        let (name, fault) = passing().swap_remove(usize::try_from(kind).expect("small"));
+        let github = GitHub::start();
+        let mut asked = 0;
+        github.draw(Some(Box::new(move |_| {
+            asked += 1;
+            (asked == at + 1).then(|| fault.clone())
+        })));
+        let project = machine(&github, &text, RUN);
+        let output = deploy(&project);
+        github.draw(None);
+        let run = newest(&project);
+        let lease = project.windlass("lease status").stdout;
+        let other = machine(&github, &text, RUN);
+        let _ = other.windlass("history");
+        let read = |project: &Project| std::fs::read(e2e::runs::journal_of(project, &run)).ok();
+        let is_right = output.code == Some(0)
+            && !output.stderr.contains("warning")
+            && github.states() == [["in_progress", "success"]]
+            && lease.contains("free")
+            && lease.contains("it was taken once")
+            && read(&project) == read(&other);
+        if is_right { Ok(()) } else { Err(format!("{at} {name}: {lease} {}", output.all())) }
+    });
+    assert!(wrong.is_empty(), "{} of {} went wrong:\n{}", wrong.len(), requests * 3, wrong.join("\n\n"));
 }

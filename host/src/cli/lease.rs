@@ -73,6 +73,13 @@ fn describe(text: &mut String, place: &Place, standing: &Standing) -> serde_json
             let Holder { run, actor, machine, process, taken, expires, .. } = holder;
             let _ = writeln!(text, "  held    by run {run} since {taken}, for {actor}, process {process} on {machine}");
             let _ = writeln!(text, "          {state}; it expires at {expires} unless it is renewed");
+            if let Some(job) = &holder.job {
+                let _ = writeln!(
+                    text,
+                    "          it is a job of run {} on {}, and lives as long as that",
+                    job.run, job.forge
+                );
+            }
             value["number"] = json!(number);
             value["holder"] = json!(holder);
             value["alive"] = json!(alive);
