@@ -425,7 +425,7 @@ impl State {
         self.deployments.push(json!({
             "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "tag": body["tag"], "sha": body["sha"], "status": body["status"],
             "created_at": now, "updated_at": now, "user": { "id": 1, "username": "root", "name": "Administrator" },
-            "environment": { "id": environment, "name": name, "external_url": null },
+            "environment": { "id": environment, "name": name, "external_url": self.url_of_environment(environment) },
             "deployable": job.map(job_of_deployment),
         }));
         self.history.insert(id, vec![body["status"].as_str().unwrap_or_default().to_owned()]);

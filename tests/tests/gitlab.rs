@@ -285,7 +285,7 @@ fn which_component_a_deployment_is_of_is_known_by_the_journals_or_not_at_all() {
     for part in [
         "`production` comes after `staging`",
         "nobody can tell whether deployment 101 there is one of component `backend`",
-        "keep `.windlass` from job to job",
+        "keep journals on the forge, or `.windlass` from job to job",
     ] {
         assert!(output.stderr.contains(part), "{part}\n{}", output.stderr);
     }

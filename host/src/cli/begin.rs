@@ -1,6 +1,7 @@
 //! Whether a run may begin, as far as other environments and the calendar go: what the gate is asked with.
 
 use super::conduct::Conduct;
+use super::keeping::Wanted;
 use super::project::Project;
 use super::say;
 use crate::config::{DeploymentOwner, Environment};
@@ -26,10 +27,14 @@ pub(super) async fn order(conduct: &Conduct<'_>) -> Result<(), Problem> {
         let before = Before { place: &place, then: environment.name.as_str(), commit: &subject.commit };
         let has_components = !config.components().is_empty();
         let adopted = |it: &Environment| it.name == *name && it.deployment == Some(DeploymentOwner::Adopt);
+        let says = forge.keeps_our_word() && !config.environments.iter().any(adopted);
+        if has_components && !says {
+            fetch_components(project, &place).await;
+        }
         let whereabouts = Whereabouts {
             place: &place,
             has_components,
-            says: forge.keeps_our_word() && !config.environments.iter().any(adopted),
+            says,
             known: &if has_components { known(project, forge, &place)? } else { HashMap::new() },
         };
         match forge.since_success(name.as_str(), &|id, whose| whereabouts.relate(id, whose)).await? {
@@ -38,6 +43,14 @@ pub(super) async fn order(conduct: &Conduct<'_>) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// The journals of every component in an environment, as far as the forge keeps them: they say which deployment is of which.
+async fn fetch_components(project: &Project, place: &Place) {
+    let components = project.config.components().into_iter().map(|component| Some(component.as_str().to_owned()));
+    for component in std::iter::once(None).chain(components).filter(|it| *it != place.component) {
+        project.keeping.fetch(&Place { component, ..place.clone() }, Wanted::State).await;
+    }
 }
 
 /// The components of the forge's deployments to an environment, as far as the journals here know them, by their ids.

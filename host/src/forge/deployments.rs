@@ -89,15 +89,16 @@ impl Forge {
         matches!(self, Self::GitHub(_))
     }
 
-    /// Show that what was live in this place is not any more, now that this deployment is. Where the forge does so by itself,
-    /// or the job made the deployment, nothing is done.
+    /// Show that what was live in this place is not any more, now that this deployment is, and where that can be seen. What the
+    /// forge does by itself, and what is the job's because it made the deployment, is not done.
     ///
     /// # Errors
     /// [`crate::problem::Code::ForgeUnreported`]. It changes nothing about the deployment itself.
     pub async fn retire(&self, created: &Created, announcement: &Announcement) -> Result<(), Problem> {
         match self {
             Self::GitHub(github) if !created.adopted => github.retire(created, announcement).await,
-            // On GitLab the newest that succeeded is live, and no other.
+            // On GitLab the newest that succeeded is live, and no other; but where it can be seen nobody has said yet.
+            Self::GitLab(gitlab) if !created.adopted => gitlab.show_url(created, announcement).await,
             Self::GitHub(_) | Self::GitLab(_) | Self::Local => Ok(()),
         }
     }

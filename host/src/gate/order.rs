@@ -96,7 +96,7 @@ impl Before<'_> {
         let component = self.place.component.as_deref().unwrap_or_default();
         self.blocked(format!("nobody can tell whether deployment {id} there is one of component `{component}`"))
             .because("the forge keeps no word of it, and neither does a journal here")
-            .with_hint("keep `.windlass` from job to job: its journals say which component each deployment is of")
+            .with_hint("keep journals on the forge, or `.windlass` from job to job: they say which component each deployment is of")
     }
 
     fn blocked(self, why: String) -> Problem {

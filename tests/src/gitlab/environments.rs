@@ -65,6 +65,11 @@ impl State {
         id
     }
 
+    /// Where people see what is deployed there.
+    pub(super) fn url_of_environment(&self, id: u64) -> Option<&str> {
+        self.environments.iter().find(|environment| environment.id == id)?.external_url.as_deref()
+    }
+
     fn as_answered(&self, environment: &Environment, with_last: bool) -> Value {
         let slug = environment.name.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
         let is_production = environment.name.starts_with("prod");
@@ -115,6 +120,12 @@ impl State {
                 let made = made.clone();
                 answer(201, &self.as_answered(&made, false))
             }
+            ("update_environment", Some(place)) => {
+                if let Some(url) = body["external_url"].as_str() {
+                    self.environments[place].external_url = Some(url.to_owned());
+                }
+                answer(200, &self.as_answered(&self.environments[place], false))
+            }
             ("stop_environment", Some(place)) => {
                 "stopped".clone_into(&mut self.environments[place].state);
                 answer(200, &self.as_answered(&self.environments[place], false))
@@ -133,7 +144,7 @@ impl State {
                 let found = self.environments.iter().find(|it| it.name == name).and_then(protected);
                 found.map_or_else(missing, |found| answer(200, &found))
             }
-            ("get_environment" | "stop_environment" | "delete_environment", None) => missing(),
+            ("get_environment" | "update_environment" | "stop_environment" | "delete_environment", None) => missing(),
             _ => return None,
         })
     }

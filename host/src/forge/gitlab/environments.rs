@@ -4,6 +4,7 @@
 use super::{Deployment, Effort, Failure, GitLab, PAGE};
 use crate::forge::deployments::Whose;
 use crate::forge::environments::{Known, Release, Stopped};
+use crate::forge::{Announcement, Created, segment};
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
@@ -23,6 +24,13 @@ struct Environment {
     /// Only where one is asked for, not where all are listed.
     #[serde(default)]
     last_deployment: Option<Deployment>,
+}
+
+/// A deployment, as far as it is about where it is to.
+#[derive(Debug, Deserialize)]
+struct Made {
+    #[serde(default)]
+    environment: Option<Environment>,
 }
 
 impl GitLab {
@@ -97,6 +105,31 @@ impl GitLab {
             })?;
         }
         Ok(Stopped { deployments: usize::from(!environment.is_stopped), is_deleted: delete })
+    }
+
+    /// The environment leads to where the release can be seen: a deployment of the API's has no room for that. In a job with
+    /// `environment:` its own `url` says it.
+    pub(in crate::forge) async fn show_url(
+        &self,
+        created: &Created,
+        announcement: &Announcement,
+    ) -> Result<(), Problem> {
+        let Some(url) = &announcement.environment_url else { return Ok(()) };
+        let mut effort = self.client.effort();
+        let shown = async {
+            let route = self.route(&format!("/deployments/{}", segment(&created.id)));
+            let Some(environment) = effort.get::<Made>(&route).await?.environment else { return Ok(()) };
+            if environment.external_url.as_ref() == Some(url) {
+                return Ok(());
+            }
+            let route = self.route(&format!("/environments/{}", environment.id));
+            effort.put::<Environment>(&route, &json!({ "external_url": url })).await.map(|_| ())
+        };
+        shown.await.map_err(|failure: Failure| {
+            failure
+                .problem(Code::ForgeUnreported, &format!("set the URL of `{}`", announcement.subject.environment))
+                .with_note("the deployment is told; only the link to what it deployed is missing")
+        })
     }
 
     /// Stops it, and looks whether it is before it is asked for again: each time would start its `on_stop` job.
