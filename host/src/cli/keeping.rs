@@ -248,6 +248,11 @@ impl Keeping {
         old.filter(|run| self.journals.length(run) == 0).cloned().collect()
     }
 
+    /// Whether a deployment's component stands in its journal only: GitLab's deployments have no room for it.
+    pub(super) fn knows_components(&self) -> bool {
+        self.forge().is_some_and(|forge| matches!(**forge, Forge::GitLab(_)))
+    }
+
     /// Whether leases are kept there, too, so that who has the lease of a place knows that nobody else is at work there.
     pub(super) fn holds_leases(&self) -> bool {
         self.forge().is_some_and(|forge| forge.keeps_leases())

@@ -69,11 +69,19 @@ impl Project {
         Ok(Self { config, directory, journals, leases, local_leases, keeping, variables, facts })
     }
 
-    /// What other machines did in a place, and in those that come before it.
+    /// What other machines did in a place; and in those that come before it, where only journals tell which component a deployment
+    /// there is of.
     pub(super) async fn fetch(&self, place: &Place, environment: &Environment) {
-        for before in &environment.after {
-            let before = Place { environment: before.as_str().to_owned(), ..place.clone() };
-            self.keeping.fetch(&before, Wanted::State).await;
+        let components = self.config.components();
+        if !components.is_empty() && self.keeping.knows_components() {
+            for before in &environment.after {
+                let before = Place { environment: before.as_str().to_owned(), component: None, ..place.clone() };
+                self.keeping.fetch(&before, Wanted::State).await;
+                for component in &components {
+                    let component = Some(component.as_str().to_owned());
+                    self.keeping.fetch(&Place { component, ..before.clone() }, Wanted::State).await;
+                }
+            }
         }
         self.keeping.fetch(place, Wanted::State).await;
     }
