@@ -348,3 +348,27 @@ fn what_passes_at_any_request_leaves_one_lease_one_journal_and_one_deployment() 
     });
     assert!(wrong.is_empty(), "{} of {} went wrong:\n{}", wrong.len(), requests * 3, wrong.join("\n\n"));
 }
+
+#[test]
+fn a_job_that_nobody_can_ask_about_holds_its_lease_by_renewing_it() {
+    let github = GitHub::start();
+    github.permit(JOB_TOKEN, &[("contents", "write"), ("deployments", "write")]);
+    let environments = "[environments.staging]\nlease = { duration = \"2s\" }\n";
+    let text = |step| e2e::steps::text_with("", environments, &[step]);
+    let first = machine(&github, &text(waits("a")), RUN);
+    let child = first.start("run -e staging");
+    let go = Go(&first);
+    let renewals = || {
+        let is_renewal = |line: &&String| line.starts_with("PATCH") && line.ends_with("leases/shop/staging");
+        github.requests().iter().filter(is_renewal).count()
+    };
+    until("four renewals, longer than it lasts", || renewals() >= 4);
+    let second = machine(&github, &text(Step::marks("a")), NEXT);
+    let held = deploy(&second).exits(21);
+    assert!(held.stderr.contains("holds the lease"), "{}", held.stderr);
+    kill(child);
+    drop(go);
+    // Nobody says that its job is over, and still it is over in the end.
+    until("its expiry", || deploy(&second).code == Some(0));
+    assert_eq!(github.states().last().map(|states| states.join(" ")).as_deref(), Some("in_progress success"));
+}
