@@ -68,6 +68,10 @@ pub struct GitHubRepository {
     pub api: String,
     /// The number of the workflow's run, in Actions.
     pub run: Option<String>,
+    /// The number of the job in that run, where the workflow passes on its `job.check_run_id`: a job does not know it by itself.
+    pub job: Option<String>,
+    /// The number of the pull request that the job is for, where it is for one.
+    pub request: Option<u64>,
     /// Where people see it.
     pub page: Option<String>,
 }
@@ -85,6 +89,8 @@ pub struct GitLabProject {
     pub job: Option<u64>,
     /// The number of its pipeline.
     pub pipeline: Option<u64>,
+    /// The number of the merge request that the job is for, or that is open for its branch.
+    pub request: Option<u64>,
     /// The environment that the job deploys to by itself, because it has `environment:`.
     pub environment: Option<String>,
     /// Whether deployments were frozen when the job began.
@@ -223,7 +229,11 @@ fn github(variables: &Variables) -> Option<GitHubRepository> {
     let api = variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com").trim_end_matches('/').to_owned();
     let run = variables.get("GITHUB_RUN_ID").map(str::to_owned);
     let page = variables.get("GITHUB_SERVER_URL").map(|server| format!("{}/{name}", server.trim_end_matches('/')));
-    Some(GitHubRepository { name, api, run, page })
+    let job = variables.get("JOB_CHECK_RUN_ID").map(str::to_owned);
+    // `refs/pull/7/merge`
+    let request =
+        variables.get("GITHUB_REF").and_then(|name| name.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok());
+    Some(GitHubRepository { name, api, run, job, request, page })
 }
 
 fn gitlab(variables: &Variables) -> Option<GitLabProject> {
@@ -235,9 +245,20 @@ fn gitlab(variables: &Variables) -> Option<GitLabProject> {
         page: variables.get("CI_PROJECT_URL").map(|url| url.trim_end_matches('/').to_owned()),
         job: variables.get("CI_JOB_ID").and_then(|id| id.parse().ok()),
         pipeline: variables.get("CI_PIPELINE_ID").and_then(|id| id.parse().ok()),
+        request: variables
+            .get("CI_MERGE_REQUEST_IID")
+            .and_then(|id| id.parse().ok())
+            .or_else(|| open_request(variables)),
         environment: variables.get("CI_ENVIRONMENT_NAME").filter(|_| starts).map(str::to_owned),
         is_frozen: variables.get("CI_DEPLOY_FREEZE").is_some_and(|frozen| frozen != "false"),
     })
+}
+
+/// The merge request that is open for the branch of a pipeline that is not one of a merge request: `acme/shop!7,acme/shop!9`.
+fn open_request(variables: &Variables) -> Option<u64> {
+    let project = variables.get("CI_PROJECT_PATH")?;
+    let mut open = variables.get("CI_OPEN_MERGE_REQUESTS")?.split(',').filter_map(|one| one.rsplit_once('!'));
+    open.find(|(of, _)| *of == project)?.1.parse().ok()
 }
 
 /// The commit and the branch of the repository that a directory is in, by git.
@@ -314,6 +335,23 @@ mod tests {
         assert_eq!(facts.log_url.as_deref(), Some("https://github.com/acme/shop/actions/runs/7"));
         assert_eq!(facts.key.as_deref(), Some("7/2/deploy"));
         assert_eq!(facts.github.map(|repository| repository.api).as_deref(), Some("https://ghe.example/api/v3"));
+    }
+
+    #[test]
+    fn a_job_knows_which_request_it_is_for() {
+        let github = |name: &str| {
+            of(&[("GITHUB_REPOSITORY", "acme/shop"), ("GITHUB_REF", name)]).github.and_then(|it| it.request)
+        };
+        assert_eq!(github("refs/pull/7/merge"), Some(7));
+        assert_eq!(github("refs/heads/pull/7/merge"), None);
+        let gitlab = |pairs: &[(&str, &str)]| {
+            let project =
+                [("CI_PROJECT_ID", "42"), ("CI_API_V4_URL", "https://x/api/v4"), ("CI_PROJECT_PATH", "acme/shop")];
+            of(&[&project[..], pairs].concat()).gitlab.and_then(|it| it.request)
+        };
+        assert_eq!(gitlab(&[("CI_MERGE_REQUEST_IID", "11"), ("CI_OPEN_MERGE_REQUESTS", "acme/shop!12")]), Some(11));
+        assert_eq!(gitlab(&[("CI_OPEN_MERGE_REQUESTS", "fork/shop!3,acme/shop!12,acme/shop!13")]), Some(12));
+        assert_eq!(gitlab(&[]), None);
     }
 
     #[test]

@@ -316,6 +316,9 @@ pub enum Event {
         /// The CI's job that it is in, where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<Job>,
+        /// The forge that is told, where it makes the deployment there only now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forge: Option<String>,
     },
     /// Somebody asked that the run's work be taken back.
     RollbackStarted {
@@ -348,8 +351,17 @@ pub enum Event {
         /// Whether the CI job made it, and its state is how the job ends.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         adopted: bool,
+        /// The forge; where it is not said, the one that the run began with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forge: Option<String>,
     },
-    /// The forge was told how the run ended. Where this is not there, `reap` and the next run tell it.
+    /// A forge was asked for a deployment, and nobody knows whether it made it. Where this is the last that is known of it, `reap`
+    /// and the next run look for it.
+    DeploymentDoubted {
+        /// The forge.
+        forge: String,
+    },
+    /// The forge was told how the run ended, or has nothing of it. Where this is not there, `reap` and the next run tell it.
     DeploymentTold {
         /// What it was told.
         outcome: RunOutcome,

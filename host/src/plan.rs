@@ -6,6 +6,7 @@ mod file;
 
 pub use file::{Origin, PlanFile};
 
+use crate::event::Place;
 use crate::plugin::{Effect, Intent};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
@@ -79,6 +80,13 @@ impl PlannedStep {
 }
 
 impl Plan {
+    /// Where it is for.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let Self { app, environment, component, .. } = self;
+        Place { app: app.clone(), environment: environment.clone(), component: component.clone() }
+    }
+
     /// The digest, `sha256:…`, over all that matters and nothing else: no texts, times, actor or run.
     #[must_use]
     pub fn digest(&self) -> String {

@@ -29,12 +29,15 @@ impl Place {
     }
 }
 
+/// What tells a problem of which nobody knows whether what was to be done was done.
+const IN_DOUBT: &str = "in-doubt";
+
 /// Something that could not be done. Lower case, no final full stop, values in backticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The stable word.
     pub code: Code,
-    /// The plugin's own word, where a plugin says so.
+    /// A word that tells it from others of its code: the plugin's own, where a plugin says so.
     pub detail: Option<String>,
     /// What could not be done, and to what.
     pub what: String,
@@ -73,6 +76,19 @@ impl Problem {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Where nobody knows whether it was done all the same.
+    #[must_use]
+    pub fn in_doubt(mut self) -> Self {
+        self.detail = Some(IN_DOUBT.to_owned());
+        self
+    }
+
+    /// Whether nobody knows whether it was done all the same.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.detail.as_deref() == Some(IN_DOUBT)
     }
 
     /// At a place in a file.

@@ -4,6 +4,7 @@
 //! present one, and changes of a deployment that a CI job made.
 
 mod environments;
+mod notes;
 mod packages;
 mod repository;
 
@@ -56,6 +57,8 @@ struct State {
     jobs: BTreeMap<u64, String>,
     /// The last number that was given to something other than a deployment.
     last: u64,
+    /// By merge request: the author and the text of each note; a note's id is its place, from 301 on.
+    notes: BTreeMap<u64, Vec<(String, String)>>,
 }
 
 /// The fake.
@@ -207,6 +210,18 @@ impl GitLab {
         self.state().deployments.clone()
     }
 
+    /// A merge request, with notes that somebody else has written.
+    pub fn add_request(&self, number: u64, notes: &[(&str, &str)]) {
+        let notes = notes.iter().map(|(author, text)| ((*author).to_owned(), (*text).to_owned()));
+        self.state().notes.insert(number, notes.collect());
+    }
+
+    /// The notes on a merge request, oldest first: who, and what.
+    #[must_use]
+    pub fn notes(&self, number: u64) -> Vec<(String, String)> {
+        self.state().notes.get(&number).cloned().unwrap_or_default()
+    }
+
     /// What it was asked: method, and path without the API's address.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
@@ -305,6 +320,7 @@ impl State {
                 }
             }
             ("delete_deployment", Some(place)) => self.delete(place),
+            ("list_notes" | "create_note" | "update_note", _) => self.talk(&operation.name, &segments, body),
             ("update_deployment", Some(place)) => self.update(place, body, operation.transitions.as_ref()),
             (name, _) => self
                 .act_on_environments(name, &segments, query, body)

@@ -10,6 +10,7 @@ pub mod gitlab;
 #[cfg(unix)]
 pub mod mix;
 pub mod probe;
+pub mod proxy;
 #[cfg(unix)]
 pub mod runs;
 pub mod server;

@@ -8,8 +8,8 @@ use super::reap;
 use super::status;
 use super::{Failed, print, say};
 use crate::config::{self, DeploymentOwner, Environment, OnCancel};
-use crate::event::{Event, Listener, RunOutcome, StepOutcome, Subject};
-use crate::forge::{Announcement, Created, Forge, State};
+use crate::event::{Event, Listener, Place, RunOutcome, StepOutcome, Subject};
+use crate::forge::{Announcement, Created, Forge, Others, State};
 use crate::history::{self, PastRun, Turned};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
@@ -19,6 +19,7 @@ use crate::report::{self, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
 use crate::run::{Cancellation, Guard, Options, Recorder, RunResult, told_to_stop};
 use crate::secret::Redactor;
 use crate::{ci, process};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -30,6 +31,9 @@ const LEAVING: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// How long it is tried to show on the forge that a run was told to stop, before its end is shown.
 const CANCELLING: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How much room every forge has for a description, in characters.
+const DESCRIPTION: usize = 140;
 
 /// What a run has around it.
 pub(super) struct Conduct<'a> {
@@ -108,22 +112,86 @@ impl Conduct<'_> {
         begun: Option<jiff::Timestamp>,
     ) -> Result<Option<Created>, Problem> {
         let announcement = Announcement { begun, owner: self.owner, ..self.announcement(run, plan) };
-        let created = match self.forge.create(&announcement).await {
-            Ok(created) => created,
-            Err(problem) => {
-                recorder.record(&Event::RunFinished {
-                    outcome: if begun.is_some() { RunOutcome::Failed } else { RunOutcome::Blocked },
-                    reason: Some(problem.code.word().to_owned()),
-                    changed: false,
-                    duration_ms: 0,
-                })?;
-                return Err(problem);
+        let mut creating = std::pin::pin!(self.forge.create(&announcement));
+        let mut is_cancelled = false;
+        let made = tokio::select! {
+            biased;
+            made = &mut creating => made,
+            () = told_to_stop(&self.cancellation, 1) => {
+                is_cancelled = true;
+                // It may have been made by now, and must not stand there for ever: what can be heard of it soon is heard.
+                let in_doubt = |_| {
+                    let note = "nothing was run; the deployment may stand there all the same, and `windlass reap` closes it";
+                    Err(cancelled(WHILE_MADE).with_note(note).in_doubt())
+                };
+                tokio::time::timeout(CANCELLING, creating).await.unwrap_or_else(in_doubt)
             }
         };
-        if let Some(created) = &created {
-            recorder.record(&deployment_created(created))?;
+        let finished = |outcome, code: Code| Event::RunFinished {
+            outcome,
+            reason: Some(code.word().to_owned()),
+            changed: false,
+            duration_ms: 0,
+        };
+        // What an earlier process did is still there.
+        let code = if begun.is_some() { Code::CancelledUnfinished } else { Code::Cancelled };
+        let created = match made {
+            Ok(created) => created,
+            Err(problem) => {
+                let mut events = Vec::new();
+                if problem.is_in_doubt() {
+                    events.push(Event::DeploymentDoubted { forge: self.forge.name().to_owned() });
+                }
+                events.push(match (is_cancelled, begun) {
+                    (true, _) => finished(RunOutcome::Cancelled, code),
+                    (false, Some(_)) => finished(RunOutcome::Failed, problem.code),
+                    (false, None) => finished(RunOutcome::Blocked, problem.code),
+                });
+                recorder.record_all(&events)?;
+                return Err(if is_cancelled && !problem.is_in_doubt() { cancelled(WHILE_MADE) } else { problem });
+            }
+        };
+        let mut events: Vec<Event> = created.iter().map(|created| deployment_created(created, &self.forge)).collect();
+        if is_cancelled {
+            events.push(finished(RunOutcome::Cancelled, code));
         }
-        Ok(created)
+        recorder.record_all(&events)?;
+        if !is_cancelled {
+            return Ok(created);
+        }
+        if let Some(created) = &created {
+            let text = "cancelled before anything was done";
+            let telling = self.forge.tell(created, &announcement, State::Cancelled, text);
+            if tokio::time::timeout(CANCELLING, telling).await.is_ok_and(|told| told.is_ok()) {
+                let _ = recorder.record(&Event::DeploymentTold { outcome: RunOutcome::Cancelled });
+            }
+        }
+        Err(cancelled(WHILE_MADE))
+    }
+
+    /// Whether a run that is gone on with, or taken back, is shown by another forge than the one here. Where that cannot be told
+    /// here, but nothing else would be, whoever can tells it later.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] where another one would be told of it as well.
+    pub(super) fn is_shown_elsewhere(&self, past: &PastRun) -> Result<bool, Problem> {
+        let (there, here) = (&past.forge, self.forge.name());
+        if there == here || !(past.has_deployment() || past.may_have_deployment()) {
+            return Ok(false);
+        }
+        let run = &past.run;
+        if !matches!(self.forge, Forge::Local) {
+            return Err(Problem::new(Code::Usage, format!("run `{run}` is shown on another forge"))
+                .because(format!("its deployment is on {there}, and {here} would be told of it"))
+                .with_note("nothing was changed")
+                .with_hint(format!(
+                    "say it with `--forge {there}`, or with `--forge local` where that cannot be reached"
+                )));
+        }
+        say(&format!(
+            "warning: {there} is not told what comes of it: say `windlass reap --forge {there}` afterwards\n"
+        ));
+        Ok(true)
     }
 
     /// How a run is done here.
@@ -150,32 +218,36 @@ impl Conduct<'_> {
         let announcement = self.announcement(run, &plan);
         // What somebody asked to be taken back goes on being taken back.
         let asked = matches!(prepared.facts.begun.as_deref().map(|run| &run.turned), Some(Some(Turned::Asked { .. })));
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let work = async {
-            let result = crate::run::run(prepared, options, run, recorder.clone(), self.cancellation.clone()).await;
-            drop(end);
-            result
-        };
+        let redactor = prepared.services.redactor.clone();
+        let work = crate::run::run(prepared, options, run, recorder.clone(), self.cancellation.clone());
+        // Whether something is being told that may come in after what is told at the end.
+        let is_telling = AtomicBool::new(false);
         let telling = async {
-            let Some(created) = created.as_ref().filter(|_| !asked) else { return };
-            tokio::select! {
-                _ = ended => {}
-                () = told_to_stop(&self.cancellation, 1) => self.tell_of_cancellation(created, &announcement).await,
+            told_to_stop(&self.cancellation, 1).await;
+            if let Some(created) = created.as_ref().filter(|_| !asked) {
+                is_telling.store(true, Ordering::Relaxed);
+                self.tell_of_cancellation(created, &announcement).await;
+                is_telling.store(false, Ordering::Relaxed);
             }
+            std::future::pending().await
         };
-        let (result, ()) = tokio::join!(work, telling);
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            never = telling => match never {},
+        };
         if let Some(problem) = result.problem.as_ref().filter(|problem| problem.code.ends_run()) {
             say(&format!("\n{}", report::problem(problem, Style::of_stderr())));
         }
         self.end_escaped(run, &result).await;
-        let told = tell(
-            &self.forge,
-            created.as_ref(),
-            &announcement,
-            state_of(result.outcome, result.reason),
-            &description(&result),
-        )
-        .await;
+        let state = state_of(result.outcome, result.reason);
+        let text = redactor.redact(&description(&result, run, &self.subject.place())).into_owned();
+        let mut told = tell(&self.forge, created.as_ref(), &announcement, state, &text).await;
+        if is_telling.into_inner()
+            && let Some(created) = created.as_ref().filter(|_| told)
+        {
+            told = said(self.forge.confirm(created, &announcement, state, &text).await);
+        }
         if told && created.is_some() {
             // Where that cannot be written down, it is told once more: the same, to the same deployment.
             let _ = recorder.record(&Event::DeploymentTold { outcome: result.outcome });
@@ -189,8 +261,10 @@ impl Conduct<'_> {
     /// The forge shows at once that the run was told to stop: whatever kills the process soon after leaves that there. What
     /// comes of the run is told at its end, so that nothing depends on whether this could be.
     async fn tell_of_cancellation(&self, created: &Created, announcement: &Announcement) {
-        let text = "cancelled; what it is at is being stopped";
-        let told = self.forge.tell(created, announcement, State::Cancelled, text);
+        // What that will be nobody knows before what it is at has stopped.
+        let options = announcement.subject.place().options();
+        let text = format!("cancelled, and being stopped; what is left then `windlass rollback {options}` takes back");
+        let told = self.forge.tell(created, announcement, State::Cancelled, &text);
         let _ = tokio::time::timeout(CANCELLING, told).await;
     }
 
@@ -210,10 +284,7 @@ impl Conduct<'_> {
         tokio::select! {
             biased;
             () = told_to_stop(&self.cancellation, 1) => {
-                Err(Problem::new(Code::Cancelled, "cancelled before anything was done")
-                    .because("a signal came while it was found out what is to be done")
-                    .with_note("nothing was changed")
-                    .with_hint("say it again when you are ready"))
+                Err(cancelled("a signal came while it was found out what is to be done"))
             }
             result = work => Ok(result),
         }
@@ -286,8 +357,26 @@ impl Conduct<'_> {
 }
 
 /// That the forge knows of the deployment.
-pub(super) fn deployment_created(created: &Created) -> Event {
-    Event::DeploymentCreated { id: created.id.clone(), url: created.url.clone(), adopted: created.adopted }
+pub(super) fn deployment_created(created: &Created, forge: &Forge) -> Event {
+    let Created { id, url, adopted } = created.clone();
+    Event::DeploymentCreated { id, url, adopted, forge: Some(forge.name().to_owned()) }
+}
+
+/// That nobody knows whether the forge has made a deployment, where that is so because it cannot be asked here.
+pub(super) fn doubted(past: &PastRun, elsewhere: bool) -> Option<Event> {
+    let is_new = elsewhere && past.may_have_deployment() && !past.doubted;
+    is_new.then(|| Event::DeploymentDoubted { forge: past.forge.clone() })
+}
+
+/// Why nothing was done.
+const WHILE_MADE: &str = "a signal came while the deployment was being made";
+
+/// That somebody stopped it before it had any effect.
+fn cancelled(cause: &str) -> Problem {
+    Problem::new(Code::Cancelled, "cancelled before anything was done")
+        .because(cause)
+        .with_note("nothing was changed")
+        .with_hint("say it again when you are ready")
 }
 
 /// That a run holds the lease.
@@ -321,7 +410,18 @@ pub(super) fn announcement(
         is_tag: project.facts.is_tag,
         begun: None,
         owner: DeploymentOwner::Own,
+        others: others(project, run),
     }
+}
+
+/// The deployments that the journals of other runs have. One that cannot be read has none that is known.
+fn others(project: &Project, run: &str) -> Others {
+    let (journals, run) = (project.journals.clone(), run.to_owned());
+    Others::of(move || {
+        let runs = history::runs(&journals).into_iter().flatten().flatten();
+        let deployment = |past: PastRun| past.deployment.filter(|_| past.run != run);
+        runs.filter_map(deployment).map(|deployment| deployment.id).collect()
+    })
 }
 
 /// Who makes the deployment on the forge.
@@ -373,13 +473,15 @@ pub(super) async fn tell(
     description: &str,
 ) -> bool {
     let Some(created) = created else { return true };
-    match forge.tell(created, announcement, state, description).await {
-        Ok(()) => true,
-        Err(problem) => {
-            say(&report::problem(&problem, Style::of_stderr()));
-            false
-        }
+    said(forge.tell(created, announcement, state, description).await)
+}
+
+/// Whether something was told. Why not is said.
+fn said(told: Result<(), Problem>) -> bool {
+    if let Err(problem) = &told {
+        say(&report::problem(problem, Style::of_stderr()));
     }
+    told.is_ok()
 }
 
 /// What a forge shows of a run that came to this.
@@ -394,8 +496,11 @@ pub(super) fn state_of(outcome: RunOutcome, reason: Option<Code>) -> State {
     }
 }
 
-fn description(result: &RunResult) -> String {
+/// What a forge shows of how a run ended.
+fn description(result: &RunResult, run: &str, place: &Place) -> String {
     match (result.outcome, &result.problem) {
+        (RunOutcome::Cancelled, _) if result.reason == Some(Code::CancelledUnfinished) => left("cancelled", run, place),
+        (RunOutcome::Cancelled, _) => "cancelled; nothing is left to clean up".into(),
         (RunOutcome::Succeeded, _) if !result.changed => "nothing changed".into(),
         (RunOutcome::Succeeded, _) => "deployed".into(),
         (RunOutcome::RolledBack, Some(problem)) => format!("rolled back: {problem}"),
@@ -404,6 +509,13 @@ fn description(result: &RunResult) -> String {
         (_, Some(problem)) => problem.to_string(),
         (_, None) => "failed".into(),
     }
+}
+
+/// What a person does about what a run has left, in the words that there is room for on every forge.
+pub(super) fn left(what: &str, run: &str, place: &Place) -> String {
+    let rollback = format!("`windlass rollback {}` takes back what was done", place.options());
+    let both = format!("{what}; {rollback}, `windlass resume {run}` goes on");
+    if both.chars().count() <= DESCRIPTION { both } else { format!("{what}; {rollback}") }
 }
 
 /// How a run ends the process.

@@ -3,6 +3,7 @@
 use super::agreement::{self, Asked};
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
 use super::begin::{freezes, order, say_freeze, thaw};
+use super::comment;
 use super::conduct::{Conduct, Conducted, exit_of, lease_taken, owner, print_result, with_result};
 use super::project::Project;
 use super::reap::close_all;
@@ -125,6 +126,7 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     // Whether there is a forge to deploy with is no question of a plan.
     let forge = Forge::choose(common.forge, &project.facts, &asking.secrets).unwrap_or(Forge::Local);
     say_freeze(asking.environment, &freezes(project, asking.environment, &forge).await);
+    comment::planned(asking.environment, &forge, &prepared.plan, project.facts.log_url.as_deref()).await;
     Ok(())
 }
 
@@ -210,6 +212,7 @@ async fn deploy(
     let conducted = under_lease(&conduct, arguments, asking, prepared, begin, &lease).await;
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
+    comment::ended(&conduct, &conducted.run).await;
     conduct.report(&conducted, exit);
     Ok(exit)
 }
@@ -242,7 +245,8 @@ async fn under_lease(
     if !alone {
         project.fetch(&conduct.subject.place(), conduct.environment).await;
     }
-    let dead = close_all(project, &conduct.forge, &conduct.subject.place(), run).await?;
+    let place = conduct.subject.place();
+    let dead = conduct.unless_told(close_all(project, &conduct.forge, &place, run)).await??;
     // Otherwise what was planned may be done already, or no longer do.
     let why = match dead.as_slice() {
         [] if alone => None,

@@ -4,6 +4,7 @@ mod agreement;
 mod approvals;
 mod arguments;
 mod begin;
+mod comment;
 mod conduct;
 mod deploy;
 mod environment;

@@ -1,7 +1,7 @@
 //! `reap`, and closing what a dead run left open, which the next run does too.
 
 use super::arguments::{Common, Format};
-use super::conduct::{announcement, deployed, deployment_created, state_of, tell};
+use super::conduct::{announcement, deployed, deployment_created, left, state_of, tell};
 use super::keeping::{Wanted, warning};
 use super::live::retire;
 use super::project::Project;
@@ -31,6 +31,7 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     let mut closed = Vec::new();
     let mut problems = Vec::new();
     let mut told = true;
+    let mut is_unusable = false;
     for past in history::runs(&project.journals)? {
         // One that cannot be read keeps nobody from closing the others.
         let past = match past {
@@ -49,10 +50,10 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
                 continue;
             }
         }
-        // Nothing has to be told to a forge that was never told of the run; but where it can be asked whether it was, it is.
+        // Where the forge cannot be asked or told, the run is closed all the same, and what is left is to tell it.
         let forge = Forge::choose(common.forge, &project.facts, &tokens).unwrap_or_else(|problem| {
-            if past.deployment.is_some() {
-                problems.push(problem);
+            if (past.has_deployment() || past.may_have_deployment()) && !std::mem::replace(&mut is_unusable, true) {
+                say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr()));
             }
             Forge::Local
         });
@@ -270,13 +271,18 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
     };
     let announcement =
         Announcement { begun: past.begun(), ..announcement(project, None, &past.subject, &past.run, &past.plan) };
-    // It may have been cut off before it could write down that the forge knows of it. Where the forge cannot be asked, the run
-    // stays open: once it is closed, nobody asks again.
-    let found = if was_open && past.deployment.is_none() && forge.name() == past.forge {
-        forge.find(&announcement).await?
-    } else {
-        None
-    };
+    let here = forge.name() == past.forge;
+    // It may have been cut off before it could write down that the forge knows of it.
+    let mut in_doubt = past.may_have_deployment();
+    let mut found = None;
+    if in_doubt && here {
+        match forge.find(&announcement).await {
+            Ok(it) => (found, in_doubt) = (it, false),
+            // It stays open: what it left may be live, and a forge that answers soon after says so.
+            Err(problem) if was_open => return Err(problem),
+            Err(problem) => say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr())),
+        }
+    }
     let mut ended = Vec::new();
     if was_open {
         ended = quiet(&past).await?;
@@ -287,18 +293,31 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
             duration_ms: 0,
         };
         let mut events = vec![Event::RunReaped { actor: project.actor(), run: by.map(str::to_owned) }];
-        events.extend(found.as_ref().map(deployment_created));
+        events.extend(found.as_ref().map(|found| deployment_created(found, forge)));
+        if in_doubt {
+            events.push(Event::DeploymentDoubted { forge: past.forge.clone() });
+        }
         events.push(finished);
         journal.append_all(&events)?;
+    } else if let Some(found) = &found {
+        journal.append(&deployment_created(found, forge))?;
     }
     let told = match deployed(&past).or(found) {
-        None => true,
+        // Nobody knows yet whether there is one.
+        _ if in_doubt => false,
+        None if !past.doubted => true,
+        // The end of its job has told it.
+        Some(created) if created.adopted => true,
         // It is told by whoever can: this one cannot.
-        Some(_) if forge.name() != past.forge => false,
+        Some(_) if !here => false,
         created => {
             let state = state_of(outcome, reason);
-            let why = if was_open { "the run was cut off" } else { "the run ended before this could be told" };
-            let told = tell(forge, created.as_ref(), &announcement, state, why).await;
+            let why = match (was_open, past.left().next()) {
+                (true, None) => "the run was cut off".to_owned(),
+                (true, Some(_)) => left("the run was cut off", &past.run, &past.subject.place()),
+                (false, _) => "the run ended before this could be told".to_owned(),
+            };
+            let told = tell(forge, created.as_ref(), &announcement, state, &why).await;
             if told {
                 journal.append(&Event::DeploymentTold { outcome })?;
             }

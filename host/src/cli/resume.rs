@@ -3,7 +3,8 @@
 use super::agreement;
 use super::arguments::{Common, Resume as Arguments};
 use super::begin::{freezes, thaw};
-use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, owner, with_result};
+use super::comment;
+use super::conduct::{Conduct, Conducted, deployed, doubted, exit_of, lease_taken, owner, with_result};
 use super::keeping::Wanted;
 use super::live::revive;
 use super::reap::{ended, quiet};
@@ -91,6 +92,7 @@ async fn go_on(
     };
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
+    comment::ended(&conduct, &conducted.run).await;
     conduct.report(&conducted, exit);
     Ok(exit)
 }
@@ -127,6 +129,7 @@ async fn resume_under_lease(
     let (mut journal, past) = history::reopen(&project.journals, run)?;
     let past = past.ok_or_else(|| history::missing(run))?;
     history::may_go_on(&project.journals, &past)?;
+    let elsewhere = conduct.is_shown_elsewhere(&past)?;
     let live = history::live(&project.journals, &past.subject.place())?.map(Arc::new);
     let facts = asking.facts(asking.holes_of(&past), live, Some(Arc::new(past.clone())));
     let config = &project.config;
@@ -148,14 +151,17 @@ async fn resume_under_lease(
     resumed.prepared.has_secrets()?;
     say(&told_of(&past, &resumed));
     let recorder = conduct.recorder(journal, lease, resumed.prepared.services.redactor.clone());
+    let is_shown = past.has_deployment() || past.may_have_deployment();
     let Resumed { mut prepared, probed, planned } = resumed;
     let resumed = Event::RunResumed {
         windlass: env!("CARGO_PKG_VERSION").to_owned(),
         actor: project.actor(),
         process: std::process::id(),
         job: project.facts.job.clone(),
+        forge: (!is_shown).then(|| conduct.forge.name().to_owned()),
     };
     let mut events = vec![resumed, lease_taken(lease)];
+    events.extend(doubted(&past, elsewhere));
     events.extend(overridden);
     events.extend(probed.into_iter().map(|probed| Event::StepProbed {
         step: probed.step,
@@ -181,7 +187,7 @@ async fn resume_under_lease(
     {
         revive(conduct, &to).await;
     }
-    let exit = exit_of(&conducted.result, told);
+    let exit = exit_of(&conducted.result, told && !elsewhere);
     if past.approved && conducted.result.outcome == RunOutcome::Succeeded {
         agreement::settle(project, &past.plan);
     }

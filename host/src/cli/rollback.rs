@@ -1,7 +1,8 @@
 //! `rollback`: take back what runs have done, so that the release before is live again.
 
 use super::arguments::{Common, Format, Rollback as Arguments};
-use super::conduct::{Conduct, Conducted, deployed, exit_of, lease_taken, with_result};
+use super::comment;
+use super::conduct::{Conduct, Conducted, deployed, doubted, exit_of, lease_taken, with_result};
 use super::keeping::Wanted;
 use super::live::revive;
 use super::project::Project;
@@ -95,6 +96,7 @@ async fn take_back(
     let conducted = take_back_under_lease(&conduct, arguments, &back, prepared, &lease).await;
     conduct.leave(lease).await;
     let (conducted, exit) = conducted?;
+    comment::ended(&conduct, &conducted.run).await;
     conduct.report(&conducted, exit);
     Ok(exit)
 }
@@ -170,6 +172,10 @@ async fn take_back_under_lease(
         )
         .into());
     }
+    let mut elsewhere = Vec::new();
+    for run in &back.runs {
+        elsewhere.push(conduct.is_shown_elsewhere(run)?);
+    }
     let mut leftovers = Vec::new();
     for run in &back.runs {
         leftovers.push(quiet(run).await?);
@@ -187,6 +193,7 @@ async fn take_back_under_lease(
             keep: arguments.keep.clone(),
         };
         let mut events = vec![rollback, lease_taken(lease)];
+        events.extend(doubted(past, elsewhere[index]));
         if !leftovers[index].is_empty() {
             events.push(Event::NoteAdded { text: format!("the run was cut off{}", ended(&leftovers[index])) });
         }
@@ -194,8 +201,10 @@ async fn take_back_under_lease(
         prepared.facts.begun = Some(Arc::new(history::find(&project.journals, &past.run)?));
         let options = Options { others_follow: index + 1 < count, ..conduct.options() };
         let created = deployed(past).filter(|_| conduct.forge.name() == past.forge);
+        let is_unknown = created.is_none() && past.has_deployment();
         say(&format!("\n{}", report::announce_rollback(&past.subject, &past.run, Style::of_stderr())));
         let (conducted, told) = conduct.go(prepared, &options, &past.run, recorder, created).await;
+        let told = told && !elsewhere[index] && !is_unknown;
         let done = conducted.result.outcome == RunOutcome::RolledBack;
         match &mut first {
             None => first = Some((conducted, told)),

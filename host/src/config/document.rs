@@ -185,6 +185,9 @@ pub(super) struct EnvironmentTable {
     pub(super) freeze: Vec<FreezeTable>,
     /// Whether the forge's own freezes hold here, too; `true` where nothing is said.
     pub(super) forge_freeze: Option<bool>,
+    /// Whether the pull or merge request is told of it, in one comment that is kept up to date; `false` where nothing is said.
+    #[serde(default)]
+    pub(super) comment: bool,
     /// Texts for `${vars.X}`, in place of the app's.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,

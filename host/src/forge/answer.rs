@@ -27,6 +27,15 @@ impl Peer {
             Self::GitLab => "GitLab",
         }
     }
+
+    /// How long it asks to wait at a limit of which its answer does not say when it is over.
+    pub(super) const fn limit(self) -> Option<Duration> {
+        match self {
+            Self::GitHub => Some(SECONDARY),
+            // It always says so; what does not is something between it and us.
+            Self::GitLab => None,
+        }
+    }
 }
 
 /// A whole answer.
@@ -45,8 +54,8 @@ pub(super) struct Answer {
 pub(super) enum Meaning {
     /// It was done.
     Done,
-    /// It was not done, and will be if it is sent again, not before this long.
-    Later(Duration),
+    /// It was not done, and will be if it is sent again, not before this long, where it says so.
+    Later(Option<Duration>),
     /// It may have been done. Not to be asked again before this long, where GitHub says so.
     Doubtful(Option<Duration>),
     /// It was not done and will not be.
@@ -64,6 +73,8 @@ pub(super) struct Failure {
     pub(super) cause: Option<String>,
     /// How long it asks to wait, where that is too long.
     pub(super) wait: Option<Duration>,
+    /// What may all be the one that was looked for.
+    pub(super) several: Vec<u64>,
     /// Whether it may have been done all the same.
     pub(super) in_doubt: bool,
     /// The API that was asked.
@@ -86,7 +97,7 @@ impl Answer {
             return Meaning::Doubtful(None);
         }
         if status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::FORBIDDEN && self.is_limited()) {
-            return Meaning::Later(self.retry_after(now).or_else(|| self.reset(now)).unwrap_or(SECONDARY));
+            return Meaning::Later(self.retry_after(now).or_else(|| self.reset(now)));
         }
         Meaning::Refused
     }
@@ -168,7 +179,7 @@ impl Answer {
 impl Failure {
     /// One of which nothing is known yet.
     pub(super) fn new(peer: Peer, api: &str) -> Self {
-        Self { peer, answer: None, cause: None, wait: None, in_doubt: false, api: api.to_owned() }
+        Self { peer, answer: None, cause: None, wait: None, several: vec![], in_doubt: false, api: api.to_owned() }
     }
 
     /// What was answered, if anything was.
@@ -190,6 +201,9 @@ impl Failure {
     /// As [`Failure::problem`], where it takes this permission on GitHub, unless the answer says another.
     pub(super) fn problem_for(&self, code: Code, action: &str, permission: &str) -> Problem {
         let name = self.peer.name();
+        if !self.several.is_empty() {
+            return self.unclear(code);
+        }
         let what = match &self.answer {
             Some(answer) => {
                 let verb = match answer.status {
@@ -213,22 +227,35 @@ impl Failure {
             problem = problem
                 .because(format!("{name} asks to wait {} s, which is longer than Windlass waits", wait.as_secs()));
         }
-        problem.with_hint(self.hint(permission))
+        let problem = problem.with_hint(self.hint(code, permission));
+        if self.in_doubt { problem.in_doubt() } else { problem }
     }
 
-    fn hint(&self, permission: &str) -> String {
+    /// That more than one may be the deployment that was looked for.
+    fn unclear(&self, code: Code) -> Problem {
+        let name = self.peer.name();
+        let ids = crate::config::listing(self.several.iter().map(u64::to_string), "and");
+        Problem::new(code, format!("more than one deployment on {name} may be this run's"))
+            .because(format!(
+                "{ids} are of the same commit and environment, go on, and are in no other run's journal here"
+            ))
+            .with_hint(format!("set those that nobody is at work for to `failed` on {name}, then try again"))
+            .in_doubt()
+    }
+
+    fn hint(&self, code: Code, permission: &str) -> String {
         let again = || format!("run it again when `{}` answers", self.api);
         let Some(answer) = &self.answer else { return again() };
-        if self.wait.is_some() {
+        if self.wait.is_some() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return format!("run it again when {}'s limit is over", self.peer.name());
         }
         match self.peer {
-            Peer::GitHub => Self::hint_of_github(answer, permission).unwrap_or_else(again),
-            Peer::GitLab => Self::hint_of_gitlab(answer).unwrap_or_else(again),
+            Peer::GitHub => Self::hint_of_github(answer, code, permission).unwrap_or_else(again),
+            Peer::GitLab => Self::hint_of_gitlab(answer, code).unwrap_or_else(again),
         }
     }
 
-    fn hint_of_gitlab(answer: &Answer) -> Option<String> {
+    fn hint_of_gitlab(answer: &Answer, code: Code) -> Option<String> {
         Some(match answer.status {
             StatusCode::UNAUTHORIZED => {
                 "set `GITLAB_TOKEN` to a token that is still good, or take it out: the job has its own, `CI_JOB_TOKEN`"
@@ -244,6 +271,9 @@ impl Failure {
                     .into()
             }
             status if status.is_redirection() => "set `CI_API_V4_URL` to the address that it answers at".into(),
+            status if status.is_client_error() && code == Code::ForgeUnreported => {
+                "see on GitLab what state the deployment has: somebody may have ended it, or its environment".into()
+            }
             status if status.is_client_error() => {
                 "push the commit, and see that the environment's name is one that GitLab takes".into()
             }
@@ -251,7 +281,7 @@ impl Failure {
         })
     }
 
-    fn hint_of_github(answer: &Answer, permission: &str) -> Option<String> {
+    fn hint_of_github(answer: &Answer, code: Code, permission: &str) -> Option<String> {
         let permission = answer.permissions().unwrap_or_else(|| permission.to_owned());
         Some(match answer.status {
             StatusCode::UNAUTHORIZED => {
@@ -264,6 +294,10 @@ impl Failure {
             StatusCode::ACCEPTED => "deploy the branch's new commit".into(),
             StatusCode::CONFLICT => "see to the commit's checks and conflicts, then run it again".into(),
             status if status.is_redirection() => "set `GITHUB_REPOSITORY` to the repository's new name".into(),
+            status if status.is_client_error() && code == Code::ForgeUnreported => {
+                "see on GitHub that the deployment is still there, and that the environment's `url` is what it takes"
+                    .into()
+            }
             status if status.is_client_error() => {
                 "push the commit, and see that environment and URLs are what GitHub takes".into()
             }
@@ -296,7 +330,8 @@ mod tests {
 
     #[test]
     fn a_limit_is_told_from_a_denial() {
-        let later = |seconds| Meaning::Later(Duration::from_secs(seconds));
+        let later = |seconds| Meaning::Later(Some(Duration::from_secs(seconds)));
+        let some_time = Meaning::Later(None);
         let spent = ("x-ratelimit-remaining", "0");
         let reset = ("x-ratelimit-reset", "1800000009");
         for (status, headers, body, meaning) in [
@@ -308,11 +343,11 @@ mod tests {
             (403, vec![("x-ratelimit-remaining", "12"), reset], "", Meaning::Refused),
             (403, vec![spent, reset], "", later(10)),
             (403, vec![("retry-after", "7"), spent, reset], "", later(7)),
-            (403, vec![], r#"{"message":"You have exceeded a secondary rate limit"}"#, later(60)),
-            (429, vec![], "", later(60)),
+            (403, vec![], r#"{"message":"You have exceeded a secondary rate limit"}"#, some_time),
+            (429, vec![], "", some_time),
             (429, vec![("retry-after", "3")], "", later(3)),
             (429, vec![("retry-after", "Fri, 15 Jan 2027 08:00:05 GMT")], "", later(5)),
-            (429, vec![("retry-after", "soon")], "", later(60)),
+            (429, vec![("retry-after", "soon")], "", some_time),
             (502, vec![], "<html>", Meaning::Doubtful(None)),
             (503, vec![("retry-after", "2")], "", Meaning::Doubtful(Some(Duration::from_secs(2)))),
         ] {
@@ -328,7 +363,8 @@ mod tests {
     fn a_denial_says_which_permission_would_do() {
         let hint = |headers: &[(&str, &str)]| {
             let answer = answer(403, headers, r#"{"message":"Resource not accessible by integration"}"#);
-            Failure { answer: Some(answer), ..Failure::new(Peer::GitHub, "") }.hint("deployments: write")
+            Failure { answer: Some(answer), ..Failure::new(Peer::GitHub, "") }
+                .hint(Code::ForgeRefused, "deployments: write")
         };
         let accepted = "x-accepted-github-permissions";
         assert_eq!(hint(&[]), "give the job `permissions: deployments: write`");
@@ -341,6 +377,18 @@ mod tests {
             "give the job `permissions: { deployments: write, pull-requests: read }`"
         );
         assert_eq!(hint(&[(accepted, "`rm`")]), "give the job `permissions: deployments: write`");
+    }
+
+    #[test]
+    fn a_hint_is_for_what_was_asked() {
+        let hint = |status, code| {
+            let answer = answer(status, &[], r#"{"message":{"status":["Status cannot transition"]}}"#);
+            Failure { answer: Some(answer), ..Failure::new(Peer::GitLab, "") }.problem(code, "do it").hint.unwrap()
+        };
+        assert!(hint(400, Code::ForgeRefused).starts_with("push the commit"));
+        assert!(hint(400, Code::ForgeUnreported).starts_with("see on GitLab what state"));
+        // It was not said how long that is.
+        assert_eq!(hint(429, Code::ForgeRefused), "run it again when GitLab's limit is over");
     }
 
     #[test]

@@ -13,11 +13,16 @@ use tokio::time::Instant;
 /// The largest answer that is read, in bytes. A hundred deployments are some 300 KB.
 pub(super) const LARGEST: usize = 8 << 20;
 
+/// How long closing a deployment that will not be run is tried.
+pub(super) const CLOSING: Duration = Duration::from_secs(5);
+
 /// How long and how often a forge is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// For one request, in full. GitHub itself gives up on a request after 10 seconds.
     pub(super) attempt: Duration,
+    /// For one that makes something, in full. Longer: one that is given up and arrives late may make it a second time.
+    pub(super) write: Duration,
     /// For everything that one call of the forge's interface sends.
     pub(super) total: Duration,
     /// The first pause of ours. Each further one is twice as long.
@@ -30,6 +35,7 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             attempt: Duration::from_secs(15),
+            write: Duration::from_secs(40),
             total: Duration::from_secs(60),
             pause: Duration::from_millis(500),
             longest: Duration::from_secs(8),
@@ -106,7 +112,8 @@ impl Client {
 
     /// One request and its whole answer, or why there is none.
     async fn attempt(&self, request: Request<'_>, until: Instant) -> Result<Answer, String> {
-        let time = self.patience.attempt.min(until.saturating_duration_since(Instant::now()));
+        let most = if request.method == Method::POST { self.patience.write } else { self.patience.attempt };
+        let time = most.min(until.saturating_duration_since(Instant::now()));
         tokio::time::timeout(time, self.wire.send(request))
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {:.1} s", time.as_secs_f32())))
@@ -280,7 +287,7 @@ impl Effort<'_> {
                 },
             };
             let (wait, doubtful) = match meaning {
-                Meaning::Later(wait) => (Some(wait), false),
+                Meaning::Later(wait) => (wait.or_else(|| self.client.peer.limit()), false),
                 Meaning::Doubtful(wait) => (wait, true),
                 Meaning::Done | Meaning::Refused => {
                     failure.in_doubt = self.in_doubt;

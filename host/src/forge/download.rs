@@ -1,6 +1,8 @@
 //! Fetching what a forge keeps elsewhere and hands out by a signed address, without our token.
 
 use super::client::root;
+use super::reach;
+use http::HeaderMap;
 use std::time::Duration;
 use url::Url;
 
@@ -17,24 +19,10 @@ pub(super) async fn get(location: &str, api: &str, most: usize) -> Result<Vec<u8
     if url.scheme() != "https" && origin.is_ok_and(|origin| origin != url.origin()) {
         return Err("the forge gave an address that is not `https`".into());
     }
-    let trusted = crate::network::trusted().await?;
-    let client = reqwest::Client::builder()
-        .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_backend_preconfigured(rustls::ClientConfig::clone(&trusted))
-        .timeout(TIME)
-        .build()
-        .map_err(|error| root(&error))?;
-    let mut response = client.get(url).send().await.map_err(|error| root(&error))?;
+    let client = reach::client(HeaderMap::new()).await?;
+    let response = client.get(url).timeout(TIME).send().await.map_err(|error| root(&error))?;
     if !response.status().is_success() {
         return Err(format!("whoever keeps it answered {}", response.status()));
     }
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| root(&error))? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > most {
-            return Err(format!("it has more than {} MiB", most >> 20));
-        }
-    }
-    Ok(bytes)
+    reach::body(response, most).await
 }

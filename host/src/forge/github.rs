@@ -6,6 +6,7 @@
 
 mod approvals;
 mod artifacts;
+mod comments;
 mod deployments;
 #[cfg(test)]
 mod description;
@@ -21,7 +22,7 @@ mod wire;
 pub use protection::ProtectionRule;
 
 use super::answer::{Failure, Peer};
-use super::client::{Client, Effort, Patience, Unusable};
+use super::client::{CLOSING, Client, Effort, Patience, Unusable};
 use super::{Announcement, Created, State, segment};
 use crate::ci;
 use crate::problem::{Code, Problem};
@@ -51,10 +52,10 @@ const PAGE: usize = 100;
 const PAGES: usize = 10;
 
 /// How many deployments are looked at in search of the job's own: it is among the newest of this commit.
-const JOBS: usize = 3;
+const JOBS: usize = 10;
 
-/// How long closing a deployment that will not be run is tried.
-const CLOSING: Duration = Duration::from_secs(5);
+/// How long it is looked for a deployment of the job's own where there should be none.
+const LOOKING: Duration = Duration::from_secs(10);
 
 /// A repository on GitHub and the right to speak for the job.
 #[derive(Debug)]
@@ -63,6 +64,10 @@ pub struct GitHub {
     repository: String,
     /// The number of the workflow's run.
     run: Option<String>,
+    /// The number of the job in it, where the workflow says it: a job does not know it by itself.
+    job: Option<String>,
+    /// The number of the pull request that the job is for.
+    request: Option<u64>,
     /// Where people see it, where that can be told from the API's address.
     site: Option<Url>,
     /// Where people see the repository, as the job says it.
@@ -121,12 +126,13 @@ impl GitHub {
                 "give the job `permissions: deployments: write` and the step `env: GITHUB_TOKEN: ${{ github.token }}`",
             ));
         };
-        let wire = Octo::new(&repository.api, token.clone(), patience.attempt)
-            .map_err(|unusable| unusable.problem(Peer::GitHub))?;
+        let wire = Octo::new(&repository.api, token.clone()).map_err(|unusable| unusable.problem(Peer::GitHub))?;
         let client = Client::new(Peer::GitHub, &repository.api, wire, patience);
         Ok(Self {
             repository: repository.name.clone(),
             run: repository.run.clone(),
+            job: repository.job.clone(),
+            request: repository.request,
             site: site(&repository.api),
             page: repository.page.clone(),
             api: repository.api.clone(),
@@ -143,32 +149,52 @@ impl GitHub {
                 .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
                 .with_note("nothing was run")
         })?;
-        let id = found.ok_or_else(|| {
-            Problem::new(Code::ForgeRefused, format!("the job has made no deployment to `{environment}`"))
+        let id = match found.as_slice() {
+            [id] => *id,
+            [] => {
+                return Err(Problem::new(
+                    Code::ForgeRefused,
+                    format!("the job has made no deployment to `{environment}`"),
+                )
                 .because("no deployment of this commit there leads to this run of the workflow")
                 .with_note("nothing was run")
-                .with_hint(format!("give the job `environment: {environment}`, or write `deployment = \"own\"`"))
-        })?;
+                .with_hint(format!("give the job `environment: {environment}`, or write `deployment = \"own\"`")));
+            }
+            several => {
+                let ids = crate::config::listing(several.iter().map(u64::to_string), "and");
+                return Err(Problem::new(
+                    Code::ForgeRefused,
+                    format!("which deployment to `{environment}` is this job's cannot be told"),
+                )
+                .because(format!(
+                    "{ids} are of jobs of this run of the workflow, and a job does not know its own number"
+                ))
+                .with_note("nothing was run")
+                .with_hint("say it: give the step `env: JOB_CHECK_RUN_ID: ${{ job.check_run_id }}`"));
+            }
+        };
         Ok(Created { id: id.to_string(), url: self.page(environment), adopted: true })
     }
 
-    /// A deployment that this run of the workflow made by itself, and that goes on.
-    async fn of_job(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Option<u64>, Failure> {
-        let Some(run) = &self.run else { return Ok(None) };
-        let (path, end) = (format!("/actions/runs/{run}/"), format!("/actions/runs/{run}"));
-        let leads = |status: &Status| {
-            let log = status.log_url.as_deref().unwrap_or_default();
-            log.contains(&path) || log.ends_with(&end)
-        };
+    /// The deployments that this job made by itself, and that go on: the one of the job, where its number is known, otherwise
+    /// those of all jobs of this run of the workflow.
+    async fn of_job(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Vec<u64>, Failure> {
+        let Some(run) = &self.run else { return Ok(vec![]) };
+        let mut found = vec![];
         let listed = self.list(effort, announcement, 1).await?;
         for deployment in listed.iter().filter(|deployment| !is_ours(&deployment.payload)).take(JOBS) {
             let statuses = self.statuses(effort, &deployment.id.to_string()).await?;
             let newest = statuses.iter().max_by_key(|status| status.id);
-            if newest.is_some_and(|status| status.state == word(State::InProgress) && leads(status)) {
-                return Ok(Some(deployment.id));
+            let Some(status) = newest.filter(|status| status.state == word(State::InProgress)) else { continue };
+            match (job_of(status.log_url.as_deref().unwrap_or_default(), run), &self.job) {
+                (None, _) => {}
+                (Some(Some(job)), Some(ours)) if job == ours => return Ok(vec![deployment.id]),
+                // Another job's.
+                (Some(Some(_)), Some(_)) => {}
+                _ => found.push(deployment.id),
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// The deployment of this run, if it is there.
@@ -185,11 +211,12 @@ impl GitHub {
     pub(super) async fn create(&self, announcement: &Announcement) -> Result<Created, Problem> {
         let subject = &announcement.subject;
         let action = format!("create a deployment of `{}` to `{}`", self.repository, subject.environment);
-        let mut effort = self.client.effort();
-        let beside = self.of_job(&mut effort, announcement).await;
-        if let Ok(Some(id)) = beside {
+        // Whether it can be found out takes nothing of the time for what is to be done.
+        let beside = self.of_job(&mut self.client.effort_of(LOOKING), announcement).await;
+        if let Some(id) = beside.ok().and_then(|found| found.first().copied()) {
             return Err(made_by_both(announcement, id));
         }
+        let mut effort = self.client.effort();
         let id = self.create_deployment(&mut effort, announcement).await.map_err(|failure| {
             let note = if failure.in_doubt {
                 "nothing was run; the deployment may stand there all the same"
@@ -202,7 +229,14 @@ impl GitHub {
         let begun = self.add_status(&mut effort, &id.to_string(), announcement, word(State::InProgress), &text).await;
         if let Err(failure) = begun {
             let action = format!("set the deployment status of `{}`", self.repository);
-            return Err(failure.problem(Code::ForgeRefused, &action).with_note(self.close(id, announcement).await));
+            let problem = failure.problem(Code::ForgeRefused, &action);
+            return Err(match self.close(id, announcement).await {
+                true => Problem { detail: None, ..problem }
+                    .with_note(format!("nothing was run; deployment {id} was created there and is closed")),
+                false => problem
+                    .with_note(format!("nothing was run; deployment {id} was created there and stays open"))
+                    .in_doubt(),
+            });
         }
         Ok(Created { id: id.to_string(), url: self.page(&subject.environment), adopted: false })
     }
@@ -221,6 +255,21 @@ impl GitHub {
                 .problem(Code::ForgeUnreported, &format!("set the deployment status of `{}`", self.repository))
                 .with_note(state.untold())
         })
+    }
+
+    /// Sees that the newest status of ours says this, and sets it again where it does not.
+    pub(super) async fn confirm(
+        &self,
+        created: &Created,
+        announcement: &Announcement,
+        state: State,
+        description: &str,
+    ) -> Result<(), Problem> {
+        let log_url = announcement.log_url.as_deref().filter(|url| is_link(url));
+        match self.statuses(&mut self.client.effort_of(CLOSING), &created.id).await {
+            Ok(listed) if stands(&listed, word(state), &cut(description), log_url) => Ok(()),
+            _ => self.tell(created, announcement, state, description).await,
+        }
     }
 
     async fn create_deployment(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<u64, Failure> {
@@ -254,14 +303,34 @@ impl GitHub {
         {
             return Ok(id);
         }
+        let mut is_sent_again = false;
         loop {
             if let Some(deployment) = effort.post::<Deployment>(&route, &body).await? {
+                if is_sent_again {
+                    self.close_others(announcement, deployment.id).await;
+                }
                 return Ok(deployment.id);
             }
             let found = self.search(effort, announcement).await?;
             effort.settle();
             if let Some(id) = found {
                 return Ok(id);
+            }
+            is_sent_again = true;
+        }
+    }
+
+    /// Closes what came of the same request a second time, late.
+    async fn close_others(&self, announcement: &Announcement, made: u64) {
+        let mut effort = self.client.effort_of(CLOSING);
+        let Ok(listed) = self.list(&mut effort, announcement, 1).await else { return };
+        let is_other = |it: &&Deployment| it.id != made && is_of_run(&it.payload, &announcement.run);
+        for other in listed.iter().filter(is_other) {
+            let text = format!("Asked for twice: deployment {made} shows this run");
+            let closed =
+                self.add_status(&mut effort, &other.id.to_string(), announcement, word(State::Error), &text).await;
+            if closed.is_err() {
+                tracing::warn!("deployment {} was made twice, and cannot be closed", other.id);
             }
         }
     }
@@ -348,13 +417,10 @@ impl GitHub {
         }
     }
 
-    /// Closes a deployment that will not be run, if GitHub lets us. Says how things stand.
-    async fn close(&self, id: u64, announcement: &Announcement) -> String {
+    /// Closes a deployment that will not be run. Whether GitHub lets us.
+    async fn close(&self, id: u64, announcement: &Announcement) -> bool {
         let mut effort = self.client.effort_of(CLOSING);
-        match self.add_status(&mut effort, &id.to_string(), announcement, word(State::Error), "Nothing was run").await {
-            Ok(()) => format!("nothing was run; deployment {id} was created there and is closed"),
-            Err(_) => format!("nothing was run; deployment {id} was created there and stays open"),
-        }
+        self.add_status(&mut effort, &id.to_string(), announcement, word(State::Error), "Nothing was run").await.is_ok()
     }
 
     /// Where people see the repository.
@@ -384,6 +450,17 @@ const fn word(state: State) -> &'static str {
         State::Failure => "failure",
         State::Error | State::Cancelled => "error",
     }
+}
+
+/// The number of the job that a log is of, where it is of a job of this run of the workflow: `…/actions/runs/7/job/55`. Some say
+/// the run only.
+fn job_of<'a>(log: &'a str, run: &str) -> Option<Option<&'a str>> {
+    let (_, rest) = log.split_once("/actions/runs/")?;
+    let mut segments = rest.split(['/', '?', '#']);
+    if segments.next() != Some(run) {
+        return None;
+    }
+    Some(segments.next().filter(|segment| *segment == "job").and(segments.next()))
 }
 
 /// Whether the newest status of ours says this. A status of somebody else's has another log.

@@ -1,12 +1,14 @@
 //! GitLab: deployments, through its REST API ("Deployments API", `doc/api/deployments.md`).
 //!
 //! A deployment there has no room for our run's id. What was sent and not answered is found by what else is known of it: it
-//! is later than the newest of before, for the same commit, running, and no CI job's. The lease sees to it that there is one.
+//! is later than the newest of before, for the same commit and reference, running, no CI job's, and in no other run's journal.
+//! Where that is true of more than what was sent, nobody guesses: the run stays in doubt until it can be told.
 //!
 //! Where the job has `environment:`, GitLab makes the deployment itself and takes its state from how the job ends. Nobody else
 //! may change it: the API answers 403.
 
 mod approvals;
+mod comments;
 mod deployments;
 mod environments;
 mod freeze;
@@ -15,7 +17,7 @@ mod packages;
 mod wire;
 
 use super::answer::{Failure, Peer};
-use super::client::{Client, Effort, Patience, Unusable};
+use super::client::{CLOSING, Client, Effort, Patience, Unusable};
 use super::{Announcement, Created, State};
 use crate::ci;
 use crate::config::DeploymentOwner;
@@ -188,7 +190,7 @@ impl GitLab {
     async fn make(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Deployment, Failure> {
         let subject = &announcement.subject;
         if let Some(begun) = announcement.begun
-            && let Some(found) = self.search(effort, announcement, Since::moment(begun)).await?
+            && let Some(found) = self.only(effort, announcement, Since::moment(begun)).await?
         {
             return Ok(found);
         }
@@ -202,16 +204,61 @@ impl GitLab {
             "status": word(State::InProgress),
         });
         let route = self.route("/deployments");
+        // How many were sent of which nobody heard.
+        let mut lost = 0;
         loop {
             if let Some(made) = effort.post::<Deployment>(&route, &body).await? {
+                if lost > 0 {
+                    self.close_others(announcement, newest, &made, lost).await;
+                }
                 return Ok(made);
             }
-            let found = self.search(effort, announcement, Since::Deployment(newest)).await?;
+            lost += 1;
+            let mut found = self.search(effort, announcement, Since::Deployment(newest)).await?;
+            if found.len() > lost {
+                return Err(self.several(&found));
+            }
             effort.settle();
-            if let Some(found) = found {
-                return Ok(found);
+            if !found.is_empty() {
+                let made = found.remove(0);
+                if !found.is_empty() {
+                    self.close_others(announcement, newest, &made, lost).await;
+                }
+                return Ok(made);
             }
         }
+    }
+
+    /// Ends what came of the same request a second time, late. Where there are more than were sent, others' are among them.
+    async fn close_others(&self, announcement: &Announcement, newest: u64, made: &Deployment, lost: usize) {
+        let mut effort = self.client.effort_of(CLOSING);
+        let Ok(found) = self.search(&mut effort, announcement, Since::Deployment(newest)).await else { return };
+        let found: Vec<u64> = found.iter().map(|found| found.id).filter(|id| *id != made.id).collect();
+        if found.len() > lost {
+            return;
+        }
+        for id in found {
+            if self.set(&mut effort, &id.to_string(), State::Cancelled).await.is_err() {
+                tracing::warn!("deployment {id} was made twice, and cannot be closed");
+            }
+        }
+    }
+
+    /// The one that may be ours; none where there is none.
+    async fn only(
+        &self,
+        effort: &mut Effort<'_>,
+        announcement: &Announcement,
+        since: Since,
+    ) -> Result<Option<Deployment>, Failure> {
+        let mut found = self.search(effort, announcement, since).await?;
+        if found.len() > 1 { Err(self.several(&found)) } else { Ok(found.pop()) }
+    }
+
+    /// That nobody can tell which of these is meant.
+    fn several(&self, found: &[Deployment]) -> Failure {
+        let several = found.iter().map(|found| found.id).collect();
+        Failure { several, in_doubt: true, ..Failure::new(Peer::GitLab, &self.project.api) }
     }
 
     /// The deployment that the job itself made.
@@ -239,7 +286,7 @@ impl GitLab {
     /// The deployment of a run that was cut off before it could write down that there is one.
     pub(super) async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
         let Some(begun) = announcement.begun else { return Ok(None) };
-        let found = self.search(&mut self.client.effort(), announcement, Since::moment(begun)).await;
+        let found = self.only(&mut self.client.effort(), announcement, Since::moment(begun)).await;
         let found = found.map_err(|failure| {
             failure.problem(Code::ForgeRefused, "list deployments").with_note("the run that was cut off stays open")
         })?;
@@ -256,6 +303,16 @@ impl GitLab {
         })
     }
 
+    /// Sees that the deployment has this state, and sets it again where it has not.
+    pub(super) async fn confirm(&self, created: &Created, state: State) -> Result<(), Problem> {
+        let mut effort = self.client.effort_of(CLOSING);
+        let route = self.route(&format!("/deployments/{}", super::segment(&created.id)));
+        match effort.get::<Deployment>(&route).await {
+            Ok(now) if now.status == word(state) => Ok(()),
+            _ => self.tell(created, state).await,
+        }
+    }
+
     async fn set(&self, effort: &mut Effort<'_>, id: &str, state: State) -> Result<(), Failure> {
         let route = self.route(&format!("/deployments/{}", super::segment(id)));
         let refused = match effort.put::<Deployment>(&route, &json!({ "status": word(state) })).await {
@@ -270,13 +327,13 @@ impl GitLab {
         if now.status == word(state) { Ok(()) } else { Err(refused) }
     }
 
-    /// What we made and was not heard of, where there is one and no other like it.
+    /// What we may have made without hearing of it, newest first.
     async fn search(
         &self,
         effort: &mut Effort<'_>,
         announcement: &Announcement,
         since: Since,
-    ) -> Result<Option<Deployment>, Failure> {
+    ) -> Result<Vec<Deployment>, Failure> {
         let subject = &announcement.subject;
         let is_since = |deployment: &Deployment| match since {
             Since::Deployment(id) => deployment.id > id,
@@ -290,6 +347,7 @@ impl GitLab {
                 is_since(deployment)
                     && deployment.deployable.is_none()
                     && deployment.sha == subject.commit
+                    && deployment.reference == reference(announcement)
                     && deployment.status == word(State::InProgress)
             };
             found.extend(listed.into_iter().filter(is_ours));
@@ -297,7 +355,11 @@ impl GitLab {
                 break;
             }
         }
-        Ok(if found.len() == 1 { found.pop() } else { None })
+        if !found.is_empty() {
+            let others = announcement.others.ids();
+            found.retain(|found| !others.contains(&found.id.to_string()));
+        }
+        Ok(found)
     }
 
     /// Newest first.

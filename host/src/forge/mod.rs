@@ -5,12 +5,14 @@
 mod answer;
 mod approvals;
 mod client;
+mod comments;
 pub mod deployments;
 mod download;
 pub mod environments;
 mod github;
 mod gitlab;
 mod kept;
+mod reach;
 
 pub use approvals::{Gate, Reply, Said, Sought};
 pub use github::ProtectionRule;
@@ -23,6 +25,8 @@ use crate::freeze::Window;
 use crate::problem::Problem;
 use crate::secret::Secrets;
 use client::Patience;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What the command line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,7 +52,7 @@ const GITLAB_TOKEN: &str = "GITLAB_TOKEN";
 pub const TOKENS: [&str; 3] = [GITHUB_TOKEN, CI_JOB_TOKEN, GITLAB_TOKEN];
 
 /// What the forge is told when a deployment begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Announcement {
     /// Who, where and what.
     pub subject: Subject,
@@ -70,6 +74,30 @@ pub struct Announcement {
     pub begun: Option<jiff::Timestamp>,
     /// Who makes the deployment there.
     pub owner: DeploymentOwner,
+    /// The deployments of other runs.
+    pub others: Others,
+}
+
+/// The ids of deployments that belong to other runs, as far as their journals are known here. Read only where it has to be found
+/// out whose a deployment is.
+#[derive(Clone, Default)]
+pub struct Others(Option<Arc<dyn Fn() -> BTreeSet<String> + Send + Sync>>);
+
+impl Others {
+    /// Those that this finds.
+    pub fn of(find: impl Fn() -> BTreeSet<String> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(find)))
+    }
+
+    fn ids(&self) -> BTreeSet<String> {
+        self.0.as_ref().map(|find| find()).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Others {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Others")
+    }
 }
 
 /// A deployment on the forge.
@@ -230,6 +258,27 @@ impl Forge {
             Self::GitHub(github) => github.tell(created, announcement, state, description).await,
             // There is no room for the description.
             Self::GitLab(gitlab) => gitlab.tell(created, state).await,
+        }
+    }
+}
+
+impl Forge {
+    /// See that a deployment still stands as it was told: something that was said before, and given up, may have come in later.
+    ///
+    /// # Errors
+    /// [`crate::problem::Code::ForgeUnreported`].
+    pub async fn confirm(
+        &self,
+        created: &Created,
+        announcement: &Announcement,
+        state: State,
+        description: &str,
+    ) -> Result<(), Problem> {
+        match self {
+            _ if created.adopted => Ok(()),
+            Self::Local => Ok(()),
+            Self::GitHub(github) => github.confirm(created, announcement, state, description).await,
+            Self::GitLab(gitlab) => gitlab.confirm(created, state).await,
         }
     }
 }

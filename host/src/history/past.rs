@@ -5,6 +5,9 @@ use crate::journal::Entry;
 use crate::problem::{Code, Problem};
 use std::collections::{BTreeMap, HashMap};
 
+/// The name of the forge that is none.
+const LOCAL: &str = "local";
+
 /// A step of a run, as far as the journal goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastStep {
@@ -78,16 +81,20 @@ pub struct PastRun {
     pub planned: Option<Json>,
     /// The variables that `env` named, as they were.
     pub variables: BTreeMap<String, String>,
-    /// The forge that was told.
+    /// The forge that was told, or has the deployment.
     pub forge: String,
     /// The deployment there.
     pub deployment: Option<Deployed>,
+    /// Whether the forge was asked for a deployment, and nobody knows whether it made it.
+    pub doubted: bool,
     /// Whether the forge was told how it ended.
     pub told: bool,
     /// Whether enough people agreed to its plan.
     pub approved: bool,
     /// Why it was begun although deployments were frozen.
     pub during_freeze: Option<String>,
+    /// Who did.
+    pub approvers: Vec<String>,
     /// Whether steps that have nothing to do are run, too.
     pub force: bool,
     /// The process that was the last to be at work for it, on its machine.
@@ -188,8 +195,10 @@ impl PastRun {
             variables: BTreeMap::new(),
             forge,
             deployment: None,
+            doubted: false,
             told: false,
             approved: false,
+            approvers: Vec::new(),
             during_freeze: None,
             force: false,
             process,
@@ -255,8 +264,20 @@ impl PastRun {
     /// Whether a forge that knows of it was not told how it ended.
     #[must_use]
     pub fn is_untold(&self) -> bool {
-        let ours = self.deployment.as_ref().is_some_and(|deployment| !deployment.adopted);
-        ours && self.outcome.is_some() && !self.told
+        self.has_deployment() && self.outcome.is_some() && !self.told
+    }
+
+    /// Whether a forge has a deployment of it, or may have, whose state is ours to set.
+    #[must_use]
+    pub fn has_deployment(&self) -> bool {
+        self.doubted || self.deployment.as_ref().is_some_and(|deployment| !deployment.adopted)
+    }
+
+    /// Whether it was cut off where a forge may have made a deployment that its journal does not have.
+    #[must_use]
+    pub fn may_have_deployment(&self) -> bool {
+        let is_asked = self.outcome.is_none() || self.doubted;
+        self.deployment.is_none() && is_asked && self.forge != LOCAL
     }
 
     /// Whether it was cut off: it did not end, or only in that somebody closed what it left open, or because it could have no
@@ -294,13 +315,23 @@ impl PastRun {
                 self.planned = Some(plan);
                 self.variables = variables;
             }
-            Event::DeploymentCreated { id, url, adopted } => {
+            Event::DeploymentDoubted { forge } => {
+                self.doubted = true;
+                self.forge = forge;
+            }
+            Event::DeploymentCreated { id, url, adopted, forge } => {
+                self.doubted = false;
+                self.forge = forge.unwrap_or_else(|| std::mem::take(&mut self.forge));
                 self.deployment = Some(Deployed { id, url, adopted });
             }
-            Event::RunApproved { .. } => self.approved = true,
+            Event::RunApproved { by } => {
+                self.approved = true;
+                self.approvers = by.into_iter().map(|approver| approver.name).collect();
+            }
             Event::FreezeOverridden { reason, .. } => self.during_freeze = Some(reason),
-            Event::RunResumed { process, job, .. } => {
+            Event::RunResumed { process, job, forge, .. } => {
                 (self.process, self.job) = (process, job);
+                self.forge = forge.unwrap_or_else(|| std::mem::take(&mut self.forge));
                 self.try_again();
                 self.reopen(self.has_ended());
             }

@@ -150,7 +150,7 @@ fn a_revert_that_was_cut_off_is_unknown_in_another_way() {
 #[test]
 fn a_run_goes_on_after_its_end_where_something_is_left_of_it() {
     let store = Memory::default();
-    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2, job: None };
+    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2, job: None, forge: None };
     let ends = |outcome| [started("a", 1), record("a"), succeeded("a"), finished(outcome, true)];
     for (outcome, can) in [
         (RunOutcome::Succeeded, false),
@@ -275,7 +275,7 @@ fn a_run_that_ended_with_a_failure_tries_again_what_failed() {
         duration_ms: 1,
         again: false,
     };
-    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2, job: None };
+    let resumed = Event::RunResumed { windlass: "0.1.0".into(), actor: None, process: 2, job: None, forge: None };
     let ended = |reason: &str| Event::RunFinished {
         outcome: RunOutcome::Failed,
         reason: Some(reason.into()),
@@ -295,4 +295,33 @@ fn a_run_that_ended_with_a_failure_tries_again_what_failed() {
     for end in [None, Some(ended("cut-off")), Some(ended("lease-lost")), Some(ended("journal-unwritable"))] {
         assert_eq!(again(end), [false, false]);
     }
+}
+
+#[test]
+fn a_deployment_in_doubt_is_untold_until_it_is_known_and_shown() {
+    let store = Memory::default();
+    let doubted = Event::DeploymentDoubted { forge: "github".into() };
+    let created = |forge: Option<&str>| Event::DeploymentCreated {
+        id: "7".into(),
+        url: None,
+        adopted: false,
+        forge: forge.map(str::to_owned),
+    };
+    let told = Event::DeploymentTold { outcome: RunOutcome::Blocked };
+    let ended = finished(RunOutcome::Blocked, false);
+
+    let past = run(&store, "1", &[doubted.clone(), ended.clone()]);
+    assert!(past.is_untold() && past.may_have_deployment());
+    assert_eq!(past.forge, "github");
+    // It was looked for, and there is none.
+    let past = run(&store, "2", &[doubted.clone(), ended.clone(), told.clone()]);
+    assert!(!past.is_untold());
+    // There is one, and its end is not shown yet.
+    let past = run(&store, "3", &[doubted, ended.clone(), created(None)]);
+    assert!(past.is_untold() && !past.may_have_deployment());
+    // It is where it was made, wherever the run was begun; a journal of before does not say.
+    assert_eq!(run(&store, "4", &[created(Some("gitlab")), ended.clone(), told]).forge, "gitlab");
+    assert_eq!(run(&store, "5", &[created(None), ended]).forge, "local");
+    let old = Event::from_json(r#"{"event":"deployment-created","id":"7","url":null}"#);
+    assert_eq!(old.expect("an event of before"), created(None));
 }

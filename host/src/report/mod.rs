@@ -1,6 +1,7 @@
 //! What people and programs are told: problems, plans, the run as it goes, and its result. Only this room and
 //! [`crate::cli`] print.
 
+pub mod comment;
 mod console;
 mod plan;
 mod problem;

@@ -17,6 +17,8 @@ pub(super) const TOKEN: &str = "ghs_0123456789abcdefABCDEF";
 /// What goes wrong with one request.
 #[derive(Debug, Clone)]
 pub(super) enum Fault {
+    /// It is answered as it should be, and then a deployment like this one comes in.
+    Before(Value),
     /// This is answered, and nothing done.
     Instead(u16, Vec<(&'static str, String)>, String),
     /// It is done, and then this is answered.
@@ -113,6 +115,13 @@ impl Stub {
     pub(super) fn states(&self) -> Vec<String> {
         let kept = self.kept.lock().unwrap();
         let id = kept.deployments.last().unwrap()["id"].as_u64().unwrap();
+        drop(kept);
+        self.states_of(id)
+    }
+
+    /// The states of a deployment, oldest first.
+    pub(super) fn states_of(&self, id: u64) -> Vec<String> {
+        let kept = self.kept.lock().unwrap();
         kept.statuses
             .get(&id)
             .into_iter()
@@ -144,7 +153,7 @@ impl Serving {
         while let Some((head, body)) = read(&mut stream).await {
             let (fault, answer) = self.answer(&head, &body);
             let (status, headers, text) = match fault {
-                None => (answer.0, vec![], answer.1.to_string()),
+                None | Some(Fault::Before(_)) => (answer.0, vec![], answer.1.to_string()),
                 Some(Fault::Instead(status, headers, text)) => (status, headers, text),
                 Some(Fault::After(status, text)) => (status, vec![], text),
                 Some(Fault::Hangup) => return,
@@ -217,6 +226,9 @@ impl Serving {
         };
         // A state such as `waiting` is not described for answers either, and GitHub answers with it.
         let described = !(method == "GET" && template == STATUSES);
+        if let Some(Fault::Before(late)) = &fault {
+            make_deployment(&mut kept, &self.api, &repository, late);
+        }
         if let Some(operation) = operation.filter(|_| described) {
             let wrong = operation.wrong_answer(status, &answer);
             kept.mistakes.extend(wrong);

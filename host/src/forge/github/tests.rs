@@ -1,12 +1,15 @@
 //! What GitHub is told, over good networks and bad ones.
 
+mod adopt;
+mod late;
+
 use super::stub::{Fault, Request, Stub, TOKEN};
 use super::{GitHub, State, cut, is_of_run, segment, site, stands};
 use crate::ci;
 use crate::config::DeploymentOwner;
 use crate::event::Subject;
 use crate::forge::client::Patience;
-use crate::forge::{Announcement, Created};
+use crate::forge::{Announcement, Created, Others};
 use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
 use serde_json::{Value, json};
@@ -32,6 +35,7 @@ fn token(value: &str) -> Secrets {
 pub(super) fn github(stub: &Stub) -> GitHub {
     let patience = Patience {
         attempt: Duration::from_secs(5),
+        write: Duration::from_secs(5),
         total: Duration::from_secs(20),
         pause: Duration::from_millis(2),
         longest: Duration::from_millis(10),
@@ -63,6 +67,7 @@ pub(super) fn announcement() -> Announcement {
         is_tag: false,
         begun: None,
         owner: DeploymentOwner::Own,
+        others: Others::default(),
     }
 }
 
@@ -218,7 +223,7 @@ async fn what_was_created_and_not_answered_is_found_and_not_created_twice() {
 async fn silence_is_not_waited_for_for_ever_and_what_was_created_is_found() {
     let stub = Stub::start("").await;
     stub.fail(DEPLOYMENTS, Fault::Silence);
-    let patience = Patience { attempt: Duration::from_millis(300), ..Patience::default() };
+    let patience = Patience { write: Duration::from_millis(300), ..Patience::default() };
     with_patience(&stub, patience).create(&announcement()).await.unwrap();
     assert_eq!(lines(&stub.end()), ["POST", "GET", "POST"]);
     assert_eq!(stub.deployments().len(), 1);
@@ -233,7 +238,7 @@ async fn what_was_not_created_is_sent_again() {
     // Somebody else's, of the same commit and environment, is not taken for ours.
     stub.add_deployment(&json!({"ref": COMMIT, "task": "deploy", "environment": "staging", "payload": {"run": "01run"}, "description": null}));
     github(&stub).create(&announcement()).await.unwrap();
-    assert_eq!(lines(&stub.end()), ["POST", "GET", "GET", "POST", "GET", "POST", "POST"]);
+    assert_eq!(lines(&stub.end()), ["POST", "GET", "GET", "POST", "GET", "POST", "GET", "POST"]);
     assert_eq!(stub.deployments().len(), 2);
 }
 
@@ -288,12 +293,14 @@ async fn all_of_it_has_a_deadline_and_doubt_is_admitted() {
         stub.fail("GET /deployments", Fault::Silence);
     }
     let second = Duration::from_secs(1);
-    let patience = Patience { attempt: second * 30, total: second, pause: second / 100, longest: second };
+    let patience =
+        Patience { attempt: second * 30, write: second * 30, total: second, pause: second / 100, longest: second };
     let begun = Instant::now();
     let problem = with_patience(&stub, patience).create(&announcement()).await.unwrap_err();
     assert!(begun.elapsed() < second * 5, "{:?}", begun.elapsed());
     assert_eq!(problem.what, "GitHub did not answer when asked to create a deployment of `acme/shop` to `staging`");
     assert_eq!(problem.note.as_deref(), Some("nothing was run; the deployment may stand there all the same"));
+    assert!(problem.is_in_doubt(), "nobody would look for it");
     assert_eq!(problem.hint, Some(format!("run it again when `{}` answers", stub.api)));
 }
 
@@ -441,66 +448,6 @@ fn its_futures_can_move_between_threads() {
         GitHub::new(&facts("https://api.github.com"), token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap();
     let announcement = announcement();
     moves(&github.create(&announcement));
-}
-
-/// As in a job of a run of a workflow.
-fn github_in_run(stub: &Stub) -> GitHub {
-    let mut facts = facts(&stub.api);
-    facts.github.as_mut().unwrap().run = Some("7".into());
-    GitHub::new(&facts, token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap()
-}
-
-/// A deployment that GitHub made because a job has `environment:`, with the state and log of its newest status.
-fn of_job(stub: &Stub, state: &str, run: u64) {
-    stub.add_deployment(
-        &json!({"ref": COMMIT, "task": "deploy", "environment": "staging", "payload": {}, "description": null}),
-    );
-    for state in ["waiting", state] {
-        stub.add_status(
-            &json!({"state": state, "log_url": format!("https://github.com/acme/shop/actions/runs/{run}/job/55")}),
-        );
-    }
-}
-
-#[tokio::test]
-async fn the_jobs_own_deployment_is_found_by_where_its_log_is() {
-    let stub = Stub::start("").await;
-    of_job(&stub, "in_progress", 7);
-    let ours = stub.deployments()[0]["id"].to_string();
-    of_job(&stub, "in_progress", 77);
-    let created = github_in_run(&stub).adopt(&announcement()).await.unwrap();
-    assert_eq!((created.id, created.adopted), (ours, true));
-    assert_eq!(lines(&stub.end()), ["GET", "GET", "GET"]);
-}
-
-#[tokio::test]
-async fn where_the_job_made_none_there_is_nothing_to_adopt() {
-    let stub = Stub::start("").await;
-    of_job(&stub, "success", 7);
-    of_job(&stub, "in_progress", 8);
-    let problem = github_in_run(&stub).adopt(&announcement()).await.unwrap_err();
-    assert_eq!(problem.what, "the job has made no deployment to `staging`");
-    assert!(problem.hint.unwrap().contains("deployment = \"own\""));
-    stub.end();
-}
-
-#[tokio::test]
-async fn a_second_deployment_beside_the_jobs_own_is_refused() {
-    let stub = Stub::start("").await;
-    of_job(&stub, "in_progress", 7);
-    let problem = github_in_run(&stub).create(&announcement()).await.unwrap_err();
-    assert_eq!(problem.code, Code::ForgeRefused);
-    assert_eq!(problem.what, "both the job and Windlass would deploy to `staging`");
-    assert!(problem.hint.unwrap().contains("deployment: false"));
-    assert_eq!((lines(&stub.end()), stub.deployments().len()), (vec!["GET", "GET"], 1));
-}
-
-#[tokio::test]
-async fn what_another_job_made_and_ended_is_nobodys_business() {
-    let stub = Stub::start("").await;
-    of_job(&stub, "success", 7);
-    github_in_run(&stub).create(&announcement()).await.unwrap();
-    assert_eq!(lines(&stub.end()), ["GET", "GET", "POST", "POST"]);
 }
 
 #[tokio::test]

@@ -1,15 +1,14 @@
-//! How GitHub's requests are sent: octocrab builds and sends them. Its own retries are off: they send a POST again at once,
-//! whatever became of it.
+//! How GitHub's requests are sent: octocrab builds them, and sends them as every forge is reached ([`crate::forge::reach`]).
+//! Its own retries are not compiled in: they send a POST again at once, whatever became of it.
 
 use crate::forge::answer::Answer;
 use crate::forge::client::{LARGEST, Request, Unusable, Wire, root};
+use crate::forge::reach;
 use crate::secret::{MASK, Secret};
 use async_trait::async_trait;
-use http::{HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use http_body_util::{BodyExt, Limited};
 use octocrab::Octocrab;
-use octocrab::service::middleware::retry::RetryConfig;
-use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// octocrab, for one GitHub and one token.
@@ -19,7 +18,6 @@ pub(super) struct Octo {
     /// `/api/v3` on Enterprise Server. Kept from octocrab, which leaves it out before a path that begins the same way.
     base: String,
     token: Secret,
-    connect: Duration,
     /// Made at the first request: it needs tokio, and reads the machine's certificates.
     octocrab: OnceCell<Octocrab>,
 }
@@ -31,8 +29,8 @@ impl std::fmt::Debug for Octo {
 }
 
 impl Octo {
-    /// For the API at this address; `connect` is the time for one connection.
-    pub(super) fn new(api: &str, token: Secret, connect: Duration) -> Result<Self, Unusable> {
+    /// For the API at this address.
+    pub(super) fn new(api: &str, token: Secret) -> Result<Self, Unusable> {
         let no_address = || Unusable {
             cause: format!("`{api}` is not the address of an API"),
             hint: "set `GITHUB_API_URL` to an address such as `https://api.github.com`",
@@ -57,21 +55,19 @@ impl Octo {
             origin: origin.map_err(|_| no_address())?,
             base: uri.path().trim_end_matches('/').to_owned(),
             token,
-            connect,
             octocrab: OnceCell::new(),
         })
     }
 
     async fn octocrab(&self) -> Result<&Octocrab, String> {
         let build = async || {
+            let client = reach::client(HeaderMap::new()).await?;
             Octocrab::builder()
-                .base_uri(self.origin.clone())?
-                .add_retry_config(RetryConfig::None)
-                .set_connect_timeout(Some(self.connect))
-                .personal_token(self.token.expose())
-                .build()
+                .base_uri(self.origin.clone())
+                .and_then(|builder| builder.personal_token(self.token.expose()).build_with_reqwest(client))
+                .map_err(|error| root(&error))
         };
-        self.octocrab.get_or_try_init(build).await.map_err(|error| root(&error))
+        self.octocrab.get_or_try_init(build).await
     }
 }
 

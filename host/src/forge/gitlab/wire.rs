@@ -1,9 +1,9 @@
-//! How GitLab's requests are sent: by reqwest, with the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`) and the
-//! certificates that the rest of Windlass trusts.
+//! How GitLab's requests are sent: by reqwest, as every forge is reached ([`crate::forge::reach`]).
 
 use super::Token;
 use crate::forge::answer::Answer;
-use crate::forge::client::{LARGEST, Request, Unusable, Wire, root};
+use crate::forge::client::{Request, Unusable, Wire, root};
+use crate::forge::reach;
 use crate::secret::{MASK, Secret};
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -50,18 +50,7 @@ impl Http {
     }
 
     async fn client(&self) -> Result<&reqwest::Client, String> {
-        let build = async || {
-            let trusted = crate::network::trusted().await?;
-            reqwest::Client::builder()
-                .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
-                .default_headers(self.headers.clone())
-                // A redirect would take the token to wherever it leads.
-                .redirect(reqwest::redirect::Policy::none())
-                .tls_backend_preconfigured(rustls::ClientConfig::clone(&trusted))
-                .build()
-                .map_err(|error| root(&error))
-        };
-        self.client.get_or_try_init(build).await
+        self.client.get_or_try_init(async || reach::client(self.headers.clone()).await).await
     }
 }
 
@@ -76,15 +65,9 @@ impl Wire for Http {
         if let Some(file) = request.file {
             sent = sent.header(http::header::CONTENT_TYPE, "application/octet-stream").body(file.to_owned());
         }
-        let mut response = sent.send().await.map_err(|error| root(&error))?;
+        let response = sent.send().await.map_err(|error| root(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| root(&error))? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > LARGEST {
-                return Err(format!("its answer has more than {} MiB", LARGEST >> 20));
-            }
-        }
+        let bytes = reach::answer(response).await?;
         // A mirror that sends back what it was sent must not get our token into an error.
         let body = String::from_utf8_lossy(&bytes).replace(self.token.expose(), MASK);
         Ok(Answer { status, headers, body })

@@ -1,0 +1,83 @@
+//! The comment on a merge request ("Notes API"). A job's own token may not write one.
+
+use super::{GitLab, PAGE};
+use crate::forge::answer::Failure;
+use crate::forge::client::Effort;
+use crate::forge::comments::{COMMENTING, PAGES};
+use crate::problem::{Code, Problem};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A note, as far as we read it.
+#[derive(Debug, Deserialize)]
+struct Note {
+    id: u64,
+    #[serde(default)]
+    body: String,
+    author: Author,
+}
+
+#[derive(Debug, Deserialize)]
+struct Author {
+    username: String,
+}
+
+impl GitLab {
+    /// Writes the comment that begins with this marker, or changes it.
+    pub(in crate::forge) async fn comment(&self, marker: &str, text: &str) -> Result<(), Problem> {
+        let Some(request) = self.project.request else { return Ok(()) };
+        let action = format!("write the comment on merge request !{request}");
+        if !self.is_given {
+            return Err(Problem::new(Code::ForgeUnreported, format!("GitLab lets no job {action}"))
+                .because("the only token is `CI_JOB_TOKEN`, which may not write there")
+                .with_note("nothing else depends on it")
+                .with_hint("set `GITLAB_TOKEN` to a token with the scope `api`, or leave `comment` out"));
+        }
+        let written = self.write(&mut self.client.effort_of(COMMENTING), request, marker, text).await;
+        written.map_err(|failure| {
+            let problem = failure.problem(Code::ForgeUnreported, &action).with_note("nothing else depends on it");
+            match failure.status() {
+                Some(status) if status.is_client_error() => problem.with_hint(
+                    "see that whoever `GITLAB_TOKEN` belongs to may comment on the project's merge requests",
+                ),
+                _ => problem,
+            }
+        })
+    }
+
+    async fn write(&self, effort: &mut Effort<'_>, request: u64, marker: &str, text: &str) -> Result<(), Failure> {
+        let body = json!({ "body": text });
+        let all = self.route(&format!("/merge_requests/{request}/notes"));
+        let me = self.who().await;
+        loop {
+            if let Some(id) = self.written(effort, &all, marker, me.as_deref()).await? {
+                return effort.put::<Value>(&format!("{all}/{id}"), &body).await.map(drop);
+            }
+            if effort.post::<Value>(&all, &body).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The comment that we have written: others can write the marker, too. Where GitLab does not say who we are, none is.
+    async fn written(
+        &self,
+        effort: &mut Effort<'_>,
+        all: &str,
+        marker: &str,
+        me: Option<&str>,
+    ) -> Result<Option<u64>, Failure> {
+        for page in 1..=PAGES {
+            let query = format!("order_by=created_at&sort=asc&per_page={PAGE}&page={page}");
+            let listed: Vec<Note> = effort.get(&format!("{all}?{query}")).await?;
+            let is_ours = |note: &&Note| note.body.starts_with(marker) && Some(note.author.username.as_str()) == me;
+            if let Some(found) = listed.iter().find(is_ours) {
+                return Ok(Some(found.id));
+            }
+            if listed.len() < PAGE {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,112 @@
+//! What both forges show of a run that somebody stops: at once, with what is to be cleaned up, and what becomes of that later.
+
+#![cfg(unix)]
+
+use e2e::fault::Fault;
+use e2e::github::GitHub;
+use e2e::gitlab::GitLab;
+use e2e::runs::{events_named, newest, signal};
+use e2e::steps::{Step, order, text, until};
+use e2e::{Output, Project};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+fn project(variables: &[(&'static str, String)], steps: &[Step]) -> Project {
+    let project = Project::with(&text("", steps));
+    variables.iter().fold(project, |project, (name, value)| project.variable(name, value)).locked()
+}
+
+/// Something that stays, and then a child that does not listen.
+fn steps() -> [Step; 2] {
+    [Step::marks("a"), Step::marks("b").run("trap '' TERM; touch waiting; while true; do sleep 0.05; done")]
+}
+
+/// The newest description of the newest deployment.
+fn description(github: &GitHub) -> String {
+    let id = github.deployments().last().and_then(|it| it["id"].as_u64()).expect("a deployment");
+    github.statuses(id).pop().and_then(|status| status["description"].as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// How often it was asked about deployments.
+fn asked(github: &GitHub) -> usize {
+    github.requests().iter().filter(|line| line.contains("/deployments")).count()
+}
+
+/// Stops a deployment as a forge does, and waits until that is shown.
+fn stop(project: &Project, is_shown: impl Fn() -> bool) -> Output {
+    let run = project.start("run -e staging --format json");
+    until("the step", || project.has("waiting"));
+    let begun = Instant::now();
+    signal("TERM", run.id());
+    until("that it is shown", is_shown);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    project.finish(run).exits(12)
+}
+
+#[test]
+fn github_says_what_is_left_and_that_it_was_taken_back() {
+    let github = GitHub::start();
+    let project = project(&github.variables(), &steps());
+    let output = stop(&project, || {
+        let text = description(&github);
+        text.starts_with("cancelled") && text.contains("`windlass rollback -e staging`")
+    });
+    assert_eq!(output.result()["reason"], json!("cancelled-unfinished"));
+    let run = newest(&project);
+    let left =
+        format!("cancelled; `windlass rollback -e staging` takes back what was done, `windlass resume {run}` goes on");
+    assert_eq!(description(&github), left);
+    let _ = project.windlass("rollback -e staging").exits(0);
+    assert_eq!(description(&github), "taken back");
+    assert_eq!(github.deployments().len(), 1, "the same one");
+    assert_eq!(github.states()[0].last().map(String::as_str), Some("failure"));
+}
+
+#[test]
+fn gitlab_shows_it_as_cancelled_and_then_as_taken_back() {
+    let gitlab = GitLab::start();
+    let project = project(&gitlab.variables(None), &steps());
+    let _ = stop(&project, || gitlab.deployments()[0]["status"] == "canceled");
+    assert_eq!(gitlab.states(), [["running", "canceled"]]);
+    let _ = project.windlass("rollback -e staging").exits(0);
+    assert_eq!(gitlab.states(), [["running", "canceled", "failed"]]);
+}
+
+#[test]
+fn what_left_nothing_says_so() {
+    let github = GitHub::start();
+    let [_, deaf] = steps();
+    let project = project(&github.variables(), &[deaf.run("touch waiting; exec sleep 600")]);
+    let text = project.read("deploy.toml");
+    project.write("deploy.toml", &format!("on_cancel = \"rollback\"\n{text}"));
+    let output = stop(&project, || description(&github).starts_with("cancelled"));
+    assert_eq!(output.result()["reason"], json!("cancelled"));
+    assert_eq!(description(&github), "cancelled; nothing is left to clean up");
+}
+
+#[test]
+fn a_deployment_that_is_being_made_is_closed_or_looked_for_later() {
+    // It is made at once, and answered soon, or later than is waited for.
+    for (late, is_heard) in [(1, true), (6, false)] {
+        let github = GitHub::start();
+        let project = project(&github.variables(), &[Step::marks("a")]);
+        github.fail("POST /deployments", Fault::Late(Duration::from_secs(late)));
+        let run = project.start("run -e staging --format json");
+        until("that it is made", || !github.deployments().is_empty());
+        let begun = Instant::now();
+        signal("TERM", run.id());
+        let output = project.finish(run).exits(12);
+        assert!(begun.elapsed() < Duration::from_millis(5500), "{:?}", begun.elapsed());
+        assert_eq!((&output.result()["outcome"], order(&project).as_str()), (&json!("cancelled"), ""));
+        let doubted = events_named(&project, &newest(&project), "deployment-doubted").len();
+        assert_eq!(doubted, usize::from(!is_heard));
+        if !is_heard {
+            let _ = project.windlass("reap").exits(0);
+        }
+        assert_eq!(github.deployments().len(), 1);
+        assert_eq!(github.states()[0].last().map(String::as_str), Some("error"), "{:?}", github.states());
+        let told = asked(&github);
+        let _ = project.windlass("reap").exits(0);
+        assert_eq!(asked(&github), told, "it knows");
+    }
+}
