@@ -120,10 +120,7 @@ impl Conduct<'_> {
             () = told_to_stop(&self.cancellation, 1) => {
                 is_cancelled = true;
                 // It may have been made by now, and must not stand there for ever: what can be heard of it soon is heard.
-                let in_doubt = |_| {
-                    let note = "nothing was run; the deployment may stand there all the same, and `windlass reap` closes it";
-                    Err(cancelled(WHILE_MADE).with_note(note).in_doubt())
-                };
+                let in_doubt = |_| Err(cancelled(WHILE_MADE).with_note(MAY_STAND).in_doubt());
                 tokio::time::timeout(CANCELLING, creating).await.unwrap_or_else(in_doubt)
             }
         };
@@ -148,7 +145,12 @@ impl Conduct<'_> {
                     (false, None) => finished(RunOutcome::Blocked, problem.code),
                 });
                 recorder.record_all(&events)?;
-                return Err(if is_cancelled && !problem.is_in_doubt() { cancelled(WHILE_MADE) } else { problem });
+                // That is what the run came to, whatever else went wrong meanwhile.
+                return Err(match (is_cancelled, problem.is_in_doubt()) {
+                    (false, _) => problem,
+                    (true, true) => cancelled(WHILE_MADE).with_note(MAY_STAND),
+                    (true, false) => cancelled(WHILE_MADE),
+                });
             }
         };
         let mut events: Vec<Event> = created.iter().map(|created| deployment_created(created, &self.forge)).collect();
@@ -367,6 +369,9 @@ pub(super) fn doubted(past: &PastRun, elsewhere: bool) -> Option<Event> {
     let is_new = elsewhere && past.may_have_deployment() && !past.doubted;
     is_new.then(|| Event::DeploymentDoubted { forge: past.forge.clone() })
 }
+
+/// How things stand where the forge was not heard of any more.
+const MAY_STAND: &str = "nothing was run; the deployment may stand there all the same, and `windlass reap` closes it";
 
 /// Why nothing was done.
 const WHILE_MADE: &str = "a signal came while the deployment was being made";
