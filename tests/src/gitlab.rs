@@ -3,6 +3,7 @@
 //! what its Python client sends), and refuses what the real one refuses: wrong tokens, a state that cannot follow on the
 //! present one, and changes of a deployment that a CI job made.
 
+mod answers;
 mod environments;
 mod notes;
 mod packages;
@@ -275,7 +276,13 @@ impl State {
             return (Answer::new(401, r#"{"message":"401 Unauthorized"}"#), vec![]);
         }
         let fault = self.faults.due(request);
-        (Fault::befall(fault, || self.act(operation, route, &query, &body, &request.body)), vec![])
+        let mut wrong = vec![];
+        let answer = Fault::befall(fault, || {
+            let answer = self.act(operation, route, &query, &body, &request.body);
+            wrong.extend(answers::mistakes(operation, &answer).into_iter().map(|mistake| format!("{line}: {mistake}")));
+            answer
+        });
+        (answer, wrong)
     }
 
     fn act(
@@ -439,7 +446,7 @@ impl State {
         let id = newest.map_or(100, |newest| newest + 1);
         let now = jiff::Timestamp::now().to_string();
         self.deployments.push(json!({
-            "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "tag": body["tag"], "sha": body["sha"], "status": body["status"],
+            "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "sha": body["sha"], "status": body["status"],
             "created_at": now, "updated_at": now, "user": { "id": 1, "username": "root", "name": "Administrator" },
             "environment": { "id": environment, "name": name, "external_url": self.url_of_environment(environment) },
             "deployable": job.map(job_of_deployment),
@@ -480,6 +487,7 @@ struct Operation {
     transitions: Option<Transitions>,
     /// Whether a job's token will do: `yes`, `no`, or only in newer versions.
     job_token: String,
+    answer: answers::Right,
 }
 
 /// For each new status those that it may follow.

@@ -157,6 +157,11 @@ impl Answer {
         Self { status, body: body.into(), ..Self::of(Manner::Whole) }
     }
 
+    /// Its status and its body.
+    pub(crate) fn parts(&self) -> (u16, &[u8]) {
+        (self.status, &self.body)
+    }
+
     /// Half of it, and then the connection is closed.
     #[must_use]
     pub fn half(self) -> Self {

@@ -168,13 +168,14 @@ fn random_mixes_leave_the_truth() {
 
 #[test]
 fn what_a_deployment_costs_in_requests_is_what_the_guide_says() {
-    let template = succeeds(Store::Local);
-    let (github, gitlab) = (requests(0, &template), requests(1, &template));
+    let (local, kept) = (succeeds(Store::Local), succeeds(Store::Forge));
+    let (github, gitlab) = (requests(0, &local), requests(1, &local));
+    let (github_kept, gitlab_kept) = (requests(0, &kept), requests(1, &kept));
     // The first of an application has nothing to retire.
     let first = {
         let fake = e2e::github::GitHub::start();
         let project =
-            fake.variables().iter().fold(template.copy(), |project, (name, value)| project.variable(name, value));
+            fake.variables().iter().fold(local.copy(), |project, (name, value)| project.variable(name, value));
         let _ = project.windlass("run -e staging").exits(0);
         fake.requests()
     };
@@ -182,12 +183,13 @@ fn what_a_deployment_costs_in_requests_is_what_the_guide_says() {
     let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/ci.md");
     let guide = std::fs::read_to_string(guide).expect("the guide");
     for line in [
-        format!("| GitHub | {} | {} |", first.len(), github.len()),
-        format!("| GitLab | {} | {} |", gitlab.len(), gitlab.len()),
+        format!("| GitHub | {} | {} | {} |", first.len(), github.len(), github_kept.len()),
+        format!("| GitLab | {} | {} | {} |", gitlab.len(), gitlab.len(), gitlab_kept.len()),
     ] {
         assert!(
             guide.contains(&line),
-            "docs/guide/ci.md does not say `{line}`; the first on GitHub: {first:#?}, a later one: {github:#?}, on GitLab: {gitlab:#?}"
+            "docs/guide/ci.md does not say `{line}`; the first on GitHub: {first:#?}, a later one: {github:#?}, with \
+             what is kept: {github_kept:#?}, on GitLab: {gitlab:#?}, {gitlab_kept:#?}"
         );
     }
 }

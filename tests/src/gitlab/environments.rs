@@ -82,7 +82,10 @@ impl State {
         });
         if with_last {
             let is_here = |it: &&Value| it["environment"]["id"] == environment.id && it["status"] == "success";
-            made["last_deployment"] = self.deployments.iter().rev().find(is_here).cloned().unwrap_or_default();
+            let mut last = self.deployments.iter().rev().find(is_here).cloned().unwrap_or_default();
+            // It is within its environment.
+            last.as_object_mut().map(|last| last.remove("environment"));
+            made["last_deployment"] = last;
             made["cluster_agent"] = Value::Null;
         }
         made
@@ -118,17 +121,18 @@ impl State {
                 let made = self.environments.iter_mut().find(|it| it.id == id)?;
                 made.external_url = url;
                 let made = made.clone();
-                answer(201, &self.as_answered(&made, false))
+                answer(201, &short(self.as_answered(&made, false), &WRITTEN))
             }
             ("update_environment", Some(place)) => {
                 if let Some(url) = body["external_url"].as_str() {
                     self.environments[place].external_url = Some(url.to_owned());
                 }
-                answer(200, &self.as_answered(&self.environments[place], false))
+                answer(200, &short(self.as_answered(&self.environments[place], false), &WRITTEN))
             }
             ("stop_environment", Some(place)) => {
                 "stopped".clone_into(&mut self.environments[place].state);
-                answer(200, &self.as_answered(&self.environments[place], false))
+                let stopped = short(self.as_answered(&self.environments[place], false), &WRITTEN);
+                answer(200, &short(stopped, &["description", "tier"]))
             }
             ("delete_environment", Some(place)) if self.environments[place].state != "stopped" => {
                 answer(403, &json!({ "message": "403 Forbidden" }))
@@ -148,6 +152,16 @@ impl State {
             _ => return None,
         })
     }
+}
+
+/// What an answer to a write does not have.
+const WRITTEN: [&str; 3] = ["auto_stop_at", "enable_advanced_logs_querying", "logs_api_path"];
+
+fn short(mut answer: Value, without: &[&str]) -> Value {
+    if let Some(keys) = answer.as_object_mut() {
+        keys.retain(|name, _| !without.contains(&name.as_str()));
+    }
+    answer
 }
 
 fn protected(environment: &Environment) -> Option<Value> {
