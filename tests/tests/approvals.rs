@@ -144,6 +144,12 @@ fn what_would_not_count_is_not_taken() {
     let digest = waiting(&project)[0]["digest"].as_str().expect("a digest").to_owned();
     let _ = project.windlass(&format!("approve --comment {}", &digest[..19])).exits(0);
     let _ = deploy(&project, 0);
+    // Whoever names the plan need not name it twice.
+    let project = demanding("required = 1, self = true, bind = \"comment\"", &[Step::marks("a")]);
+    let _ = deploy(&project, 21);
+    let digest = waiting(&project)[0]["digest"].as_str().expect("a digest").to_owned();
+    let _ = project.windlass(&format!("approve {} -m go", &digest["sha256:".len()..][..12])).exits(0);
+    let _ = deploy(&project, 0);
 }
 
 #[test]

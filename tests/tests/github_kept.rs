@@ -120,6 +120,45 @@ fn what_the_forge_says_is_over_is_reaped_from_another_machine() {
 }
 
 #[test]
+fn what_a_lost_machine_did_in_the_middle_of_a_step_nobody_takes_for_nothing() {
+    let github = GitHub::start();
+    github.add_run(NEXT, "ada");
+    let text = text("", &[Step::marks("a"), Step::marks("b").run(&stuck("child", "exit 0"))]);
+    let first = machine(&github, &text, RUN);
+    let run = cut_off(&first, "run -e staging", "child");
+    github.set_run(RUN, "completed", Some("cancelled"));
+    // Its record is on the disk of the machine that is gone.
+    assert_eq!(events_named(&first, &run, "record-appended").len(), 2);
+    let second = machine(&github, &text, NEXT);
+    let output = second.windlass("rollback -e staging --format json").exits(11);
+    assert_eq!(output.result()["reason"], "step-unknown");
+    assert!(output.stderr.contains("nobody can tell what step `b`"), "{}", output.stderr);
+    assert_eq!(order(&second), "");
+    let _ = second.windlass("rollback -e staging --keep b").exits(0);
+    assert_eq!(order(&second), "-a");
+}
+
+#[test]
+fn an_approval_that_stands_only_in_a_journal_from_elsewhere_is_asked_for_again() {
+    let github = GitHub::start();
+    github.add_run(NEXT, "ada");
+    let environments = "[environments.staging]\ndeployment = \"own\"\napproval = { required = 1 }\n";
+    let steps = [Step::marks("a").run(&stuck("child", "exit 0"))];
+    let text = e2e::steps::text_with("", environments, &steps);
+    let first = machine(&github, &text, RUN);
+    github.protect("staging", &[e2e::github::REVIEWER], false);
+    let _ = first.windlass("plan -e staging -o plan.json").exits(0);
+    let _ = github.wait_for(RUN, "staging");
+    github.decide(RUN, "staging", e2e::github::REVIEWER, "approved", "");
+    let run = cut_off(&first, "run -e staging --plan plan.json", "child");
+    assert_eq!(events_named(&first, &run, "run-approved").len(), 1);
+    github.set_run(RUN, "completed", Some("cancelled"));
+    let second = machine(&github, &text, NEXT);
+    let output = second.windlass(&format!("resume {run} --not-done a")).exits(21);
+    assert!(output.stderr.contains("stands only in a journal that came from another machine"), "{}", output.stderr);
+}
+
+#[test]
 fn the_next_step_of_the_same_job_need_not_wait_for_the_jobs_end() {
     let github = GitHub::start();
     let project = machine(&github, &text("", &[Step::marks("a").run(&stuck("child", "echo a >> order"))]), RUN);

@@ -165,7 +165,24 @@ pub(super) async fn origin(
 /// # Errors
 /// [`Code::ApprovalMissing`].
 pub(super) fn holds(project: &Project, environment: &Environment, past: &PastRun) -> Result<(), Problem> {
-    if environment.approval.is_none() || past.approved {
+    if environment.approval.is_none() {
+        return Ok(());
+    }
+    // Whoever may write to where journals are kept may have written that somebody agreed.
+    if past.approved && project.journals.was_fetched(&past.run) {
+        return Err(Problem::new(
+            Code::ApprovalMissing,
+            format!("environment `{}` demands an approval", environment.name),
+        )
+        .because(format!(
+            "that run `{}` was approved stands only in a journal that came from another machine",
+            past.run
+        ))
+        .with_note("nothing was changed")
+        .with_hint("begin again with `windlass run`, which asks for it, or take the run back with `windlass rollback`")
+        .at(project.config.place_of_environment(environment, "approval")));
+    }
+    if past.approved {
         return Ok(());
     }
     Err(Problem::new(Code::ApprovalMissing, format!("environment `{}` demands an approval", environment.name))

@@ -373,9 +373,10 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
         return Ok(());
     };
     let comment = match &one.gate {
-        None => arguments.comment.clone(),
+        // Whoever names the plan has looked at it.
+        None if arguments.digest.is_none() => arguments.comment.clone(),
         // What was looked at is said, whatever else is.
-        Some(_) => Some(approval::commented(arguments.comment.as_deref(), &case.request.digest)),
+        _ => Some(approval::commented(arguments.comment.as_deref(), &case.request.digest)),
     };
     let at = Some(journal::now());
     let decision = |by: String| Decision { answer, by, at, comment: comment.clone(), teams: vec![] };

@@ -134,8 +134,12 @@ impl Keeping {
             if shelved.length > here && !self.journals.is_held(run) {
                 let text = forge.journal(place, run, shelved).await?;
                 shelved.length = text.len() as u64;
-                if shelved.length > here {
-                    self.place(run, &text)?;
+                match is_of(place, run, &text) {
+                    Err(why) => say(&format!(
+                        "warning: the journal of run `{run}` that is kept on the forge is left there: {why}\n"
+                    )),
+                    Ok(()) if shelved.length > here => self.place(run, &text)?,
+                    Ok(()) => {}
                 }
             }
             if matches!(wanted, Wanted::State)
@@ -191,7 +195,7 @@ impl Keeping {
                 None => forge.shelf(place).await?,
             };
             let put = self.news(place, &shelf)?;
-            let old = self.outdated(&shelf);
+            let old = self.outdated(place, &shelf);
             let forget: Vec<&str> = forget
                 .iter()
                 .chain(&old)
@@ -226,7 +230,11 @@ impl Keeping {
         let mut news = Vec::new();
         let mut size = 0;
         for run in history::names_in(&self.journals, place)?.take(self.keep) {
-            let there = shelf.journals.get(&run).map_or(0, |shelved| shelved.length);
+            let there = match shelf.journals.get(&run).map_or(0, |shelved| shelved.length) {
+                // How long one is there is not always known; of one that is being written here the rest is not there yet.
+                u64::MAX if self.journals.is_held(&run) => 0,
+                there => there,
+            };
             if self.journals.length(&run) <= there {
                 continue;
             }
@@ -242,9 +250,18 @@ impl Keeping {
         Ok(news)
     }
 
-    /// What is older than is kept, but for what this machine keeps all the same because somebody may need it.
-    fn outdated(&self, shelf: &Shelf) -> Vec<String> {
-        let old = shelf.journals.keys().rev().skip(self.keep);
+    /// What is older than is kept, and than the two newest releases: what is live, and what was before, is somebody's to go back
+    /// to. What this machine has it keeps itself, because somebody may need it.
+    fn outdated(&self, place: &Place, shelf: &Shelf) -> Vec<String> {
+        if shelf.journals.len() <= self.keep {
+            return Vec::new();
+        }
+        let is_release =
+            |run: &String| history::replay(&self.journals, run).ok().flatten().is_some_and(|it| it.is_release());
+        let names = history::names_in(&self.journals, place).ok();
+        // Without two of them nobody knows what is needed.
+        let Some(before) = names.and_then(|names| names.filter(is_release).nth(1)) else { return Vec::new() };
+        let old = shelf.journals.keys().rev().skip(self.keep).filter(|run| **run < before);
         old.filter(|run| self.journals.length(run) == 0).cloned().collect()
     }
 
@@ -314,6 +331,19 @@ pub(super) fn warning(problem: &Problem, meaning: &str) -> String {
     format!("warning: {}{cause}; {meaning}{hint}\n", problem.what)
 }
 
+/// Whether what is kept under the name of a run of a place is the whole journal of that run: whoever can write to the repository,
+/// or to its packages, can put something else there.
+fn is_of(place: &Place, run: &str, text: &[u8]) -> Result<(), String> {
+    match history::replay_bytes(text, "it") {
+        Err(problem) => Err(problem.causes.first().cloned().unwrap_or(problem.what)),
+        Ok(None) => Err("it does not say what run it is of".into()),
+        Ok(Some(past)) if past.run != run || past.subject.place() != *place => {
+            Err("it is the journal of another run".into())
+        }
+        Ok(Some(_)) => Ok(()),
+    }
+}
+
 /// A name is a name, and leads nowhere.
 fn is_run(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -350,5 +380,48 @@ impl Keep for Kept {
             tokio::time::sleep(SOON).await;
             keeping.send(&place, &[], PATIENCE).await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, Subject};
+    use crate::journal::{Journal, Memory, Store};
+
+    #[test]
+    fn what_is_kept_under_the_name_of_a_run_has_to_be_its_whole_journal() {
+        let subject = Subject {
+            app: "shop".into(),
+            environment: "staging".into(),
+            component: None,
+            commit: "a".repeat(40),
+            reference: None,
+            version: "1".into(),
+            actor: None,
+        };
+        let place = subject.place();
+        let store = Memory::default();
+        let mut journal = Journal::create(&store, "run").expect("a journal");
+        let started = Event::RunStarted {
+            schema: crate::event::SCHEMA.into(),
+            windlass: "0.1.0".into(),
+            run: "run".into(),
+            subject: Box::new(subject),
+            plan: "sha256:00".into(),
+            forge: "github".into(),
+            steps: vec![],
+            process: 1,
+            job: None,
+        };
+        journal.append(&started).expect("an event");
+        let text = store.read("run").expect("its text");
+        assert_eq!(is_of(&place, "run", &text), Ok(()));
+        assert!(is_of(&place, "other", &text).is_err());
+        assert!(is_of(&Place { environment: "production".into(), ..place.clone() }, "run", &text).is_err());
+        let forged = String::from_utf8(text).expect("text").replace("shop", "blog");
+        assert!(is_of(&place, "run", forged.as_bytes()).is_err());
+        assert!(is_of(&place, "run", b"").is_err());
+        assert!(is_of(&place, "run", b"<html>\n").is_err());
     }
 }

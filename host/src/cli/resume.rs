@@ -77,7 +77,9 @@ async fn go_on(
         cancellation: signals(),
         started,
     };
-    let during = arguments.during_freeze.as_deref().or(past.during_freeze.as_deref());
+    // What a journal from elsewhere says may be anybody's word.
+    let then = past.during_freeze.as_deref().filter(|_| !project.journals.was_fetched(&past.run));
+    let during = arguments.during_freeze.as_deref().or(then);
     // What is being taken back is never frozen.
     let freezes = match &past.turned {
         None => Some(freezes(project, environment, &conduct.forge).await),

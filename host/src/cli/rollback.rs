@@ -11,9 +11,9 @@ use super::session::{Asking, Known, Session, console};
 use super::signals::signals;
 use super::{Failed, print, say};
 use crate::config::DeploymentOwner;
-use crate::event::{Event, Place, RunOutcome};
+use crate::event::{Event, Place, RunOutcome, StepOutcome};
 use crate::forge::Forge;
-use crate::history::{self, Back};
+use crate::history::{self, Back, PastStep};
 use crate::journal::Store as _;
 use crate::lease::Lease;
 use crate::prepare::{self, Prepared};
@@ -53,6 +53,7 @@ async fn take_back(
         return Err(Problem::new(Code::Bug, "there is nothing to take back").into());
     };
     keeps_what_is_there(&back, &arguments.keep)?;
+    proves_all_it_did(project, &back, &arguments.keep)?;
     // Whoever does it waits for the lease, as long as the environment says.
     let alive = back.runs.iter().find(|run| arguments.dry_run && project.journals.is_held(&run.run));
     if let Some(alive) = alive {
@@ -103,7 +104,11 @@ async fn take_back(
 
 /// What is to be kept has to be there, or it is a typing mistake that takes back too much.
 fn keeps_what_is_there(back: &Back, keep: &[String]) -> Result<(), Problem> {
-    let there = |id: &String| back.runs.iter().any(|run| run.left().any(|step| step.id == *id));
+    let there = |id: &String| {
+        back.runs.iter().any(|run| {
+            run.left().any(|step| step.id == *id) || run.steps.iter().any(|step| step.id == *id && step.is_cut_off())
+        })
+    };
     match keep.iter().find(|id| !there(id)) {
         None => Ok(()),
         Some(id) => {
@@ -114,6 +119,29 @@ fn keeps_what_is_there(back: &Back, keep: &[String]) -> Result<(), Problem> {
                 .with_hint("name one of these with `--keep`, or leave it out"))
         }
     }
+}
+
+/// On the machine that ran it, a step without a record has done nothing: the record is on disk before the effect. The copy on a
+/// forge gets its records later, so that one which ends in the middle of a step proves nothing about that.
+fn proves_all_it_did(project: &Project, back: &Back, keep: &[String]) -> Result<(), Problem> {
+    for run in back.runs.iter().filter(|run| project.journals.was_fetched(&run.run)) {
+        let is_open = |step: &&PastStep| {
+            step.outcome == StepOutcome::Unknown
+                && step.records.is_empty()
+                && step.said.is_none()
+                && !keep.contains(&step.id)
+        };
+        if let Some(step) = run.steps.iter().find(is_open) {
+            let (run, id) = (&run.run, &step.id);
+            return Err(Problem::new(Code::StepUnknown, format!("nobody can tell what step `{id}` of run `{run}` did"))
+                .because("its machine is gone, and so is what the journal kept on the forge did not get any more")
+                .with_note("nothing was changed")
+                .with_hint(format!(
+                    "look at what the step does; where there is nothing to take back, or you took it back, `--keep {id}` leaves it"
+                )));
+        }
+    }
+    Ok(())
 }
 
 /// Make each run ready to be taken back, or say all that stands in the way.

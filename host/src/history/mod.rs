@@ -57,6 +57,16 @@ pub fn replay(store: &dyn Store, run: &str) -> Result<Option<PastRun>, Problem> 
     }
 }
 
+/// As [`replay`], of a journal that is in no store; `name` is what errors call it.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_bytes(bytes: &[u8], name: &str) -> Result<Option<PastRun>, Problem> {
+    let mut replay = Replay::None;
+    journal::read_bytes(bytes, name, |entry| replay.add(entry))?;
+    replay.run(name)
+}
+
 /// As [`replay`], of a run whose process is gone, with its journal to go on with.
 ///
 /// # Errors

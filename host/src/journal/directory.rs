@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// The journal's name in a run's directory.
 const FILE: &str = "journal.jsonl";
 /// What a journal is called that was replaced by another machine's.
+const FETCHED: &str = "fetched";
+
+/// What a journal is called that another one was put in the place of.
 const ASIDE: &str = "journal.replaced.jsonl";
 /// What is locked by whoever writes: a file of its own, because on Windows nobody else can read one that is locked. The
 /// system gives the lock back when the process ends, however it does.
@@ -50,6 +53,8 @@ impl Directory {
     pub fn place(&self, run: &str, text: &[u8]) -> io::Result<()> {
         let directory = self.directory(run);
         std::fs::create_dir_all(&directory)?;
+        // Whoever can write to where it was kept may have written it.
+        std::fs::write(directory.join(FETCHED), b"")?;
         write_whole(&self.file(run), text)?;
         // No process of this machine was the last to write it.
         match std::fs::remove_file(directory.join(WRITER)) {
@@ -64,6 +69,12 @@ impl Directory {
     /// Where that cannot be done.
     pub fn set_aside(&self, run: &str) -> io::Result<()> {
         std::fs::rename(self.file(run), self.directory(run).join(ASIDE))
+    }
+
+    /// Whether a journal came from elsewhere, whoever went on with it here.
+    #[must_use]
+    pub fn was_fetched(&self, run: &str) -> bool {
+        self.directory(run).join(FETCHED).exists()
     }
 
     /// Whether a journal is there that another machine was the last to write: nobody's being here or not says whether it lives.

@@ -156,6 +156,14 @@ pub fn read(store: &dyn Store, run: &str, mut each: impl FnMut(Entry)) -> Result
     line::parse(&text, &name, &mut each)
 }
 
+/// Read a journal that is in no store, as [`read`] does.
+///
+/// # Errors
+/// [`Code::JournalInvalid`] with the line.
+pub fn read_bytes(bytes: &[u8], name: &str, mut each: impl FnMut(Entry)) -> Result<Read, Problem> {
+    line::parse(bytes, name, &mut each)
+}
+
 /// Read the first line of a journal, which says what the run is about; none where there is no whole one.
 ///
 /// # Errors
