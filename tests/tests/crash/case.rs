@@ -328,7 +328,8 @@ impl<'a> Case<'a> {
         let Some(output) = self.recovery(&words)? else { return Ok(None) };
         if !events.iter().any(|event| event["event"] == "run-planned") {
             hold!(output.code == Some(2), "`resume` does not refuse a run without a plan");
-            return self.nothing_happened().map(Some);
+            // What a run before it left is still there, to be taken back or deployed over.
+            return if self.again { Ok(None) } else { self.nothing_happened().map(Some) };
         }
         if output.code != Some(11) {
             return self.resumed(&output);
