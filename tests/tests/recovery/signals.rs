@@ -125,8 +125,17 @@ fn whoever_waits_for_a_lease_can_stop_waiting() {
     assert_eq!(order(&project), "a");
 }
 
+/// Children begin with what the system does at this signal, also where whoever started the tests ignores it: what is ignored is
+/// inherited, and what is handled is not.
+fn hang_ups_are_not_ignored() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let _entered = runtime.enter();
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).expect("a handler"));
+}
+
 #[test]
 fn a_terminal_that_goes_away_cancels_unless_it_was_asked_not_to() {
+    hang_ups_are_not_ignored();
     // Under `nohup` a process begins with the signal ignored.
     for (words, ignored) in [("exec", false), ("trap '' HUP; exec", true)] {
         let project = project(&[Step::marks("a"), Step::marks("b").run(&stuck("child", "exit 0"))]);
