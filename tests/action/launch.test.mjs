@@ -8,7 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { LastLine, argumentsOf, binaryOf, environmentOf, outputsOf, readInputs, resultOf, written } from "../../action/launch.mjs";
-import { startStub } from "./github-stub.mjs";
+import { startGitHub } from "./github.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const MAIN = path.join(here, "..", "..", "action", "main.mjs");
@@ -94,10 +94,10 @@ test("the last line is found in any pieces, and one without end costs no memory"
 
 test("a run: deployment, statuses, outputs, exit code", async () => {
   for (const [mode, code, outcome, state] of [["succeed", 0, "succeeded", "success"], ["fail", 13, "failed", "failure"]]) {
-    const stub = await startStub({ token: TOKEN });
-    const variables = { FAKE: mode, GITHUB_API_URL: stub.api, GITHUB_REPOSITORY: "acme/shop", GITHUB_SHA: "a".repeat(40), GITHUB_SERVER_URL: "https://github.com", GITHUB_RUN_ID: "7" };
-    const ended = await start({ binary: "fake-windlass.mjs", environment: "staging", token: TOKEN }, variables).ended;
-    const { deployments, mistakes } = await stub.stop();
+    const github = await startGitHub();
+    const { GITHUB_TOKEN: token, ...job } = github.variables;
+    const ended = await start({ binary: "fake-windlass.mjs", environment: "staging", token }, { ...job, FAKE: mode }).ended;
+    const { deployments, mistakes } = await github.stop();
     assert.deepEqual(mistakes, []);
     assert.equal(ended.code, code, ended.stderr);
     assert.deepEqual(deployments.map((deployment) => deployment.statuses.map((status) => status.state)), [["in_progress", state]]);
@@ -129,24 +129,4 @@ test("a binary that is not there is said to be not there", async () => {
   const { code, stderr, outputs } = await start({ binary: "no-such-binary" }).ended;
   assert.deepEqual([code, outputs["exit-code"]], [2, "2"]);
   assert.match(stderr, /^error: `.*no-such-binary` cannot be started\n {2}Caused by: spawn .* ENOENT\nnote: nothing was run\nhint: set `binary`/);
-});
-
-test("the stub takes no mistakes", async () => {
-  const stub = await startStub({ token: TOKEN });
-  const send = async (route, body, token = TOKEN) => {
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    return (await fetch(`${stub.api}${route}`, { method: "POST", headers, body: JSON.stringify(body) })).status;
-  };
-  const deployments = "/repos/acme/shop/deployments";
-  assert.equal(await send(deployments, { ref: "x", colour: "green" }), 422);
-  assert.equal(await send(deployments, { ref: 1 }), 422);
-  assert.equal(await send(deployments, {}), 422);
-  assert.equal(await send(deployments, { ref: "x" }, "other"), 401);
-  assert.equal(await send("/repos/acme/shop/issues", {}), 501);
-  assert.equal(await send(deployments, { ref: "x" }), 201);
-  assert.equal(await send(`${deployments}/1/statuses`, { state: "running" }), 422);
-  assert.equal(await send(`${deployments}/1/statuses`, { state: "success", description: "x".repeat(141) }), 422);
-  assert.equal(await send(`${deployments}/2/statuses`, { state: "success" }), 404);
-  assert.equal(await send(`${deployments}/1/statuses`, { state: "success", description: "x".repeat(140) }), 201);
-  assert.equal((await stub.stop()).mistakes.length, 8);
 });

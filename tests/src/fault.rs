@@ -13,6 +13,8 @@ pub enum Fault {
     After(Answer),
     /// It is done and answered as it should be, this much later.
     Late(Duration),
+    /// This is answered, and it is done once the next request was answered: it was on its way all the time.
+    Afterwards(Answer),
 }
 
 impl Fault {
@@ -20,7 +22,7 @@ impl Fault {
     pub(crate) fn befall(fault: Option<Self>, act: impl FnOnce() -> Answer) -> Answer {
         match fault {
             None => act(),
-            Some(Self::Instead(answer)) => answer,
+            Some(Self::Instead(answer) | Self::Afterwards(answer)) => answer,
             Some(Self::After(answer)) => {
                 let _ = act();
                 answer
@@ -38,6 +40,8 @@ pub type Draw = Box<dyn FnMut(&Request) -> Option<Fault> + Send>;
 pub(crate) struct Faults {
     expected: VecDeque<(String, Fault)>,
     drawn: Option<Draw>,
+    /// What is on its way.
+    late: Vec<Request>,
 }
 
 impl std::fmt::Debug for Faults {
@@ -57,8 +61,21 @@ impl Faults {
         self.drawn = draw;
     }
 
+    /// The requests that come in once this one was answered.
+    pub(crate) fn late(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.late)
+    }
+
     /// What goes wrong with this one.
     pub(crate) fn due(&mut self, request: &Request) -> Option<Fault> {
+        let due = self.find(request);
+        if matches!(due, Some(Fault::Afterwards(_))) {
+            self.late.push(request.clone());
+        }
+        due
+    }
+
+    fn find(&mut self, request: &Request) -> Option<Fault> {
         let path = request.path.split('?').next().unwrap_or_default();
         let is_due = self.expected.front().is_some_and(|(expected, _)| {
             let (method, end) = expected.split_once(' ').unwrap_or_default();

@@ -12,13 +12,13 @@ mod repository;
 pub use crate::fault::Fault;
 
 use crate::fault::{Draw, Faults};
-use crate::server::{Answer, Request, Server};
+use crate::server::{Answer, Fake, Request};
 use environments::Environment;
 use packages::Package;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::MutexGuard;
 use url::form_urlencoded;
 
 /// The token of the job.
@@ -64,10 +64,7 @@ struct State {
 
 /// The fake.
 #[derive(Debug)]
-pub struct GitLab {
-    server: Server,
-    state: Arc<Mutex<State>>,
-}
+pub struct GitLab(Fake<State>);
 
 impl Default for GitLab {
     fn default() -> Self {
@@ -79,15 +76,13 @@ impl GitLab {
     /// One project without deployments.
     #[must_use]
     pub fn start() -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
-        let (shared, operations) = (Arc::clone(&state), operations());
-        let server = Server::start(move |request| {
-            let mut state = shared.lock().expect("no panic");
-            let (answer, mistakes) = state.answer(request, &operations);
-            state.mistakes.extend(mistakes);
+        let operations = operations();
+        Self(Fake::start(State::default(), move |state, request| {
+            let late = state.faults.late();
+            let answer = state.answer(request, &operations, false);
+            late.iter().for_each(|request| drop(state.answer(request, &operations, true)));
             answer
-        });
-        Self { server, state }
+        }))
     }
 
     /// The variables of a job here. `environment` is what it has as `environment:`.
@@ -96,7 +91,7 @@ impl GitLab {
         let mut variables = vec![
             ("CI", "true".to_owned()),
             ("GITLAB_CI", "true".to_owned()),
-            ("CI_API_V4_URL", self.server.url(BASE)),
+            ("CI_API_V4_URL", self.0.url(BASE)),
             ("CI_PROJECT_ID", PROJECT.to_string()),
             ("CI_PROJECT_URL", "https://gitlab.example/acme/shop".to_owned()),
             ("CI_COMMIT_SHA", crate::COMMIT.to_owned()),
@@ -226,11 +221,24 @@ impl GitLab {
     /// What it was asked: method, and path without the API's address.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
-        let line = |request: &Request| {
-            let path = request.path.split('?').next().unwrap_or_default();
-            format!("{} {}", request.method, path.strip_prefix(BASE).unwrap_or(path))
+        self.0.received().iter().map(|request| request.line(BASE)).collect()
+    }
+
+    /// The deployments with their states, the notes, what it was asked, and what was wrong with that.
+    #[must_use]
+    pub fn kept(&self) -> Value {
+        let state = self.state();
+        let with_states = |deployment: &Value| {
+            let mut deployment = deployment.clone();
+            let states = state.history.get(&deployment["id"].as_u64().unwrap_or_default());
+            deployment["states"] = states.cloned().unwrap_or_default().into();
+            deployment
         };
-        self.server.received().iter().map(line).collect()
+        json!({
+            "deployments": state.deployments.iter().map(with_states).collect::<Vec<_>>(), "notes": state.notes,
+            "requests": self.0.received().iter().map(|request| request.told(BASE)).collect::<Vec<_>>(),
+            "mistakes": state.mistakes,
+        })
     }
 
     /// The header that each request had its token in.
@@ -238,16 +246,23 @@ impl GitLab {
     pub fn tokens(&self) -> Vec<&'static str> {
         let header =
             |request: &Request| if request.header("private-token").is_some() { "private-token" } else { "job-token" };
-        self.server.received().iter().map(header).collect()
+        self.0.received().iter().map(header).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic")
+        self.0.state()
     }
 }
 
 impl State {
-    fn answer(&mut self, request: &Request, operations: &[Operation]) -> (Answer, Vec<String>) {
+    fn answer(&mut self, request: &Request, operations: &[Operation], is_late: bool) -> Answer {
+        let (answer, mistakes) = self.judged(request, operations, is_late);
+        self.mistakes.extend(mistakes);
+        answer
+    }
+
+    /// The answer, and what is wrong with the request or with it.
+    fn judged(&mut self, request: &Request, operations: &[Operation], is_late: bool) -> (Answer, Vec<String>) {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let query: BTreeMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let line = format!("{} {path}", request.method);
@@ -275,7 +290,7 @@ impl State {
         if self.is_token_expired || (operation.job_token == "no" && request.header("job-token").is_some()) {
             return (Answer::new(401, r#"{"message":"401 Unauthorized"}"#), vec![]);
         }
-        let fault = self.faults.due(request);
+        let fault = if is_late { None } else { self.faults.due(request) };
         let mut wrong = vec![];
         let answer = Fault::befall(fault, || {
             let answer = self.act(operation, route, &query, &body, &request.body);

@@ -4,7 +4,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// Longer than anything here may take; a test that waits so long has failed.
@@ -68,6 +68,28 @@ impl Request {
     #[must_use]
     pub fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Its method, and its path without this beginning and without the query.
+    #[must_use]
+    pub fn line(&self, own: &str) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{} {}", self.method, path.strip_prefix(own).unwrap_or(path))
+    }
+
+    /// A parameter of its query.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.path.split_once('?')?;
+        url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Its line and its body.
+    pub(crate) fn told(&self, own: &str) -> serde_json::Value {
+        serde_json::json!({ "request": self.line(own), "body": self.json() })
     }
 
     fn read(stream: &TcpStream) -> Option<Self> {
@@ -282,6 +304,36 @@ impl Drop for Server {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
+    }
+}
+
+/// A server whose answers come from what it keeps, and change that.
+#[derive(Debug)]
+pub struct Fake<State> {
+    server: Server,
+    state: Arc<Mutex<State>>,
+}
+
+impl<State: Send + 'static> Fake<State> {
+    /// One that keeps this at first.
+    pub fn start(state: State, answer: impl Fn(&mut State, &Request) -> Answer + Send + Sync + 'static) -> Self {
+        let state = Arc::new(Mutex::new(state));
+        let shared = Arc::clone(&state);
+        let server = Server::start(move |request| answer(&mut shared.lock().expect("no panic"), request));
+        Self { server, state }
+    }
+
+    /// What it keeps.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic")
+    }
+}
+
+impl<State> std::ops::Deref for Fake<State> {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
     }
 }
 

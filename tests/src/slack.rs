@@ -1,10 +1,9 @@
 //! A Slack on loopback that refuses what the real one refuses: wrong tokens, missing arguments, names where only an id will
 //! do, unknown methods and messages, and blocks beyond the limits of Block Kit.
 
-use crate::server::{Answer, Request, Server};
+use crate::server::{Answer, Fake, Request};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The only channel there is, by id.
 pub const CHANNEL: &str = "C0123456789";
@@ -35,59 +34,47 @@ struct State {
 
 /// The fake.
 #[derive(Debug)]
-pub struct Slack {
-    server: Server,
-    state: Arc<Mutex<State>>,
-}
+pub struct Slack(Fake<State>);
 
 impl Slack {
     /// A workspace with the channel, a bot with this token in it, and an incoming webhook at this path.
     #[must_use]
     pub fn start(token: &str, webhook: &str) -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
         let (token, webhook) = (token.to_owned(), webhook.to_owned());
-        let server = Server::start(move |request| {
-            let mut state = shared.lock().expect("no panic");
-            if let Some(answer) = state.next.pop_front() {
-                return answer;
-            }
-            if request.path == webhook { hook(&mut state, request) } else { api(&mut state, request, &token) }
-        });
-        Self { server, state }
+        Self(Fake::start(State::default(), move |state, request| match state.next.pop_front() {
+            Some(answer) => answer,
+            None if request.path == webhook => hook(state, request),
+            None => api(state, request, &token),
+        }))
     }
 
     /// Its URL.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        self.server.url(path)
+        self.0.url(path)
     }
 
     /// Answers the next request like this, whatever it is.
     pub fn answer_next(&self, answer: Answer) {
-        self.state().next.push_back(answer);
+        self.0.state().next.push_back(answer);
     }
 
     /// The messages, in order.
     #[must_use]
     pub fn posted(&self) -> Vec<Posted> {
-        self.state().posted.clone()
+        self.0.state().posted.clone()
     }
 
     /// What it refused, and why.
     #[must_use]
     pub fn refused(&self) -> Vec<String> {
-        self.state().refused.clone()
+        self.0.state().refused.clone()
     }
 
     /// What it was asked.
     #[must_use]
     pub fn received(&self) -> Vec<Request> {
-        self.server.received()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic")
+        self.0.received()
     }
 }
 

@@ -8,13 +8,9 @@ mod approvals;
 mod artifacts;
 mod comments;
 mod deployments;
-#[cfg(test)]
-mod description;
 mod environments;
 mod protection;
 mod refs;
-#[cfg(test)]
-mod stub;
 #[cfg(test)]
 mod tests;
 mod wire;

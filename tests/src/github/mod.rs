@@ -15,13 +15,13 @@ mod tokens;
 pub use tokens::{ACTOR, APP_TOKEN, JOB_TOKEN, REVIEWER, TOKEN};
 
 use crate::fault::{Draw, Fault, Faults};
-use crate::server::{Answer, Request, Server};
+use crate::server::{Answer, Fake, Request};
 use artifacts::Artifact;
 use description::operations;
 use serde_json::{Value, json};
 use state::{Asked, Object, Reply, Run, State};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::MutexGuard;
 use tokens::Token;
 use url::form_urlencoded;
 
@@ -39,9 +39,8 @@ pub const JOB: u64 = 55;
 /// The fake.
 #[derive(Debug)]
 pub struct GitHub {
-    server: Server,
+    fake: Fake<State>,
     base: &'static str,
-    state: Arc<Mutex<State>>,
 }
 
 impl Default for GitHub {
@@ -64,7 +63,7 @@ impl GitHub {
     }
 
     fn behind(base: &'static str) -> Self {
-        let state = Arc::new(Mutex::new(State {
+        let state = State {
             api: String::new(),
             last: 0,
             deployments: vec![],
@@ -81,10 +80,14 @@ impl GitHub {
             tokens: Token::all(),
             faults: Faults::default(),
             mistakes: vec![],
-        }));
-        let shared = Arc::clone(&state);
-        let server = Server::start(move |request| shared.lock().expect("no panic").answer(request, base));
-        let github = Self { server, base, state };
+        };
+        let fake = Fake::start(state, move |state: &mut State, request| {
+            let late = state.faults.late();
+            let answer = state.answer(request, base, false);
+            late.iter().for_each(|request| drop(state.answer(request, base, true)));
+            answer
+        });
+        let github = Self { fake, base };
         github.state().api = github.api();
         github.add_run(RUN, ACTOR);
         let tree = github.state().keep(Object::Tree(BTreeMap::new()));
@@ -102,7 +105,7 @@ impl GitHub {
     /// The API's address.
     #[must_use]
     pub fn api(&self) -> String {
-        self.server.url(self.base)
+        self.fake.url(self.base)
     }
 
     /// The variables of a job of [`RUN`] here.
@@ -357,26 +360,40 @@ impl GitHub {
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         let own = format!("{}/repos/{REPOSITORY}", self.base);
-        let line = |request: &Request| {
-            let path = request.path.split('?').next().unwrap_or_default();
-            format!("{} {}", request.method, path.strip_prefix(&own).unwrap_or(path))
+        self.fake.received().iter().map(|request| request.line(&own)).collect()
+    }
+
+    /// The deployments with their statuses, the comments, what it was asked, and what was wrong with that.
+    #[must_use]
+    pub fn kept(&self) -> Value {
+        let state = self.state();
+        let with_statuses = |deployment: &Value| {
+            let mut deployment = deployment.clone();
+            deployment["statuses"] =
+                state.statuses.get(&deployment["id"].as_u64().unwrap_or_default()).cloned().unwrap_or_default().into();
+            deployment
         };
-        self.server.received().iter().map(line).collect()
+        let own = format!("{}/repos/{REPOSITORY}", self.base);
+        json!({
+            "deployments": state.deployments.iter().map(with_statuses).collect::<Vec<_>>(), "comments": state.comments,
+            "requests": self.fake.received().iter().map(|request| request.told(&own)).collect::<Vec<_>>(),
+            "mistakes": state.mistakes,
+        })
     }
 
     /// The same as it came.
     #[must_use]
     pub fn received(&self) -> Vec<Request> {
-        self.server.received()
+        self.fake.received()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no panic")
+        self.fake.state()
     }
 }
 
 impl State {
-    fn answer(&mut self, request: &Request, base: &str) -> Answer {
+    fn answer(&mut self, request: &Request, base: &str, is_late: bool) -> Answer {
         if request.path.starts_with(artifacts::STORE) {
             return self.stored(request);
         }
@@ -409,7 +426,7 @@ impl State {
             query: query.into_iter().collect(),
             body: request.json().unwrap_or_default(),
         };
-        let fault = self.faults.due(request);
+        let fault = if is_late { None } else { self.faults.due(request) };
         Fault::befall(fault, || {
             let mut reply = self.refused(&asked, token.unwrap_or_default()).unwrap_or_else(|| self.act(&asked));
             self.mistakes.extend(

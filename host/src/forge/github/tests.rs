@@ -3,7 +3,6 @@
 mod adopt;
 mod late;
 
-use super::stub::{Fault, Request, Stub, TOKEN};
 use super::{GitHub, State, cut, is_of_run, segment, site, stands};
 use crate::ci;
 use crate::config::DeploymentOwner;
@@ -12,10 +11,13 @@ use crate::forge::client::Patience;
 use crate::forge::{Announcement, Created, Others};
 use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
+use e2e::fault::Fault;
+use e2e::github::{GitHub as Fake, JOB_TOKEN as TOKEN};
+use e2e::server::{Answer, Request};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-pub(super) const COMMIT: &str = "a84d88e7554fc1fa21bcbc4efae3c782a70d2b9d";
+pub(super) const COMMIT: &str = e2e::COMMIT;
 const DEPLOYMENTS: &str = "POST /deployments";
 const STATUSES: &str = "POST /statuses";
 
@@ -32,7 +34,7 @@ fn token(value: &str) -> Secrets {
     Secrets::from_environment(["GITHUB_TOKEN"], |_| Some(value.to_owned()))
 }
 
-pub(super) fn github(stub: &Stub) -> GitHub {
+pub(super) fn github(fake: &Fake) -> GitHub {
     let patience = Patience {
         attempt: Duration::from_secs(5),
         write: Duration::from_secs(5),
@@ -40,11 +42,11 @@ pub(super) fn github(stub: &Stub) -> GitHub {
         pause: Duration::from_millis(2),
         longest: Duration::from_millis(10),
     };
-    with_patience(stub, patience)
+    with_patience(fake, patience)
 }
 
-fn with_patience(stub: &Stub, patience: Patience) -> GitHub {
-    GitHub::new(&facts(&stub.api), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap()
+fn with_patience(fake: &Fake, patience: Patience) -> GitHub {
+    GitHub::new(&facts(&fake.api()), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap()
 }
 
 pub(super) fn announcement() -> Announcement {
@@ -71,19 +73,43 @@ pub(super) fn announcement() -> Announcement {
     }
 }
 
-pub(super) fn lines(requests: &[Request]) -> Vec<&str> {
-    requests.iter().map(|request| request.line.split_once("/acme/shop").unwrap().0.split(' ').next().unwrap()).collect()
+/// What was asked, if there was nothing wrong with any of it and every fault was met.
+pub(super) fn end(fake: &Fake) -> Vec<Request> {
+    fake.is_right();
+    fake.received()
+}
+
+pub(super) fn methods(requests: &[Request]) -> Vec<&str> {
+    requests.iter().map(|request| request.method.as_str()).collect()
+}
+
+pub(super) fn body(request: &Request) -> Value {
+    request.json().unwrap()
+}
+
+/// A deployment with these states, oldest first. Its id.
+pub(super) fn add(fake: &Fake, body: &Value, states: &[&str]) -> String {
+    let id = fake.add(body);
+    for state in states {
+        fake.add_status(id, &json!({ "state": state }));
+    }
+    id.to_string()
 }
 
 pub(super) fn instead(status: u16, body: &str) -> Fault {
-    Fault::Instead(status, vec![], body.into())
+    Fault::Instead(Answer::new(status, body))
+}
+
+/// It is done, and then somebody on the way answers.
+pub(super) fn after(status: u16, body: &str) -> Fault {
+    Fault::After(Answer::new(status, body))
 }
 
 async fn refused(fault: Fault) -> Problem {
-    let stub = Stub::start("").await;
-    stub.fail(DEPLOYMENTS, fault);
-    let problem = github(&stub).create(&announcement()).await.unwrap_err();
-    assert_eq!(stub.end().len(), 1, "it was asked again");
+    let fake = Fake::start();
+    fake.fail(DEPLOYMENTS, fault);
+    let problem = github(&fake).create(&announcement()).await.unwrap_err();
+    assert_eq!(end(&fake).len(), 1, "it was asked again");
     assert_eq!(problem.code, Code::ForgeRefused);
     assert_eq!(problem.note.as_deref(), Some("nothing was run"));
     problem
@@ -91,16 +117,16 @@ async fn refused(fault: Fault) -> Problem {
 
 #[tokio::test]
 async fn a_deployment_is_created_in_progress_and_succeeds() {
-    let stub = Stub::start("").await;
-    let github = github(&stub);
+    let fake = Fake::start();
+    let github = github(&fake);
     let created = github.create(&announcement()).await.unwrap();
     github.tell(&created, &announcement(), State::Success, "deployed in 12 s").await.unwrap();
-    let requests = stub.end();
-    assert_eq!(stub.states(), ["in_progress", "success"]);
-    assert_eq!(lines(&requests), ["POST", "POST", "POST"]);
-    assert_eq!(requests[0].line, "POST /repos/acme/shop/deployments");
+    let requests = end(&fake);
+    assert_eq!(fake.states(), [["in_progress", "success"]]);
+    assert_eq!(methods(&requests), ["POST", "POST", "POST"]);
+    assert_eq!(fake.requests()[0], "POST /deployments");
     assert_eq!(
-        requests[0].body,
+        body(&requests[0]),
         json!({
             "ref": COMMIT, "task": "deploy", "auto_merge": false, "required_contexts": [],
             "environment": "staging", "production_environment": false, "transient_environment": false,
@@ -111,9 +137,9 @@ async fn a_deployment_is_created_in_progress_and_succeeds() {
             },
         })
     );
-    assert_eq!(requests[2].line, format!("POST /repos/acme/shop/deployments/{}/statuses", created.id));
+    assert_eq!(fake.requests()[2], format!("POST /deployments/{}/statuses", created.id));
     assert_eq!(
-        requests[2].body,
+        body(&requests[2]),
         json!({
             "state": "success", "description": "deployed in 12 s", "auto_inactive": false,
             "log_url": "https://github.com/acme/shop/actions/runs/7", "environment_url": "https://staging.shop.example",
@@ -123,31 +149,32 @@ async fn a_deployment_is_created_in_progress_and_succeeds() {
 
 #[tokio::test]
 async fn production_is_said_to_be_production() {
-    let stub = Stub::start("").await;
+    let fake = Fake::start();
     let mut announcement = announcement();
     announcement.subject.environment = "production".into();
     announcement.subject.component = Some("backend".into());
-    github(&stub).create(&announcement).await.unwrap();
-    let requests = stub.end();
-    assert_eq!(requests[0].body["production_environment"], true);
-    assert_eq!(requests[0].body["description"], "shop 1.2.3 (backend)");
-    assert_eq!(requests[0].body["payload"]["component"], "backend");
+    github(&fake).create(&announcement).await.unwrap();
+    let requests = end(&fake);
+    assert_eq!(body(&requests[0])["production_environment"], true);
+    assert_eq!(body(&requests[0])["description"], "shop 1.2.3 (backend)");
+    assert_eq!(body(&requests[0])["payload"]["component"], "backend");
 }
 
 #[tokio::test]
 async fn enterprise_server_is_asked_under_its_path() {
-    let stub = Stub::start("/api/v3").await;
-    let created = github(&stub).create(&announcement()).await.unwrap();
-    assert_eq!(stub.end()[0].line, "POST /api/v3/repos/acme/shop/deployments");
-    let server = stub.api.strip_suffix("/api/v3").unwrap();
+    let fake = Fake::enterprise();
+    let created = github(&fake).create(&announcement()).await.unwrap();
+    assert_eq!(end(&fake)[0].path, "/api/v3/repos/acme/shop/deployments");
+    let api = fake.api();
+    let server = api.strip_suffix("/api/v3").unwrap();
     assert_eq!(created.url, Some(format!("{server}/acme/shop/deployments/staging")));
 }
 
 #[tokio::test]
 async fn a_denial_is_final_and_names_the_permission() {
     let body = format!(r#"{{"message":"Resource not accessible by integration {TOKEN}"}}"#);
-    let permissions = ("x-accepted-github-permissions", "deployments=write".to_owned());
-    let problem = refused(Fault::Instead(403, vec![permissions], body)).await;
+    let answer = Answer::new(403, body).header("x-accepted-github-permissions", "deployments=write");
+    let problem = refused(Fault::Instead(answer)).await;
     assert_eq!(problem.what, "GitHub refused to create a deployment of `acme/shop` to `staging` (403 Forbidden)");
     assert_eq!(problem.causes, ["Resource not accessible by integration ***"]);
     assert_eq!(problem.hint.as_deref(), Some("give the job `permissions: deployments: write`"));
@@ -202,82 +229,78 @@ async fn each_refusal_says_what_helps() {
 
 #[tokio::test]
 async fn what_was_created_and_not_answered_is_found_and_not_created_twice() {
-    let faults = [Fault::After(502, "<html>".into()), Fault::Hangup, Fault::After(201, "{\"id\":".into())];
+    let faults = [after(502, "<html>"), Fault::After(Answer::none()), after(201, "{\"id\":")];
     for fault in faults {
-        let stub = Stub::start("").await;
-        stub.fail(DEPLOYMENTS, fault.clone());
+        let fake = Fake::start();
+        fake.fail(DEPLOYMENTS, fault.clone());
         let mut announcement = announcement();
         announcement.subject.environment = "a#b c/d&e=ü".into();
-        let created = github(&stub).create(&announcement).await.unwrap();
-        let requests = stub.end();
-        assert_eq!(stub.deployments().len(), 1, "{fault:?}");
-        assert_eq!(created.id, stub.deployments()[0]["id"].to_string());
-        assert_eq!(lines(&requests), ["POST", "GET", "POST"]);
-        assert_eq!(requests[1].query["environment"], "a#b c/d&e=ü");
-        assert_eq!(requests[1].query["sha"], COMMIT);
-        assert_eq!(stub.states(), ["in_progress"]);
+        let created = github(&fake).create(&announcement).await.unwrap();
+        let requests = end(&fake);
+        assert_eq!(fake.deployments().len(), 1, "{fault:?}");
+        assert_eq!(created.id, fake.deployments()[0]["id"].to_string());
+        assert_eq!(methods(&requests), ["POST", "GET", "POST"]);
+        assert_eq!(requests[1].query("environment").as_deref(), Some("a#b c/d&e=ü"));
+        assert_eq!(requests[1].query("sha").as_deref(), Some(COMMIT));
+        assert_eq!(fake.states(), [["in_progress"]]);
     }
 }
 
 #[tokio::test]
 async fn silence_is_not_waited_for_for_ever_and_what_was_created_is_found() {
-    let stub = Stub::start("").await;
-    stub.fail(DEPLOYMENTS, Fault::Silence);
+    let fake = Fake::start();
+    fake.fail(DEPLOYMENTS, Fault::After(Answer::silence()));
     let patience = Patience { write: Duration::from_millis(300), ..Patience::default() };
-    with_patience(&stub, patience).create(&announcement()).await.unwrap();
-    assert_eq!(lines(&stub.end()), ["POST", "GET", "POST"]);
-    assert_eq!(stub.deployments().len(), 1);
+    with_patience(&fake, patience).create(&announcement()).await.unwrap();
+    assert_eq!(methods(&end(&fake)), ["POST", "GET", "POST"]);
+    assert_eq!(fake.deployments().len(), 1);
 }
 
 #[tokio::test]
 async fn what_was_not_created_is_sent_again() {
-    let stub = Stub::start("").await;
-    stub.fail(DEPLOYMENTS, instead(502, ""));
-    stub.fail("GET /deployments", instead(503, ""));
-    stub.fail(DEPLOYMENTS, instead(500, "{}"));
+    let fake = Fake::start();
+    fake.fail(DEPLOYMENTS, instead(502, ""));
+    fake.fail("GET /deployments", instead(503, ""));
+    fake.fail(DEPLOYMENTS, instead(500, "{}"));
     // Somebody else's, of the same commit and environment, is not taken for ours.
-    stub.add_deployment(&json!({"ref": COMMIT, "task": "deploy", "environment": "staging", "payload": {"run": "01run"}, "description": null}));
-    github(&stub).create(&announcement()).await.unwrap();
-    assert_eq!(lines(&stub.end()), ["POST", "GET", "GET", "POST", "GET", "POST", "GET", "POST"]);
-    assert_eq!(stub.deployments().len(), 2);
+    let _ = fake.add(&json!({"ref": COMMIT, "environment": "staging", "payload": {"run": "01run"}}));
+    github(&fake).create(&announcement()).await.unwrap();
+    assert_eq!(methods(&end(&fake)), ["POST", "GET", "GET", "POST", "GET", "POST", "GET", "POST"]);
+    assert_eq!(fake.deployments().len(), 2);
 }
 
 #[tokio::test]
 async fn ours_is_found_behind_a_hundred_others() {
-    let stub = Stub::start("").await;
-    let others = json!({"ref": COMMIT, "task": "deploy", "environment": "staging", "payload": "", "description": null});
+    let fake = Fake::start();
+    let others = json!({"ref": COMMIT, "environment": "staging"});
     let mut ours = others.clone();
     ours["payload"] = json!(json!({"schema": "windlass.deployment/1", "run": "01run"}).to_string());
-    stub.add_deployment(&ours);
+    let made = fake.add(&ours);
     for _ in 0..100 {
-        stub.add_deployment(&others);
+        let _ = fake.add(&others);
     }
-    stub.fail(DEPLOYMENTS, instead(504, ""));
-    let created = github(&stub).create(&announcement()).await.unwrap();
-    let requests = stub.end();
-    assert_eq!(created.id, "1");
-    assert_eq!(requests.iter().filter_map(|request| request.query.get("page")).collect::<Vec<_>>(), ["1", "2"]);
+    fake.fail(DEPLOYMENTS, instead(504, ""));
+    let created = github(&fake).create(&announcement()).await.unwrap();
+    let requests = end(&fake);
+    assert_eq!(created.id, made.to_string());
+    assert_eq!(requests.iter().filter_map(|request| request.query("page")).collect::<Vec<_>>(), ["1", "2"]);
 }
 
 #[tokio::test]
 async fn a_limit_is_obeyed() {
-    let stub = Stub::start("").await;
-    stub.fail(DEPLOYMENTS, Fault::Instead(429, vec![("retry-after", "1".into())], "Retry later".into()));
+    let fake = Fake::start();
+    fake.fail(DEPLOYMENTS, Fault::Instead(Answer::new(429, "Retry later").header("retry-after", "1")));
     let begun = Instant::now();
-    github(&stub).create(&announcement()).await.unwrap();
+    github(&fake).create(&announcement()).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
     // It was certainly not done, so nobody has to look.
-    assert_eq!(lines(&stub.end()), ["POST", "POST", "POST"]);
+    assert_eq!(methods(&end(&fake)), ["POST", "POST", "POST"]);
 }
 
 #[tokio::test]
 async fn a_limit_that_is_too_long_ends_it_at_once() {
-    let problem = refused(Fault::Instead(
-        403,
-        vec![("retry-after", "3600".into())],
-        r#"{"message":"secondary rate limit"}"#.into(),
-    ))
-    .await;
+    let answer = Answer::new(403, r#"{"message":"secondary rate limit"}"#).header("retry-after", "3600");
+    let problem = refused(Fault::Instead(answer)).await;
     assert_eq!(
         problem.causes,
         ["secondary rate limit", "GitHub asks to wait 3600 s, which is longer than Windlass waits"]
@@ -287,29 +310,29 @@ async fn a_limit_that_is_too_long_ends_it_at_once() {
 
 #[tokio::test]
 async fn all_of_it_has_a_deadline_and_doubt_is_admitted() {
-    let stub = Stub::start("").await;
+    let fake = Fake::start();
     for _ in 0..2 {
-        stub.fail(DEPLOYMENTS, Fault::Silence);
-        stub.fail("GET /deployments", Fault::Silence);
+        fake.fail(DEPLOYMENTS, Fault::After(Answer::silence()));
+        fake.fail("GET /deployments", Fault::After(Answer::silence()));
     }
     let second = Duration::from_secs(1);
     let patience =
         Patience { attempt: second * 30, write: second * 30, total: second, pause: second / 100, longest: second };
     let begun = Instant::now();
-    let problem = with_patience(&stub, patience).create(&announcement()).await.unwrap_err();
+    let problem = with_patience(&fake, patience).create(&announcement()).await.unwrap_err();
     assert!(begun.elapsed() < second * 5, "{:?}", begun.elapsed());
     assert_eq!(problem.what, "GitHub did not answer when asked to create a deployment of `acme/shop` to `staging`");
     assert_eq!(problem.note.as_deref(), Some("nothing was run; the deployment may stand there all the same"));
     assert!(problem.is_in_doubt(), "nobody would look for it");
-    assert_eq!(problem.hint, Some(format!("run it again when `{}` answers", stub.api)));
+    assert_eq!(problem.hint, Some(format!("run it again when `{}` answers", fake.api())));
 }
 
 #[tokio::test]
 async fn nobody_there_is_said_in_the_systems_words() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let api = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let patience = Patience { total: Duration::from_millis(100), ..Patience::default() };
+    let nobody = e2e::server::Closed::new();
+    let api = format!("http://127.0.0.1:{}", nobody.port());
+    // Nothing is tried a second time: the pause is longer than all of it.
+    let patience = Patience { pause: Duration::from_secs(600), ..Patience::default() };
     let github = GitHub::new(&facts(&api), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap();
     let created = Created { id: "1".into(), url: None, adopted: false };
     let problem = github.tell(&created, &announcement(), State::Success, "").await.unwrap_err();
@@ -320,49 +343,51 @@ async fn nobody_there_is_said_in_the_systems_words() {
 
 #[tokio::test]
 async fn a_status_that_was_set_and_not_answered_is_not_set_twice() {
-    let stub = Stub::start("").await;
-    let github = github(&stub);
+    let fake = Fake::start();
+    let github = github(&fake);
     let created = github.create(&announcement()).await.unwrap();
     // A state that can only be read, and somebody else's newer word.
-    stub.add_status(
-        &json!({"state": "waiting", "description": "", "log_url": "https://github.com/acme/shop/actions/runs/8"}),
+    fake.add_status(
+        created.id.parse().unwrap(),
+        &json!({"state": "waiting", "log_url": "https://github.com/acme/shop/actions/runs/8"}),
     );
-    stub.fail(STATUSES, Fault::After(502, String::new()));
+    fake.fail(STATUSES, after(502, ""));
     github.tell(&created, &announcement(), State::Failure, "step `healthy` failed").await.unwrap();
-    stub.end();
-    assert_eq!(stub.states(), ["in_progress", "waiting", "failure"]);
+    end(&fake);
+    assert_eq!(fake.states(), [["in_progress", "waiting", "failure"]]);
 }
 
 #[tokio::test]
 async fn a_status_that_was_not_set_is_sent_again() {
-    let stub = Stub::start("").await;
-    let github = github(&stub);
+    let fake = Fake::start();
+    let github = github(&fake);
     let created = github.create(&announcement()).await.unwrap();
-    stub.add_status(&json!({"state": "waiting", "description": ""}));
-    stub.fail(STATUSES, instead(502, ""));
+    fake.add_status(created.id.parse().unwrap(), &json!({"state": "waiting"}));
+    fake.fail(STATUSES, instead(502, ""));
     github.tell(&created, &announcement(), State::Error, "cancelled").await.unwrap();
-    stub.end();
-    assert_eq!(stub.states(), ["in_progress", "waiting", "error"]);
+    end(&fake);
+    assert_eq!(fake.states(), [["in_progress", "waiting", "error"]]);
 }
 
 #[tokio::test]
 async fn a_status_that_cannot_be_set_leaves_no_open_deployment() {
-    let stub = Stub::start("").await;
-    stub.fail(STATUSES, instead(422, r#"{"message":"Validation Failed"}"#));
-    let problem = github(&stub).create(&announcement()).await.unwrap_err();
+    let fake = Fake::start();
+    fake.fail(STATUSES, instead(422, r#"{"message":"Validation Failed"}"#));
+    let problem = github(&fake).create(&announcement()).await.unwrap_err();
     assert_eq!(problem.code, Code::ForgeRefused);
     assert_eq!(problem.what, "GitHub refused to set the deployment status of `acme/shop` (422 Unprocessable Entity)");
-    assert_eq!(problem.note.as_deref(), Some("nothing was run; deployment 1 was created there and is closed"));
-    stub.end();
-    assert_eq!(stub.states(), ["error"]);
+    let note = format!("nothing was run; deployment {} was created there and is closed", fake.deployments()[0]["id"]);
+    assert_eq!(problem.note.as_deref(), Some(note.as_str()));
+    end(&fake);
+    assert_eq!(fake.states(), [["error"]]);
 }
 
 #[tokio::test]
 async fn an_expired_token_leaves_the_deployment_unreported() {
-    let stub = Stub::start("").await;
-    let github = github(&stub);
+    let fake = Fake::start();
+    let github = github(&fake);
     let created = github.create(&announcement()).await.unwrap();
-    stub.fail(STATUSES, instead(401, r#"{"message":"Bad credentials"}"#));
+    fake.fail(STATUSES, instead(401, r#"{"message":"Bad credentials"}"#));
     let problem = github.tell(&created, &announcement(), State::Success, "deployed").await.unwrap_err();
     assert_eq!(problem.code, Code::ForgeUnreported);
     assert_eq!(problem.what, "GitHub refused to set the deployment status of `acme/shop` (401 Unauthorized)");
@@ -370,15 +395,15 @@ async fn an_expired_token_leaves_the_deployment_unreported() {
 
 #[tokio::test]
 async fn texts_and_links_are_what_github_takes() {
-    let stub = Stub::start("").await;
-    let github = github(&stub);
+    let fake = Fake::start();
+    let github = github(&fake);
     let mut announcement = announcement();
     announcement.environment_url = Some("file:///etc/passwd".into());
     announcement.log_url = None;
     let created = github.create(&announcement).await.unwrap();
     github.tell(&created, &announcement, State::Failure, &"ö\n".repeat(400)).await.unwrap();
-    let requests = stub.end();
-    let body = &requests[2].body;
+    let requests = end(&fake);
+    let body = body(&requests[2]);
     assert_eq!(body["description"].as_str().unwrap().chars().count(), 140);
     assert_eq!((&body["environment_url"], &body["log_url"]), (&Value::Null, &Value::Null));
 }
@@ -452,13 +477,13 @@ fn its_futures_can_move_between_threads() {
 
 #[tokio::test]
 async fn a_run_that_was_cut_off_finds_what_it_created() {
-    let stub = Stub::start("").await;
-    let github = github(&stub);
+    let fake = Fake::start();
+    let github = github(&fake);
     assert_eq!(github.find(&announcement()).await.unwrap(), None);
     let created = github.create(&announcement()).await.unwrap();
     assert_eq!(github.find(&announcement()).await.unwrap().as_ref(), Some(&created));
     let again = Announcement { begun: Some(jiff::Timestamp::now()), ..announcement() };
     assert_eq!(github.create(&again).await.unwrap(), created);
-    stub.end();
-    assert_eq!((stub.deployments().len(), stub.states()), (1, vec!["in_progress".to_owned(); 2]));
+    end(&fake);
+    assert_eq!(fake.states(), [["in_progress"; 2]]);
 }
