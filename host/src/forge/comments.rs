@@ -7,9 +7,6 @@ use std::time::Duration;
 /// How long it is tried: a comment is worth less than the time of whoever waits for the deployment.
 pub(super) const COMMENTING: Duration = Duration::from_secs(20);
 
-/// How many pages of comments are looked through for ours, which is among the oldest.
-pub(super) const PAGES: usize = 10;
-
 impl Forge {
     /// Write the comment that begins with this marker, or change it. Nothing is written where no request is known: on GitHub one of
     /// the job's or of the commit, on GitLab one of the job's or of its branch.

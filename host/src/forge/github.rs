@@ -19,6 +19,7 @@ pub use protection::ProtectionRule;
 
 use super::answer::{Failure, Peer};
 use super::client::{CLOSING, Client, Effort, Patience, Unusable};
+use super::pages::{PAGE, Pages, some};
 use super::{Announcement, Created, State, segment};
 use crate::ci;
 use crate::problem::{Code, Problem};
@@ -40,12 +41,6 @@ const TASK: &str = "deploy";
 
 /// The most characters that GitHub takes as a status's description.
 const DESCRIPTION: usize = 140;
-
-/// The most that GitHub lists at once.
-const PAGE: usize = 100;
-
-/// How many pages are read in search of what we sent. It is among the newest, and the list begins with those.
-const PAGES: usize = 10;
 
 /// How many deployments are looked at in search of the job's own: it is among the newest of this commit.
 const JOBS: usize = 10;
@@ -177,7 +172,7 @@ impl GitHub {
     async fn of_job(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Vec<u64>, Failure> {
         let Some(run) = &self.run else { return Ok(vec![]) };
         let mut found = vec![];
-        let listed = self.list(effort, announcement, 1).await?;
+        let listed: Vec<Deployment> = some(effort, &self.route_of(announcement), PAGE).await?;
         for deployment in listed.iter().filter(|deployment| !is_ours(&deployment.payload)).take(JOBS) {
             let statuses = self.statuses(effort, &deployment.id.to_string()).await?;
             let newest = statuses.iter().max_by_key(|status| status.id);
@@ -319,7 +314,8 @@ impl GitHub {
     /// Closes what came of the same request a second time, late.
     async fn close_others(&self, announcement: &Announcement, made: u64) {
         let mut effort = self.client.effort_of(CLOSING);
-        let Ok(listed) = self.list(&mut effort, announcement, 1).await else { return };
+        let listed = some(&mut effort, &self.route_of(announcement), PAGE).await;
+        let Ok(listed): Result<Vec<Deployment>, _> = listed else { return };
         let is_other = |it: &&Deployment| it.id != made && is_of_run(&it.payload, &announcement.run);
         for other in listed.iter().filter(is_other) {
             let text = format!("Asked for twice: deployment {made} shows this run");
@@ -333,39 +329,30 @@ impl GitHub {
 
     /// The id of this run's deployment, if it is there.
     async fn search(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Option<u64>, Failure> {
-        for page in 1..=PAGES {
-            let listed = self.list(effort, announcement, page).await?;
+        // It is among the newest, and the list begins with those.
+        let mut pages = Pages::first(self.route_of(announcement));
+        while let Some(listed) = pages.next::<Deployment>(effort).await? {
             if let Some(ours) = listed.iter().find(|deployment| is_of_run(&deployment.payload, &announcement.run)) {
                 return Ok(Some(ours.id));
-            }
-            if listed.len() < PAGE {
-                break;
             }
         }
         Ok(None)
     }
 
-    /// Deployments of the commit to the environment, newest first.
-    async fn list(
-        &self,
-        effort: &mut Effort<'_>,
-        announcement: &Announcement,
-        page: usize,
-    ) -> Result<Vec<Deployment>, Failure> {
+    /// Where the deployments of the commit to the environment are listed, newest first.
+    fn route_of(&self, announcement: &Announcement) -> String {
         let query = Serializer::new(String::new())
             .append_pair("sha", &announcement.subject.commit)
             .append_pair("environment", &announcement.subject.environment)
             .append_pair("task", TASK)
-            .append_pair("per_page", &PAGE.to_string())
-            .append_pair("page", &page.to_string())
             .finish();
-        effort.get(&format!("/repos/{}/deployments?{query}", self.repository)).await
+        format!("/repos/{}/deployments?{query}", self.repository)
     }
 
     /// The statuses of a deployment.
     async fn statuses(&self, effort: &mut Effort<'_>, id: &str) -> Result<Vec<Status>, Failure> {
         let route = format!("/repos/{}/deployments/{}/statuses", self.repository, segment(id));
-        effort.get(&format!("{route}?per_page={PAGE}")).await
+        some(effort, &route, PAGE).await
     }
 
     async fn add_status(

@@ -18,6 +18,7 @@ mod wire;
 
 use super::answer::{Failure, Peer};
 use super::client::{CLOSING, Client, Effort, Patience, Unusable};
+use super::pages::{PAGE, Pages, some};
 use super::{Announcement, Created, State};
 use crate::ci;
 use crate::config::DeploymentOwner;
@@ -28,9 +29,6 @@ use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded::Serializer;
 use wire::Http;
-
-/// The most that GitLab lists at once.
-const PAGE: usize = 100;
 
 /// The clocks of GitLab and of the machine that began a run may be this far apart, in seconds.
 const SKEW: i64 = 600;
@@ -195,7 +193,7 @@ impl GitLab {
             return Ok(found);
         }
         // What is the newest now tells ours from it, should the answer be lost.
-        let newest = self.list(effort, &subject.environment, 1, 1).await?.first().map_or(0, |newest| newest.id);
+        let newest = self.list(effort, &subject.environment, 1).await?.first().map_or(0, |newest| newest.id);
         let body = json!({
             "environment": subject.environment,
             "sha": subject.commit,
@@ -265,7 +263,7 @@ impl GitLab {
     pub(super) async fn adopt(&self, announcement: &Announcement) -> Result<Created, Problem> {
         let environment = &announcement.subject.environment;
         let mut effort = self.client.effort();
-        let listed = self.list(&mut effort, environment, 1, PAGE).await.map_err(|failure| {
+        let listed = self.list(&mut effort, environment, PAGE).await.map_err(|failure| {
             failure
                 .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
                 .with_note("nothing was run")
@@ -340,9 +338,9 @@ impl GitLab {
             Since::Moment(moment) => deployment.created_at.is_some_and(|at| at >= moment),
         };
         let mut found: Vec<Deployment> = Vec::new();
-        for page in 1.. {
-            let listed = self.list(effort, &subject.environment, page, PAGE).await?;
-            let more = listed.len() == PAGE && listed.iter().all(is_since);
+        let mut pages = Pages::all(self.route_to(&subject.environment));
+        while let Some(listed) = pages.next(effort).await? {
+            let is_last = !listed.iter().all(is_since);
             let is_ours = |deployment: &Deployment| {
                 is_since(deployment)
                     && deployment.deployable.is_none()
@@ -351,7 +349,7 @@ impl GitLab {
                     && deployment.status == word(State::InProgress)
             };
             found.extend(listed.into_iter().filter(is_ours));
-            if !more {
+            if is_last {
                 break;
             }
         }
@@ -362,22 +360,19 @@ impl GitLab {
         Ok(found)
     }
 
-    /// Newest first.
-    async fn list(
-        &self,
-        effort: &mut Effort<'_>,
-        environment: &str,
-        page: usize,
-        size: usize,
-    ) -> Result<Vec<Deployment>, Failure> {
+    /// The newest deployments to an environment, the newest first.
+    async fn list(&self, effort: &mut Effort<'_>, environment: &str, most: usize) -> Result<Vec<Deployment>, Failure> {
+        some(effort, &self.route_to(environment), most).await
+    }
+
+    /// Where the deployments to an environment are listed, newest first.
+    fn route_to(&self, environment: &str) -> String {
         let query = Serializer::new(String::new())
             .append_pair("environment", environment)
             .append_pair("order_by", "id")
             .append_pair("sort", "desc")
-            .append_pair("per_page", &size.to_string())
-            .append_pair("page", &page.to_string())
             .finish();
-        effort.get(&self.route(&format!("/deployments?{query}"))).await
+        self.route(&format!("/deployments?{query}"))
     }
 
     fn route(&self, rest: &str) -> String {

@@ -12,6 +12,7 @@ pub mod environments;
 mod github;
 mod gitlab;
 mod kept;
+mod pages;
 mod reach;
 
 pub use approvals::{Gate, Reply, Said, Sought};

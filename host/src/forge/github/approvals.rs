@@ -3,11 +3,12 @@
 //! One approval is enough for GitHub, and it keeps no time of it. How many it takes, whose count and for which plan is
 //! decided by [`crate::gate`] from what is read here.
 
-use super::{Deployment, Failure, GitHub, PAGE, PAGES, Status, artifacts};
+use super::{Deployment, Failure, GitHub, Status, artifacts};
 use crate::approval::{Answer, Decision, is_same};
 use crate::config::Approval;
 use crate::forge::approvals::{Gate, Reply, Said, Sought};
 use crate::forge::client::Effort;
+use crate::forge::pages::{Pages, some};
 use crate::forge::segment;
 use crate::plan::PlanFile;
 use crate::problem::{Code, Problem};
@@ -142,11 +143,9 @@ impl GitHub {
             let query = Serializer::new(String::new())
                 .append_pair("sha", commit)
                 .append_pair("environment", environment)
-                .append_pair("per_page", &DEPLOYED.to_string())
                 .finish();
-            let listed: Vec<Deployment> =
-                effort.get(&format!("/repos/{}/deployments?{query}", self.repository)).await?;
-            for deployment in listed {
+            let route = format!("/repos/{}/deployments?{query}", self.repository);
+            for deployment in some::<Deployment>(&mut effort, &route, DEPLOYED).await? {
                 if self.statuses(&mut effort, &deployment.id.to_string()).await?.iter().any(is_proof) {
                     return Ok(true);
                 }
@@ -269,19 +268,11 @@ impl GitHub {
     }
 
     async fn waiting_runs(&self, effort: &mut Effort<'_>) -> Result<Vec<Run>, Problem> {
-        let mut all = Vec::new();
-        for page in 1..=PAGES {
-            let route = format!("/repos/{}/actions/runs?status=waiting&per_page={PAGE}&page={page}", self.repository);
-            let runs: Runs = effort.get(&route).await.map_err(|failure| {
-                failure.problem_for(Code::ForgeRefused, "list the runs that wait", "actions: read")
-            })?;
-            let more = runs.workflow_runs.len() == PAGE;
-            all.extend(runs.workflow_runs);
-            if !more {
-                break;
-            }
-        }
-        Ok(all)
+        let pages = Pages::first(format!("/repos/{}/actions/runs?status=waiting", self.repository));
+        pages
+            .collect_in(effort, |page: Runs| page.workflow_runs)
+            .await
+            .map_err(|failure| failure.problem_for(Code::ForgeRefused, "list the runs that wait", "actions: read"))
     }
 
     pub(super) async fn pending(&self, effort: &mut Effort<'_>, run: &str) -> Result<Vec<Pending>, Problem> {

@@ -1,7 +1,8 @@
 //! The plans that jobs of a run have uploaded as artifacts, for whoever is to agree to one.
 
-use super::{GitHub, PAGE, PAGES};
+use super::GitHub;
 use crate::forge::client::Effort;
+use crate::forge::pages::Pages;
 use crate::forge::{download, segment};
 use crate::plan::PlanFile;
 use crate::problem::{Code, Problem};
@@ -69,24 +70,17 @@ pub(super) async fn plans(github: &GitHub, effort: &mut Effort<'_>, run: &str) -
 
 /// Those that may have a plan in them, of each name the newest.
 async fn newest(github: &GitHub, effort: &mut Effort<'_>, run: &str) -> Result<Vec<Artifact>, Problem> {
+    let pages = Pages::first(format!("/repos/{}/actions/runs/{}/artifacts", github.repository, segment(run)));
+    let listed = pages.collect_in(effort, |page: Artifacts| page.artifacts).await.map_err(|failure| {
+        failure.problem_for(Code::ForgeRefused, &format!("list the artifacts of run {run}"), "actions: read")
+    })?;
+    let is_plan = |artifact: &Artifact| artifact.name.starts_with(PREFIX) && !artifact.expired;
     let mut newest: Vec<Artifact> = Vec::new();
-    for page in 1..=PAGES {
-        let route =
-            format!("/repos/{}/actions/runs/{}/artifacts?per_page={PAGE}&page={page}", github.repository, segment(run));
-        let listed: Artifacts = effort.get(&route).await.map_err(|failure| {
-            failure.problem_for(Code::ForgeRefused, &format!("list the artifacts of run {run}"), "actions: read")
-        })?;
-        let more = listed.artifacts.len() == PAGE;
-        let is_plan = |artifact: &Artifact| artifact.name.starts_with(PREFIX) && !artifact.expired;
-        for artifact in listed.artifacts.into_iter().filter(is_plan) {
-            match newest.iter_mut().find(|other| other.name == artifact.name) {
-                Some(other) if (other.created_at, other.id) < (artifact.created_at, artifact.id) => *other = artifact,
-                Some(_) => {}
-                None => newest.push(artifact),
-            }
-        }
-        if !more {
-            break;
+    for artifact in listed.into_iter().filter(is_plan) {
+        match newest.iter_mut().find(|other| other.name == artifact.name) {
+            Some(other) if (other.created_at, other.id) < (artifact.created_at, artifact.id) => *other = artifact,
+            Some(_) => {}
+            None => newest.push(artifact),
         }
     }
     Ok(newest)

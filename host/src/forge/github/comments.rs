@@ -1,9 +1,10 @@
 //! The comment on a pull request ("REST API endpoints for issue comments": to GitHub a pull request is an issue as well).
 
-use super::{GitHub, PAGE};
+use super::GitHub;
 use crate::forge::answer::Failure;
 use crate::forge::client::Effort;
-use crate::forge::comments::{COMMENTING, PAGES};
+use crate::forge::comments::COMMENTING;
+use crate::forge::pages::{PAGE, Pages, some};
 use crate::forge::segment;
 use crate::problem::{Code, Problem};
 use serde::Deserialize;
@@ -74,8 +75,8 @@ impl GitHub {
 
     /// The pull request that a commit came with, or is in now.
     async fn request_of(&self, effort: &mut Effort<'_>, commit: &str) -> Result<Option<u64>, Failure> {
-        let route = format!("/repos/{}/commits/{}/pulls?per_page={PAGE}", self.repository, segment(commit));
-        let pulls: Vec<Pull> = effort.get(&route).await?;
+        let route = format!("/repos/{}/commits/{}/pulls", self.repository, segment(commit));
+        let pulls: Vec<Pull> = some(effort, &route, PAGE).await?;
         let merged = pulls.iter().find(|pull| pull.merge_commit_sha.as_deref() == Some(commit));
         let open = || pulls.iter().find(|pull| pull.state == "open");
         Ok(merged.or_else(open).or(pulls.first()).map(|pull| pull.number))
@@ -89,8 +90,9 @@ impl GitHub {
         marker: &str,
         me: Option<&str>,
     ) -> Result<Option<u64>, Failure> {
-        for page in 1..=PAGES {
-            let listed: Vec<Comment> = effort.get(&format!("{all}?per_page={PAGE}&page={page}")).await?;
+        // It is among the oldest, and the list begins with those.
+        let mut pages = Pages::first(all);
+        while let Some(listed) = pages.next::<Comment>(effort).await? {
             let is_ours = |comment: &&Comment| {
                 let user = comment.user.as_ref();
                 comment.body.as_deref().is_some_and(|body| body.starts_with(marker))
@@ -98,9 +100,6 @@ impl GitHub {
             };
             if let Some(found) = listed.iter().find(is_ours) {
                 return Ok(Some(found.id));
-            }
-            if listed.len() < PAGE {
-                break;
             }
         }
         Ok(None)

@@ -6,14 +6,15 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Deployment, Effort, Failure, GitHub, PAGE, PAGES, Status, of_ours};
+use super::{Deployment, Effort, Failure, GitHub, Status, of_ours};
 use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose};
+use crate::forge::pages::Pages;
 use crate::forge::{Announcement, Created};
 use crate::problem::{Code, Problem};
 use url::form_urlencoded::Serializer;
 
 /// How many deployments' statuses are read at most for one question.
-const LOOKED: usize = 30;
+pub(super) const LOOKED: usize = 30;
 
 impl GitHub {
     /// As [`crate::forge::Forge::since_success`].
@@ -36,9 +37,8 @@ impl GitHub {
         relate: &Relate<'_>,
     ) -> Result<Vec<Listed>, Failure> {
         let mut found = Vec::new();
-        for page in 1..=PAGES {
-            let listed = self.list_in(effort, environment, page).await?;
-            let more = listed.len() == PAGE;
+        let mut pages = Pages::first(self.route_in(environment));
+        while let Some(listed) = pages.next::<Deployment>(effort).await? {
             for deployment in listed {
                 let id = deployment.id.to_string();
                 let relation = relate(&id, &whose(&deployment));
@@ -51,9 +51,6 @@ impl GitHub {
                 if is_end || found.len() == LOOKED {
                     return Ok(found);
                 }
-            }
-            if !more {
-                break;
             }
         }
         Ok(found)
@@ -82,9 +79,8 @@ impl GitHub {
         let silent = Announcement { log_url: None, environment_url: None, ..announcement.clone() };
         let same = Whose::Ours { app: subject.app.clone(), component: subject.component.clone() };
         let mut looked = 0;
-        for page in 1..=PAGES {
-            let listed = self.list_in(effort, &subject.environment, page).await?;
-            let more = listed.len() == PAGE;
+        let mut pages = Pages::first(self.route_in(&subject.environment));
+        while let Some(listed) = pages.next::<Deployment>(effort).await? {
             for deployment in listed.iter().filter(|it| it.id != this && whose(it) == same) {
                 let id = deployment.id.to_string();
                 let shown = shown(&self.statuses(effort, &id).await?);
@@ -101,9 +97,6 @@ impl GitHub {
                 if (!is_later && shown == Shown::Retired) || looked == LOOKED {
                     return Ok(());
                 }
-            }
-            if !more {
-                break;
             }
         }
         Ok(())
@@ -132,20 +125,13 @@ impl GitHub {
         })
     }
 
-    /// Deployments to an environment, of any commit, newest first.
-    pub(super) async fn list_in(
-        &self,
-        effort: &mut Effort<'_>,
-        environment: &str,
-        page: usize,
-    ) -> Result<Vec<Deployment>, Failure> {
+    /// Where the deployments to an environment are listed, of any commit, newest first.
+    pub(super) fn route_in(&self, environment: &str) -> String {
         let query = Serializer::new(String::new())
             .append_pair("environment", environment)
             .append_pair("task", super::TASK)
-            .append_pair("per_page", &PAGE.to_string())
-            .append_pair("page", &page.to_string())
             .finish();
-        effort.get(&format!("/repos/{}/deployments?{query}", self.repository)).await
+        format!("/repos/{}/deployments?{query}", self.repository)
     }
 }
 

@@ -1,18 +1,16 @@
 //! Environments on GitHub ("REST API endpoints for deployment environments"). It has no word for one that is over: one is when
 //! all its deployments are inactive. To delete one takes the right to administer the repository.
 
-use super::deployments::{INACTIVE, shown, whose};
-use super::{Effort, Failure, GitHub, PAGE, PAGES, of_ours};
+use super::deployments::{INACTIVE, LOOKED, shown, whose};
+use super::{Deployment, Effort, Failure, GitHub, of_ours};
 use crate::forge::deployments::{Shown, Whose};
 use crate::forge::environments::{Known, Release, Stopped};
+use crate::forge::pages::{PAGE, Pages, some};
 use crate::forge::segment;
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-
-/// How many deployments of an environment are looked at for what is live.
-const LOOKED: usize = 30;
 
 #[derive(Debug, Deserialize)]
 struct Environments {
@@ -27,27 +25,15 @@ struct Environment {
 impl GitHub {
     /// As [`crate::forge::Forge::environments`].
     pub(in crate::forge) async fn environments(&self) -> Result<Vec<Known>, Problem> {
-        let mut effort = self.client.effort();
-        let mut known = Vec::new();
-        for page in 1..=PAGES {
-            let route = format!("/repos/{}/environments?per_page={PAGE}&page={page}", self.repository);
-            let listed: Environments = effort.get(&route).await.map_err(|failure| {
-                failure
-                    .problem(Code::ForgeRefused, &format!("list the environments of `{}`", self.repository))
-                    .with_note("nothing was changed")
-            })?;
-            let more = listed.environments.len() == PAGE;
-            known.extend(listed.environments.into_iter().map(|it| Known {
-                url: self.page(&it.name),
-                name: it.name,
-                id: None,
-                is_stopped: false,
-            }));
-            if !more {
-                break;
-            }
-        }
-        Ok(known)
+        let pages = Pages::first(format!("/repos/{}/environments", self.repository));
+        let listed = pages.collect_in(&mut self.client.effort(), |page: Environments| page.environments).await;
+        let listed = listed.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("list the environments of `{}`", self.repository))
+                .with_note("nothing was changed")
+        })?;
+        let known = |it: Environment| Known { url: self.page(&it.name), name: it.name, id: None, is_stopped: false };
+        Ok(listed.into_iter().map(known).collect())
     }
 
     /// As [`crate::forge::Forge::live`].
@@ -61,7 +47,7 @@ impl GitHub {
 
     /// One for each component: an older one that is shown as live, too, is one that could not be shown as inactive.
     async fn live_ones(&self, effort: &mut Effort<'_>, environment: &str) -> Result<Vec<Release>, Failure> {
-        let listed = self.list_in(effort, environment, 1).await?;
+        let listed: Vec<Deployment> = some(effort, &self.route_in(environment), PAGE).await?;
         let mut settled = Vec::new();
         let mut live = Vec::new();
         for deployment in listed.into_iter().take(LOOKED) {
@@ -120,9 +106,8 @@ impl GitHub {
         let body = json!({ "state": INACTIVE, "description": "the environment was stopped", "auto_inactive": false });
         let mut settled = Vec::new();
         let mut deactivated = 0;
-        for page in 1..=PAGES {
-            let listed = self.list_in(effort, environment, page).await?;
-            let more = listed.len() == PAGE;
+        let mut pages = Pages::first(self.route_in(environment));
+        while let Some(listed) = pages.next::<Deployment>(effort).await? {
             for deployment in listed {
                 let whose = whose(&deployment);
                 if settled.contains(&whose) {
@@ -138,9 +123,6 @@ impl GitHub {
                     Shown::Retired if whose != Whose::Unsaid => settled.push(whose),
                     Shown::Retired | Shown::Ended => {}
                 }
-            }
-            if !more {
-                break;
             }
         }
         Ok(deactivated)

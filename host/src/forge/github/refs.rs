@@ -11,6 +11,7 @@ use crate::event::{Job, Place};
 use crate::forge::answer::Failure;
 use crate::forge::client::Effort;
 use crate::forge::kept::{Kept, Shelf, Shelved, Shelving, encoded, path_of, place_of};
+use crate::forge::pages::PAGE;
 use crate::problem::{Code, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -254,7 +255,7 @@ impl GitHub {
         }
         // Other jobs of the run may go on without it.
         let Some(runner) = &job.runner else { return Ok(false) };
-        let Jobs { jobs } = effort.get(&format!("{route}/jobs?per_page={}", super::PAGE)).await?;
+        let Jobs { jobs } = effort.get(&format!("{route}/jobs?per_page={}", PAGE)).await?;
         let mut of_runner = jobs.iter().filter(|it| it.runner_name.as_ref() == Some(runner)).peekable();
         Ok(of_runner.peek().is_some() && of_runner.all(|it| it.status.as_deref() == Some("completed")))
     }

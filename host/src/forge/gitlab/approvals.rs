@@ -2,19 +2,17 @@
 //!
 //! A deployment to such an environment is `blocked` until enough people have approved it. Its job does not start by itself then.
 
-use super::{Deployment, GitLab, PAGE, Token};
+use super::{Deployment, GitLab, Token};
 use crate::approval::{Answer, Decision};
 use crate::forge::approvals::{Gate, Reply, Said, Sought};
 use crate::forge::client::Effort;
+use crate::forge::pages::{PAGE, Pages};
 use crate::forge::segment;
 use crate::plan::PlanFile;
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// How many pages of a pipeline's jobs are read.
-const PAGES: usize = 10;
 
 /// What the files of plans are called in the artifacts of a job: of one environment, and where there is only one.
 fn plan_files(environment: &str) -> [String; 2] {
@@ -131,7 +129,7 @@ impl GitLab {
     }
 
     async fn listed(&self, effort: &mut Effort<'_>, environment: &str) -> Result<Vec<Deployment>, Problem> {
-        self.list(effort, environment, 1, PAGE).await.map_err(|failure| {
+        self.list(effort, environment, PAGE).await.map_err(|failure| {
             failure
                 .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
                 .with_note("nothing was run")
@@ -198,10 +196,11 @@ impl GitLab {
         commit: &str,
     ) -> Result<(Vec<PlanFile>, Vec<String>), Problem> {
         let (mut plans, mut unread) = (Vec::new(), Vec::new());
-        for page in 1..=PAGES {
-            let route = self.route(&format!("/pipelines/{pipeline}/jobs?per_page={PAGE}&page={page}"));
-            let jobs: Vec<PipelineJob> = match effort.get(&route).await {
-                Ok(jobs) => jobs,
+        let mut pages = Pages::first(self.route(&format!("/pipelines/{pipeline}/jobs")));
+        loop {
+            let jobs: Vec<PipelineJob> = match pages.next(effort).await {
+                Ok(Some(jobs)) => jobs,
+                Ok(None) => break,
                 Err(failure) if failure.status().is_some_and(|status| status.is_client_error()) => break,
                 Err(failure) => {
                     return Err(failure.problem(Code::ForgeRefused, &format!("list the jobs of pipeline {pipeline}")));
@@ -234,9 +233,6 @@ impl GitLab {
                         plans.push(file);
                     }
                 }
-            }
-            if jobs.len() < PAGE {
-                break;
             }
         }
         Ok((plans, unread))

@@ -1,9 +1,10 @@
 //! The comment on a merge request ("Notes API"). A job's own token may not write one.
 
-use super::{GitLab, PAGE};
+use super::GitLab;
 use crate::forge::answer::Failure;
 use crate::forge::client::Effort;
-use crate::forge::comments::{COMMENTING, PAGES};
+use crate::forge::comments::COMMENTING;
+use crate::forge::pages::Pages;
 use crate::problem::{Code, Problem};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -67,15 +68,12 @@ impl GitLab {
         marker: &str,
         me: Option<&str>,
     ) -> Result<Option<u64>, Failure> {
-        for page in 1..=PAGES {
-            let query = format!("order_by=created_at&sort=asc&per_page={PAGE}&page={page}");
-            let listed: Vec<Note> = effort.get(&format!("{all}?{query}")).await?;
+        // It is among the oldest.
+        let mut pages = Pages::first(format!("{all}?order_by=created_at&sort=asc"));
+        while let Some(listed) = pages.next::<Note>(effort).await? {
             let is_ours = |note: &&Note| note.body.starts_with(marker) && Some(note.author.username.as_str()) == me;
             if let Some(found) = listed.iter().find(is_ours) {
                 return Ok(Some(found.id));
-            }
-            if listed.len() < PAGE {
-                break;
             }
         }
         Ok(None)

@@ -1,8 +1,9 @@
 //! The deployments to an environment, of whoever made them. GitLab keeps no word of ours with one: which component it is of,
 //! whoever asks has to know.
 
-use super::{GitLab, PAGE};
+use super::GitLab;
 use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose};
+use crate::forge::pages::PAGE;
 use crate::problem::{Code, Problem};
 
 impl GitLab {
@@ -13,7 +14,7 @@ impl GitLab {
         relate: &Relate<'_>,
     ) -> Result<Vec<Listed>, Problem> {
         // What is not among the newest hundred is too long ago to be what a run comes after.
-        let listed = self.list(&mut self.client.effort(), environment, 1, PAGE).await.map_err(|failure| {
+        let listed = self.list(&mut self.client.effort(), environment, PAGE).await.map_err(|failure| {
             failure
                 .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
                 .with_note("nothing was run")

@@ -1,9 +1,10 @@
 //! Environments on GitLab ("Environments API", `doc/api/environments.md`). To stop one starts the job that its `on_stop` names;
 //! only one that is stopped can be deleted.
 
-use super::{Deployment, Effort, Failure, GitLab, PAGE};
+use super::{Deployment, Effort, Failure, GitLab};
 use crate::forge::deployments::Whose;
 use crate::forge::environments::{Known, Release, Stopped};
+use crate::forge::pages::Pages;
 use crate::forge::{Announcement, Created, segment};
 use crate::problem::{Code, Problem};
 use http::StatusCode;
@@ -36,27 +37,19 @@ struct Made {
 impl GitLab {
     /// As [`crate::forge::Forge::environments`].
     pub(in crate::forge) async fn environments(&self) -> Result<Vec<Known>, Problem> {
-        let mut effort = self.client.effort();
-        let mut known = Vec::new();
-        for page in 1.. {
-            let route = self.route(&format!("/environments?per_page={PAGE}&page={page}"));
-            let listed: Vec<Environment> = effort.get(&route).await.map_err(|failure| {
-                failure
-                    .problem(Code::ForgeRefused, &format!("list the environments of project {}", self.project.id))
-                    .with_note("nothing was changed")
-            })?;
-            let more = listed.len() == PAGE;
-            known.extend(listed.into_iter().map(|it| Known {
-                is_stopped: it.state != "available",
-                url: it.external_url,
-                id: Some(it.id),
-                name: it.name,
-            }));
-            if !more {
-                break;
-            }
-        }
-        Ok(known)
+        let listed = Pages::all(self.route("/environments")).collect(&mut self.client.effort()).await;
+        let listed: Vec<Environment> = listed.map_err(|failure| {
+            failure
+                .problem(Code::ForgeRefused, &format!("list the environments of project {}", self.project.id))
+                .with_note("nothing was changed")
+        })?;
+        let known = |it: Environment| Known {
+            is_stopped: it.state != "available",
+            url: it.external_url,
+            id: Some(it.id),
+            name: it.name,
+        };
+        Ok(listed.into_iter().map(known).collect())
     }
 
     /// As [`crate::forge::Forge::live`]. Which component it is of, GitLab does not know.

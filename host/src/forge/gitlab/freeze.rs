@@ -2,8 +2,9 @@
 //!
 //! Every job that begins within one has `CI_DEPLOY_FREEZE`. The periods themselves the job's own token may not read.
 
-use super::{Failure, GitLab, PAGE};
+use super::GitLab;
 use crate::forge::Frozen;
+use crate::forge::pages::Pages;
 use crate::freeze::Window;
 use crate::problem::{Code, Problem};
 use serde::Deserialize;
@@ -25,7 +26,7 @@ impl GitLab {
         if !self.is_given {
             return told;
         }
-        match self.periods().await {
+        match Pages::all(self.route("/freeze_periods")).collect(&mut self.client.effort()).await {
             Ok(periods) => {
                 let (windows, unread) = windows(&periods);
                 // What the periods say now is later than what the job was told.
@@ -37,21 +38,6 @@ impl GitLab {
                 Frozen { unread: Some(problem.with_note("what counts is whether `CI_DEPLOY_FREEZE` is set")), ..told }
             }
         }
-    }
-
-    async fn periods(&self) -> Result<Vec<Period>, Failure> {
-        let mut effort = self.client.effort();
-        let mut periods = Vec::new();
-        for page in 1.. {
-            let route = self.route(&format!("/freeze_periods?per_page={PAGE}&page={page}"));
-            let listed: Vec<Period> = effort.get(&route).await?;
-            let more = listed.len() == PAGE;
-            periods.extend(listed);
-            if !more {
-                break;
-            }
-        }
-        Ok(periods)
     }
 }
 

@@ -7,11 +7,12 @@
 //!
 //! The commits say `[skip ci]`, so no pipeline begins with them.
 
-use super::{GitLab, PAGE};
+use super::GitLab;
 use crate::event::Place;
 use crate::forge::answer::Failure;
 use crate::forge::client::Effort;
 use crate::forge::kept::{Kept, place_of};
+use crate::forge::pages::Pages;
 use crate::forge::segment;
 use crate::problem::{Code, Problem};
 use http::StatusCode;
@@ -134,27 +135,18 @@ impl GitLab {
 
     /// The files of a directory and those below it; none where there is no such directory, or no branch.
     async fn files(&self, effort: &mut Effort<'_>, directory: &str) -> Result<Vec<String>, Failure> {
-        let mut files = Vec::new();
-        for page in 1.. {
-            let query = Serializer::new(String::new())
-                .append_pair("path", directory)
-                .append_pair("ref", BRANCH)
-                .append_pair("recursive", "true")
-                .append_pair("per_page", &PAGE.to_string())
-                .append_pair("page", &page.to_string())
-                .finish();
-            let listed: Vec<Entry> = match effort.get(&self.route(&format!("/repository/tree?{query}"))).await {
+        let query = Serializer::new(String::new())
+            .append_pair("path", directory)
+            .append_pair("ref", BRANCH)
+            .append_pair("recursive", "true")
+            .finish();
+        let listed: Vec<Entry> =
+            match Pages::all(self.route(&format!("/repository/tree?{query}"))).collect(effort).await {
                 Ok(listed) => listed,
-                Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => break,
+                Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => vec![],
                 Err(failure) => return Err(failure),
             };
-            let more = listed.len() == PAGE;
-            files.extend(listed.into_iter().filter(|entry| entry.kind == "blob").map(|entry| entry.path));
-            if !more {
-                break;
-            }
-        }
-        Ok(files)
+        Ok(listed.into_iter().filter(|entry| entry.kind == "blob").map(|entry| entry.path).collect())
     }
 
     /// The text of a state; none where it is no longer there.

@@ -5,11 +5,12 @@
 //! the older ones of its name, and the newest is the one that is read; they all go with their version once the run is forgotten.
 //! How long a file is no list says: it is found out when it is read.
 
-use super::{GitLab, PAGE};
+use super::GitLab;
 use crate::event::{Job, Place};
 use crate::forge::answer::Failure;
 use crate::forge::client::Effort;
 use crate::forge::kept::{Shelf, Shelved, Shelving, encoded, place_of};
+use crate::forge::pages::Pages;
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
@@ -54,22 +55,11 @@ impl GitLab {
 
     /// The packages whose names have this in them.
     async fn packages(&self, effort: &mut Effort<'_>, name: &str) -> Result<Vec<Package>, Failure> {
-        let mut packages = Vec::new();
-        for page in 1.. {
-            let query = Serializer::new(String::new())
-                .append_pair("package_type", "generic")
-                .append_pair("package_name", name)
-                .append_pair("per_page", &PAGE.to_string())
-                .append_pair("page", &page.to_string())
-                .finish();
-            let listed: Vec<Package> = effort.get(&self.route(&format!("/packages?{query}"))).await?;
-            let more = listed.len() == PAGE;
-            packages.extend(listed);
-            if !more {
-                break;
-            }
-        }
-        Ok(packages)
+        let query = Serializer::new(String::new())
+            .append_pair("package_type", "generic")
+            .append_pair("package_name", name)
+            .finish();
+        Pages::all(self.route(&format!("/packages?{query}"))).collect(effort).await
     }
 
     /// A journal's text.
