@@ -1,15 +1,21 @@
 //! What happened, in the past tense: the events that a journal consists of. Owned, plain, versioned by [`SCHEMA`].
 
 mod job;
+mod json;
+mod listener;
+mod step;
 mod subject;
+mod trouble;
 
 pub use job::Job;
+pub use json::Json;
+pub use listener::{Level, Listener};
+pub use step::{Finding, ReportItem, Severity, StepEntry, StepOutcome, Verdict, Witness};
 pub use subject::{Place, Subject};
+pub use trouble::Trouble;
 
 use crate::policy::Usage;
-use crate::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The version of the events and of the file that holds them. `docs/reference/journal.md` describes both.
@@ -33,119 +39,6 @@ pub enum RunOutcome {
     Blocked,
 }
 
-/// What came of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepOutcome {
-    /// It did its work.
-    Succeeded,
-    /// It did not.
-    Failed,
-    /// It had nothing to do.
-    Skipped,
-    /// Its work was taken back.
-    Reverted,
-    /// Its work could not be taken back.
-    RevertFailed,
-    /// It was cut short by a cancellation.
-    Cancelled,
-    /// Nobody knows.
-    Unknown,
-    /// Its turn never came.
-    NotRun,
-}
-
-/// A step as it stands in the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct StepEntry {
-    /// Its id.
-    pub id: String,
-    /// Its plugin, with version: `migrate@0.1.0`.
-    pub plugin: String,
-    /// Whether it is one of `[[finally]]`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub finally: bool,
-}
-
-/// A problem as the journal keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Trouble {
-    /// The stable word.
-    pub code: String,
-    /// The plugin's own word, where a plugin says so, for example `lockfile-drift`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// What could not be done.
-    pub what: String,
-    /// Why.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub causes: Vec<String>,
-    /// The state of the world.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// What helps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl From<&Problem> for Trouble {
-    fn from(problem: &Problem) -> Self {
-        Self {
-            code: problem.code.word().into(),
-            detail: problem.detail.clone(),
-            what: problem.what.clone(),
-            causes: problem.causes.clone(),
-            note: problem.note.clone(),
-            hint: problem.hint.clone(),
-        }
-    }
-}
-
-impl Trouble {
-    /// The problem as it was, but for its place in a file. A code that this version does not know is that of a step that
-    /// failed.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        let code = Code::ALL.iter().find(|code| code.word() == self.code).copied().unwrap_or(Code::StepFailed);
-        Problem {
-            code,
-            detail: self.detail.clone(),
-            what: self.what.clone(),
-            causes: self.causes.clone(),
-            note: self.note.clone(),
-            hint: self.hint.clone(),
-            place: None,
-        }
-    }
-}
-
-/// JSON that is kept as it stands: only whoever made it reads it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Json(Box<RawValue>);
-
-impl Json {
-    /// The text.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        self.0.get()
-    }
-}
-
-impl From<&serde_json::Value> for Json {
-    fn from(value: &serde_json::Value) -> Self {
-        Self(RawValue::from_string(value.to_string()).expect("what JSON prints JSON reads"))
-    }
-}
-
-impl PartialEq for Json {
-    fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text()
-    }
-}
-
 /// Somebody who agreed to a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -158,91 +51,6 @@ pub struct Approver {
     /// What they said to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-}
-
-/// What became of a step that was cut off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// It was done, wholly.
-    Done,
-    /// It was not, not even in part.
-    NotDone,
-    /// Some of it was done, and an apply does the rest and nothing twice.
-    Partly,
-    /// Nobody can tell.
-    Unknown,
-}
-
-/// Who says what became of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Witness {
-    /// Its plugin, which looked.
-    Plugin,
-    /// The person who goes on with the run.
-    Person,
-    /// `idempotent` in `deploy.toml`, which says that it may be applied again.
-    Config,
-}
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// Good to know.
-    Notice,
-    /// Worth a look.
-    Warning,
-    /// Wrong.
-    Error,
-}
-
-/// Something a step saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Finding {
-    /// How much it matters.
-    pub severity: Severity,
-    /// A stable word.
-    pub code: String,
-    /// What was seen.
-    pub message: String,
-    /// Relative to the project.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// Counted from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<u32>,
-}
-
-/// What a step put into the report of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "item", rename_all = "kebab-case")]
-pub enum ReportItem {
-    /// A place to look at.
-    Annotation {
-        /// What was seen.
-        finding: Finding,
-    },
-    /// A small table.
-    Table {
-        /// Its title.
-        title: String,
-        /// Its columns.
-        columns: Vec<String>,
-        /// Its rows.
-        rows: Vec<Vec<String>>,
-    },
-    /// A figure.
-    Metric {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: f64,
-        /// Its unit.
-        unit: String,
-    },
 }
 
 /// What happened.
@@ -604,29 +412,4 @@ impl Event {
         };
         serde_json::from_str(&["{\"", kind, "\":{", rest, "}"].concat())
     }
-}
-
-/// Who is told what happens while it happens. A listener never changes what comes of a run.
-pub trait Listener: std::fmt::Debug + Send + Sync {
-    /// Something happened.
-    fn event(&self, event: &Event);
-    /// A step says something.
-    fn log(&self, step: &str, level: Level, message: &str);
-    /// A step's child writes something, as it comes.
-    fn write(&self, step: &str, bytes: &[u8]);
-    /// How far a step is.
-    fn progress(&self, step: &str, message: &str, done: Option<u64>, total: Option<u64>);
-}
-
-/// How much a line of a step's log matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For the plugin's author.
-    Debug,
-    /// For whoever watches.
-    Info,
-    /// Worth a look.
-    Warn,
-    /// Wrong.
-    Error,
 }
