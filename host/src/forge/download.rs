@@ -15,8 +15,8 @@ const TIME: Duration = Duration::from_secs(30);
 /// A sentence that says why not.
 pub(super) async fn get(location: &str, api: &str, most: usize) -> Result<Vec<u8>, String> {
     let url = Url::parse(location).map_err(|error| format!("the forge gave no address: {error}"))?;
-    let origin = Url::parse(api).map(|api| api.origin());
-    if url.scheme() != "https" && origin.is_ok_and(|origin| origin != url.origin()) {
+    let is_of_api = Url::parse(api).is_ok_and(|api| api.origin() == url.origin());
+    if url.scheme() != "https" && !is_of_api {
         return Err("the forge gave an address that is not `https`".into());
     }
     let client = reach::client(HeaderMap::new()).await?;
@@ -24,5 +24,26 @@ pub(super) async fn get(location: &str, api: &str, most: usize) -> Result<Vec<u8
     if !response.status().is_success() {
         return Err(format!("whoever keeps it answered {}", response.status()));
     }
-    reach::body(response, most).await
+    reach::body(response, "it", most).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::get;
+
+    #[tokio::test]
+    async fn only_the_api_itself_may_hand_out_what_anybody_on_the_way_can_change() {
+        // Nobody listens at port 0: what is let through fails otherwise.
+        let refusal = "the forge gave an address that is not `https`";
+        for (api, location, is_let_through) in [
+            ("http://127.0.0.1:0/api/v3", "http://127.0.0.1:0/file", true),
+            ("https://127.0.0.1:0/api/v3", "https://localhost:0/file", true),
+            ("https://127.0.0.1:0/api/v3", "http://127.0.0.1:0/file", false),
+            ("http://127.0.0.1:0/api/v3", "http://localhost:0/file", false),
+            ("no address", "http://127.0.0.1:0/file", false),
+        ] {
+            let why = get(location, api, 1).await.expect_err("nobody is there");
+            assert_eq!(why != refusal, is_let_through, "{api} {location}: {why}");
+        }
+    }
 }

@@ -20,16 +20,16 @@ pub(super) async fn client(headers: HeaderMap) -> Result<reqwest::Client, String
         .map_err(|error| root(&error))
 }
 
-/// The whole body of an answer, no more than `most` bytes.
+/// The whole body of an answer, no more than `most` bytes; `what` it is is said of one that has more.
 ///
 /// # Errors
 /// Why it cannot be read.
-pub(super) async fn body(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, String> {
+pub(super) async fn body(mut response: reqwest::Response, what: &str, most: usize) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| root(&error))? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > most {
-            return Err(format!("it has more than {} MiB", most >> 20));
+            return Err(format!("{what} has more than {} MiB", most >> 20));
         }
     }
     Ok(bytes)
@@ -40,5 +40,5 @@ pub(super) async fn body(mut response: reqwest::Response, most: usize) -> Result
 /// # Errors
 /// As [`body`].
 pub(super) async fn answer(response: reqwest::Response) -> Result<Vec<u8>, String> {
-    body(response, LARGEST).await.map_err(|cause| cause.replacen("it has", "its answer has", 1))
+    body(response, "its answer", LARGEST).await
 }
