@@ -4,13 +4,14 @@
 //! is [`run`]; the run appends [`event`]s to the [`journal`], and [`report`] reads them. From the ground up, each layer
 //! importing only those before it:
 //!
-//! 1. values: [`words`], [`problem`], [`secret`], [`policy`], [`event`]; and `files`
+//! 1. values: [`words`], [`problem`], [`secret`], [`policy`], [`event`], [`freeze`]; and `files`, and `fault` for tests
 //! 2. what the outside says and does: [`ci`], [`config`], [`journal`], [`release`], [`database`], [`network`], [`process`]
-//! 3. [`plugin`], [`lease`]
-//! 4. [`lock`], [`plan`], [`history`], [`forge`], [`approval`]
-//! 5. [`gate`], [`prepare`]
-//! 6. [`run`]
-//! 7. [`report`], [`cli`]: the only ones that print
+//! 3. [`plugin`], [`history`], [`approval`]
+//! 4. [`lock`], [`plan`]
+//! 5. [`forge`], [`prepare`]
+//! 6. [`lease`], [`run`]
+//! 7. [`gate`], [`report`]
+//! 8. [`cli`], which alone prints besides [`report`]
 
 pub mod approval;
 pub mod ci;

@@ -201,7 +201,8 @@ pub fn since(now: Vec<Decision>, then: &[Decision]) -> Vec<Decision> {
     now.into_iter().filter(|decision| is_new(decision)).collect()
 }
 
-/// Names of people are the same whatever the case, as on the forges.
+/// Whether two names are the same. Those of people are whatever their case, as on the forges, and on GitHub those of environments
+/// and repositories, too.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
