@@ -1,7 +1,8 @@
 //! The deployments that a forge lists, of whoever made them, and what becomes of the one that was live before.
 
+use super::answer::Failure;
 use super::{Announcement, Created, Forge};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// What a forge shows of a deployment, in the words of both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,4 +114,26 @@ impl Forge {
             Self::GitHub(_) | Self::GitLab(_) | Self::Local => Ok(()),
         }
     }
+}
+
+/// That the deployments to an environment cannot be listed.
+pub(super) fn unlisted(failure: &Failure, environment: &str) -> Problem {
+    failure
+        .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
+        .with_note("nothing was run")
+}
+
+/// That it cannot be found out whether there is a deployment of a run that was cut off.
+pub(super) fn unfound(failure: &Failure) -> Problem {
+    failure.problem(Code::ForgeRefused, "list deployments").with_note("the run that was cut off stays open")
+}
+
+/// That a deployment was not made, as far as anybody knows.
+pub(super) fn unmade(failure: &Failure, action: &str) -> Problem {
+    let note = if failure.in_doubt {
+        "nothing was run; the deployment may stand there all the same"
+    } else {
+        "nothing was run"
+    };
+    failure.problem(Code::ForgeRefused, action).with_note(note)
 }

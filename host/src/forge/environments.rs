@@ -33,15 +33,6 @@ pub struct Release {
     pub since: Option<Timestamp>,
 }
 
-/// How an environment was ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stopped {
-    /// How many deployments are not shown as live any more.
-    pub deployments: usize,
-    /// Whether the forge forgot the environment itself.
-    pub is_deleted: bool,
-}
-
 impl Forge {
     /// The environments, in the forge's order. None where there is no forge.
     ///
@@ -71,9 +62,9 @@ impl Forge {
     ///
     /// # Errors
     /// [`crate::problem::Code::ForgeRefused`].
-    pub async fn stop(&self, environment: &Known, delete: bool) -> Result<Stopped, Problem> {
+    pub async fn stop(&self, environment: &Known, delete: bool) -> Result<(), Problem> {
         match self {
-            Self::Local => Ok(Stopped { deployments: 0, is_deleted: false }),
+            Self::Local => Ok(()),
             Self::GitHub(github) => github.stop(&environment.name, delete).await,
             Self::GitLab(gitlab) => gitlab.stop(environment, delete).await,
         }

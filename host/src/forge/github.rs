@@ -1,9 +1,10 @@
-//! GitHub: deployments and their statuses, through octocrab.
+//! GitHub: deployments and their statuses ("REST API endpoints for deployments"), through octocrab.
 //!
-//! Once each, over a bad network: what was sent and not answered is looked for before it is sent again. What GitHub
-//! makes of requests is in [`super::answer`], how long and how often one is made in [`super::client`]. The endpoints are those of
-//! "REST API endpoints for deployments"; `tests/fixtures/github-requests.json` is their official description.
+//! Once each, over a bad network: what was sent and not answered is looked for before it is sent again. What an answer means is
+//! in [`super::answer`], how long and how often one is asked for in [`super::client`]. What is sent, here and in the files beside
+//! this one, tests hold against GitHub's official description, `tests/fixtures/github-requests.json`.
 
+mod adopt;
 mod approvals;
 mod artifacts;
 mod comments;
@@ -19,6 +20,7 @@ pub use protection::ProtectionRule;
 
 use super::answer::{Failure, Peer};
 use super::client::{CLOSING, Client, Effort, Patience, Unusable};
+use super::deployments::{unfound, unmade};
 use super::pages::{PAGE, Pages, some};
 use super::{Announcement, Created, State, segment};
 use crate::ci;
@@ -28,7 +30,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
 use url::Url;
 use url::form_urlencoded::Serializer;
 use wire::Octo;
@@ -41,12 +42,6 @@ const TASK: &str = "deploy";
 
 /// The most characters that GitHub takes as a status's description.
 const DESCRIPTION: usize = 140;
-
-/// How many deployments are looked at in search of the job's own: it is among the newest of this commit.
-const JOBS: usize = 10;
-
-/// How long it is looked for a deployment of the job's own where there should be none.
-const LOOKING: Duration = Duration::from_secs(10);
 
 /// A repository on GitHub and the right to speak for the job.
 #[derive(Debug)]
@@ -132,68 +127,10 @@ impl GitHub {
         })
     }
 
-    /// The deployment that the job itself made: its status leads to this run of the workflow.
-    pub(super) async fn adopt(&self, announcement: &Announcement) -> Result<Created, Problem> {
-        let environment = &announcement.subject.environment;
-        let found = self.of_job(&mut self.client.effort(), announcement).await.map_err(|failure| {
-            failure
-                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
-                .with_note("nothing was run")
-        })?;
-        let id = match found.as_slice() {
-            [id] => *id,
-            [] => {
-                return Err(Problem::new(
-                    Code::ForgeRefused,
-                    format!("the job has made no deployment to `{environment}`"),
-                )
-                .because("no deployment of this commit there leads to this run of the workflow")
-                .with_note("nothing was run")
-                .with_hint(format!("give the job `environment: {environment}`, or write `deployment = \"own\"`")));
-            }
-            several => {
-                let ids = crate::config::listing(several.iter().map(u64::to_string), "and");
-                return Err(Problem::new(
-                    Code::ForgeRefused,
-                    format!("which deployment to `{environment}` is this job's cannot be told"),
-                )
-                .because(format!(
-                    "{ids} are of jobs of this run of the workflow, and a job does not know its own number"
-                ))
-                .with_note("nothing was run")
-                .with_hint("say it: give the step `env: JOB_CHECK_RUN_ID: ${{ job.check_run_id }}`"));
-            }
-        };
-        Ok(Created { id: id.to_string(), url: self.page(environment), adopted: true })
-    }
-
-    /// The deployments that this job made by itself, and that go on: the one of the job, where its number is known, otherwise
-    /// those of all jobs of this run of the workflow.
-    async fn of_job(&self, effort: &mut Effort<'_>, announcement: &Announcement) -> Result<Vec<u64>, Failure> {
-        let Some(run) = &self.run else { return Ok(vec![]) };
-        let mut found = vec![];
-        let listed: Vec<Deployment> = some(effort, &self.route_of(announcement), PAGE).await?;
-        for deployment in listed.iter().filter(|deployment| !is_ours(&deployment.payload)).take(JOBS) {
-            let statuses = self.statuses(effort, &deployment.id.to_string()).await?;
-            let newest = statuses.iter().max_by_key(|status| status.id);
-            let Some(status) = newest.filter(|status| status.state == word(State::InProgress)) else { continue };
-            match (job_of(status.log_url.as_deref().unwrap_or_default(), run), &self.job) {
-                (None, _) => {}
-                (Some(Some(job)), Some(ours)) if job == ours => return Ok(vec![deployment.id]),
-                // Another job's.
-                (Some(Some(_)), Some(_)) => {}
-                _ => found.push(deployment.id),
-            }
-        }
-        Ok(found)
-    }
-
     /// The deployment of this run, if it is there.
     pub(super) async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
         let found = self.search(&mut self.client.effort(), announcement).await;
-        let id = found.map_err(|failure| {
-            failure.problem(Code::ForgeRefused, "list deployments").with_note("the run that was cut off stays open")
-        })?;
+        let id = found.map_err(|failure| unfound(&failure))?;
         let url = self.page(&announcement.subject.environment);
         Ok(id.map(|id| Created { id: id.to_string(), url, adopted: false }))
     }
@@ -202,20 +139,10 @@ impl GitHub {
     pub(super) async fn create(&self, announcement: &Announcement) -> Result<Created, Problem> {
         let subject = &announcement.subject;
         let action = format!("create a deployment of `{}` to `{}`", self.repository, subject.environment);
-        // Whether it can be found out takes nothing of the time for what is to be done.
-        let beside = self.of_job(&mut self.client.effort_of(LOOKING), announcement).await;
-        if let Some(id) = beside.ok().and_then(|found| found.first().copied()) {
-            return Err(made_by_both(announcement, id));
-        }
+        self.must_be_ours_to_make(announcement).await?;
         let mut effort = self.client.effort();
-        let id = self.create_deployment(&mut effort, announcement).await.map_err(|failure| {
-            let note = if failure.in_doubt {
-                "nothing was run; the deployment may stand there all the same"
-            } else {
-                "nothing was run"
-            };
-            failure.problem(Code::ForgeRefused, &action).with_note(note)
-        })?;
+        let id =
+            self.create_deployment(&mut effort, announcement).await.map_err(|failure| unmade(&failure, &action))?;
         let text = format!("{} {} is being deployed", subject.app, subject.version);
         let begun = self.add_status(&mut effort, &id.to_string(), announcement, word(State::InProgress), &text).await;
         if let Err(failure) = begun {
@@ -363,12 +290,7 @@ impl GitHub {
         state: &str,
         description: &str,
     ) -> Result<(), Failure> {
-        let mut body = json!({
-            "state": state,
-            "description": cut(description),
-            // Left to GitHub, it would also retire the releases of the other components.
-            "auto_inactive": false,
-        });
+        let mut body = status(state, description);
         let links = [
             ("log_url", announcement.log_url.as_deref().filter(|url| is_link(url))),
             ("environment_url", announcement.environment_url.as_deref().filter(|url| is_link(url))),
@@ -435,15 +357,14 @@ const fn word(state: State) -> &'static str {
     }
 }
 
-/// The number of the job that a log is of, where it is of a job of this run of the workflow: `…/actions/runs/7/job/55`. Some say
-/// the run only.
-fn job_of<'a>(log: &'a str, run: &str) -> Option<Option<&'a str>> {
-    let (_, rest) = log.split_once("/actions/runs/")?;
-    let mut segments = rest.split(['/', '?', '#']);
-    if segments.next() != Some(run) {
-        return None;
-    }
-    Some(segments.next().filter(|segment| *segment == "job").and(segments.next()))
+/// A status as it is sent, but for its links.
+fn status(state: &str, description: &str) -> Value {
+    json!({
+        "state": state,
+        "description": cut(description),
+        // Left to GitHub, it would also retire the releases of the other components.
+        "auto_inactive": false,
+    })
 }
 
 /// Whether the newest status of ours says this. A status of somebody else's has another log.
@@ -454,15 +375,6 @@ fn stands(listed: &[Status], state: &str, description: &str, log_url: Option<&st
         .filter(ours)
         .max_by_key(|status| status.id)
         .is_some_and(|status| status.state == state && status.description.as_deref().unwrap_or_default() == description)
-}
-
-/// That the job's own `environment:` made a deployment, too.
-fn made_by_both(announcement: &Announcement, id: u64) -> Problem {
-    let environment = &announcement.subject.environment;
-    Problem::new(Code::ForgeRefused, format!("both the job and Windlass would deploy to `{environment}`"))
-        .because(format!("the job has `environment:`, so GitHub made deployment {id}, and Windlass would make another"))
-        .with_note("nothing was run")
-        .with_hint("write `deployment = \"adopt\"`, or `environment: { name: …, deployment: false }` in the job")
 }
 
 /// The object that we put into a deployment, whether as one or as a text with one in it; null where it is not ours.

@@ -18,7 +18,8 @@ mod wire;
 
 use super::answer::{Failure, Peer};
 use super::client::{CLOSING, Client, Effort, Patience, Unusable};
-use super::pages::{PAGE, Pages, some};
+use super::deployments::{unfound, unmade};
+use super::pages::{Pages, some};
 use super::{Announcement, Created, State};
 use crate::ci;
 use crate::config::DeploymentOwner;
@@ -131,7 +132,7 @@ impl GitLab {
                 "GitLab gives every job `CI_JOB_TOKEN`; elsewhere set `GITLAB_TOKEN` to a token with the scope `api`",
             ));
         };
-        let is_given = approvals::is_given(&token);
+        let is_given = matches!(token, Token::Given(_));
         let wire = Http::new(&project.api, token).map_err(|unusable| unusable.problem(Peer::GitLab))?;
         let client = Client::new(Peer::GitLab, &project.api, wire, patience);
         Ok(Self { project: project.clone(), is_given, commit: facts.commit.clone(), client: Box::new(client) })
@@ -163,9 +164,7 @@ impl GitLab {
                         None => "the job has no `environment:`".to_owned(),
                     })
                     .with_note("nothing was run")
-                    .with_hint(format!(
-                        "give the job `environment: {{ name: {environment} }}`, or write `deployment = \"own\"`"
-                    )))
+                    .with_hint(how_to_adopt(environment)))
             }
             Some(owner) => Ok(owner),
         }
@@ -174,14 +173,10 @@ impl GitLab {
     /// Makes the deployment, running.
     pub(super) async fn create(&self, announcement: &Announcement) -> Result<Created, Problem> {
         let mut effort = self.client.effort();
-        let made = self.make(&mut effort, announcement).await.map_err(|failure| {
-            let note = if failure.in_doubt {
-                "nothing was run; the deployment may stand there all the same"
-            } else {
-                "nothing was run"
-            };
-            failure.problem(Code::ForgeRefused, &self.action(announcement)).with_note(note)
-        })?;
+        let made = self
+            .make(&mut effort, announcement)
+            .await
+            .map_err(|failure| unmade(&failure, &self.action(announcement)))?;
         Ok(self.created(&made, false))
     }
 
@@ -262,12 +257,7 @@ impl GitLab {
     /// The deployment that the job itself made.
     pub(super) async fn adopt(&self, announcement: &Announcement) -> Result<Created, Problem> {
         let environment = &announcement.subject.environment;
-        let mut effort = self.client.effort();
-        let listed = self.list(&mut effort, environment, PAGE).await.map_err(|failure| {
-            failure
-                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
-                .with_note("nothing was run")
-        })?;
+        let listed = self.listed(&mut self.client.effort(), environment).await?;
         let of_job = |deployment: &&Deployment| {
             deployment.deployable.as_ref().is_some_and(|job| Some(job.id) == self.project.job)
         };
@@ -275,9 +265,7 @@ impl GitLab {
             Problem::new(Code::ForgeRefused, format!("the job has made no deployment to `{environment}`"))
                 .because("none of the newest deployments there is of this job")
                 .with_note("nothing was run")
-                .with_hint(format!(
-                    "give the job `environment: {{ name: {environment} }}`, or write `deployment = \"own\"`"
-                ))
+                .with_hint(how_to_adopt(environment))
         })
     }
 
@@ -285,9 +273,7 @@ impl GitLab {
     pub(super) async fn find(&self, announcement: &Announcement) -> Result<Option<Created>, Problem> {
         let Some(begun) = announcement.begun else { return Ok(None) };
         let found = self.only(&mut self.client.effort(), announcement, Since::moment(begun)).await;
-        let found = found.map_err(|failure| {
-            failure.problem(Code::ForgeRefused, "list deployments").with_note("the run that was cut off stays open")
-        })?;
+        let found = found.map_err(|failure| unfound(&failure))?;
         Ok(found.map(|found| self.created(&found, false)))
     }
 
@@ -318,7 +304,7 @@ impl GitLab {
             Err(failure) => failure,
         };
         // GitLab refuses a state that a deployment has already, also where it was an answer of its own that was lost.
-        if refused.answer.as_ref().is_none_or(|answer| answer.status != StatusCode::BAD_REQUEST) {
+        if refused.status() != Some(StatusCode::BAD_REQUEST) {
             return Err(refused);
         }
         let now: Deployment = effort.get(&route).await?;
@@ -390,6 +376,10 @@ impl GitLab {
     fn action(&self, announcement: &Announcement) -> String {
         format!("create a deployment of project {} to `{}`", self.project.id, announcement.subject.environment)
     }
+}
+
+fn how_to_adopt(environment: &str) -> String {
+    format!("give the job `environment: {{ name: {environment} }}`, or write `deployment = \"own\"`")
 }
 
 /// GitLab wants a branch or a tag; where none is known, the commit is one that it takes.

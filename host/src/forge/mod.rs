@@ -261,9 +261,7 @@ impl Forge {
             Self::GitLab(gitlab) => gitlab.tell(created, state).await,
         }
     }
-}
 
-impl Forge {
     /// See that a deployment still stands as it was told: something that was said before, and given up, may have come in later.
     ///
     /// # Errors

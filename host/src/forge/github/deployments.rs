@@ -6,8 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Deployment, Effort, Failure, GitHub, Status, of_ours};
-use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose};
+use super::{Deployment, Effort, Failure, GitHub, Status, of_ours, status};
+use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose, unlisted};
 use crate::forge::pages::Pages;
 use crate::forge::{Announcement, Created};
 use crate::problem::{Code, Problem};
@@ -23,11 +23,8 @@ impl GitHub {
         environment: &str,
         relate: &Relate<'_>,
     ) -> Result<Vec<Listed>, Problem> {
-        self.down_to_success(&mut self.client.effort(), environment, relate).await.map_err(|failure| {
-            failure
-                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
-                .with_note("nothing was run")
-        })
+        let listed = self.down_to_success(&mut self.client.effort(), environment, relate).await;
+        listed.map_err(|failure| unlisted(&failure, environment))
     }
 
     async fn down_to_success(
@@ -75,8 +72,6 @@ impl GitHub {
     ) -> Result<(), Failure> {
         let subject = &announcement.subject;
         let this: u64 = created.id.parse().unwrap_or_default();
-        // It is about another deployment than the one that this run's log is of.
-        let silent = Announcement { log_url: None, environment_url: None, ..announcement.clone() };
         let same = Whose::Ours { app: subject.app.clone(), component: subject.component.clone() };
         let mut looked = 0;
         let mut pages = Pages::first(self.route_in(&subject.environment));
@@ -87,11 +82,11 @@ impl GitHub {
                 let is_later = deployment.id > this;
                 if is_later && shown == Shown::Live {
                     // This one was told late: another one is live since.
-                    return self.add_status(effort, &created.id, &silent, INACTIVE, "a later one is live").await;
+                    return self.set_inactive(effort, &created.id, "a later one is live").await;
                 }
                 if !is_later && shown == Shown::Live {
                     let text = format!("{} {} is live now", subject.app, subject.version);
-                    self.add_status(effort, &id, &silent, INACTIVE, &text).await?;
+                    self.set_inactive(effort, &id, &text).await?;
                 }
                 looked += 1;
                 if (!is_later && shown == Shown::Retired) || looked == LOOKED {
@@ -100,6 +95,11 @@ impl GitHub {
             }
         }
         Ok(())
+    }
+
+    /// Shows that a deployment is not live any more. It has no links: the run whose log they would lead to is another one's.
+    pub(super) async fn set_inactive(&self, effort: &mut Effort<'_>, id: &str, why: &str) -> Result<(), Failure> {
+        self.set_status(effort, id, &status(INACTIVE, why)).await
     }
 
     /// As [`crate::forge::Forge::revive`].
@@ -135,7 +135,7 @@ impl GitHub {
     }
 }
 
-pub(super) const INACTIVE: &str = "inactive";
+const INACTIVE: &str = "inactive";
 const SUCCESS: &str = "success";
 
 /// What its payload says.

@@ -1,16 +1,15 @@
 //! Environments on GitHub ("REST API endpoints for deployment environments"). It has no word for one that is over: one is when
 //! all its deployments are inactive. To delete one takes the right to administer the repository.
 
-use super::deployments::{INACTIVE, LOOKED, shown, whose};
+use super::deployments::{LOOKED, shown, whose};
 use super::{Deployment, Effort, Failure, GitHub, of_ours};
-use crate::forge::deployments::{Shown, Whose};
-use crate::forge::environments::{Known, Release, Stopped};
+use crate::forge::deployments::{Shown, Whose, unlisted};
+use crate::forge::environments::{Known, Release};
 use crate::forge::pages::{PAGE, Pages, some};
 use crate::forge::segment;
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
 
 #[derive(Debug, Deserialize)]
 struct Environments {
@@ -38,11 +37,8 @@ impl GitHub {
 
     /// As [`crate::forge::Forge::live`].
     pub(in crate::forge) async fn live(&self, environment: &str) -> Result<Vec<Release>, Problem> {
-        self.live_ones(&mut self.client.effort(), environment).await.map_err(|failure| {
-            failure
-                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
-                .with_note("nothing was changed")
-        })
+        let live = self.live_ones(&mut self.client.effort(), environment).await;
+        live.map_err(|failure| unlisted(&failure, environment).with_note("nothing was changed"))
     }
 
     /// One for each component: an older one that is shown as live, too, is one that could not be shown as inactive.
@@ -76,9 +72,9 @@ impl GitHub {
     }
 
     /// As [`crate::forge::Forge::stop`].
-    pub(in crate::forge) async fn stop(&self, environment: &str, delete: bool) -> Result<Stopped, Problem> {
+    pub(in crate::forge) async fn stop(&self, environment: &str, delete: bool) -> Result<(), Problem> {
         let mut effort = self.client.effort();
-        let deployments = self.deactivate(&mut effort, environment).await.map_err(|failure| {
+        self.deactivate(&mut effort, environment).await.map_err(|failure| {
             failure
                 .problem(Code::ForgeRefused, &format!("show that `{environment}` is over"))
                 .with_note("what runs there is not touched by this")
@@ -89,7 +85,7 @@ impl GitHub {
                 let problem = failure
                     .problem(Code::ForgeRefused, &format!("delete the environment `{environment}`"))
                     .with_note("its deployments are shown as inactive; only the environment is still there");
-                match failure.answer.as_ref().map(|answer| answer.status) {
+                match failure.status() {
                     Some(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => problem.with_hint(
                         "the job's own token may not: set `GITHUB_TOKEN` to one with the permission \
                          `administration: write`, or leave `--delete` out",
@@ -98,14 +94,12 @@ impl GitHub {
                 }
             })?;
         }
-        Ok(Stopped { deployments, is_deleted: delete })
+        Ok(())
     }
 
     /// Every deployment that is not over is from here on: also one that was left open.
-    async fn deactivate(&self, effort: &mut Effort<'_>, environment: &str) -> Result<usize, Failure> {
-        let body = json!({ "state": INACTIVE, "description": "the environment was stopped", "auto_inactive": false });
+    async fn deactivate(&self, effort: &mut Effort<'_>, environment: &str) -> Result<(), Failure> {
         let mut settled = Vec::new();
-        let mut deactivated = 0;
         let mut pages = Pages::first(self.route_in(environment));
         while let Some(listed) = pages.next::<Deployment>(effort).await? {
             for deployment in listed {
@@ -116,8 +110,7 @@ impl GitHub {
                 let id = deployment.id.to_string();
                 match shown(&self.statuses(effort, &id).await?) {
                     Shown::Live | Shown::Running | Shown::Waiting | Shown::Other(_) => {
-                        self.set_status(effort, &id, &body).await?;
-                        deactivated += 1;
+                        self.set_inactive(effort, &id, "the environment was stopped").await?;
                     }
                     // Of ours there is none that is live behind one that was replaced. Of others nobody knows.
                     Shown::Retired if whose != Whose::Unsaid => settled.push(whose),
@@ -125,6 +118,6 @@ impl GitHub {
                 }
             }
         }
-        Ok(deactivated)
+        Ok(())
     }
 }

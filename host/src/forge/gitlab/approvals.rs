@@ -2,11 +2,11 @@
 //!
 //! A deployment to such an environment is `blocked` until enough people have approved it. Its job does not start by itself then.
 
-use super::{Deployment, GitLab, Token};
+use super::{Deployment, GitLab};
 use crate::approval::{Answer, Decision};
 use crate::forge::approvals::{Gate, Reply, Said, Sought};
 use crate::forge::client::Effort;
-use crate::forge::pages::{PAGE, Pages};
+use crate::forge::pages::Pages;
 use crate::forge::segment;
 use crate::plan::PlanFile;
 use crate::problem::{Code, Problem};
@@ -126,14 +126,6 @@ impl GitLab {
             said.starters.extend(detail.starters());
         }
         Ok(said)
-    }
-
-    async fn listed(&self, effort: &mut Effort<'_>, environment: &str) -> Result<Vec<Deployment>, Problem> {
-        self.list(effort, environment, PAGE).await.map_err(|failure| {
-            failure
-                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
-                .with_note("nothing was run")
-        })
     }
 
     async fn detail(&self, effort: &mut Effort<'_>, id: u64) -> Result<Detail, Problem> {
@@ -284,9 +276,4 @@ impl GitLab {
             }
         }
     }
-}
-
-/// Whether the token is one that somebody gave the job.
-pub(super) const fn is_given(token: &Token) -> bool {
-    matches!(token, Token::Given(_))
 }

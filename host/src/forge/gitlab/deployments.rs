@@ -1,10 +1,10 @@
 //! The deployments to an environment, of whoever made them. GitLab keeps no word of ours with one: which component it is of,
 //! whoever asks has to know.
 
-use super::GitLab;
-use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose};
+use super::{Deployment, Effort, GitLab};
+use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose, unlisted};
 use crate::forge::pages::PAGE;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 
 impl GitLab {
     /// As [`crate::forge::Forge::since_success`].
@@ -14,11 +14,7 @@ impl GitLab {
         relate: &Relate<'_>,
     ) -> Result<Vec<Listed>, Problem> {
         // What is not among the newest hundred is too long ago to be what a run comes after.
-        let listed = self.list(&mut self.client.effort(), environment, PAGE).await.map_err(|failure| {
-            failure
-                .problem(Code::ForgeRefused, &format!("list the deployments to `{environment}`"))
-                .with_note("nothing was run")
-        })?;
+        let listed = self.listed(&mut self.client.effort(), environment).await?;
         let mut found = Vec::new();
         for deployment in listed {
             let id = deployment.id.to_string();
@@ -33,6 +29,11 @@ impl GitLab {
             }
         }
         Ok(found)
+    }
+
+    /// The newest hundred, newest first.
+    pub(super) async fn listed(&self, effort: &mut Effort<'_>, environment: &str) -> Result<Vec<Deployment>, Problem> {
+        self.list(effort, environment, PAGE).await.map_err(|failure| unlisted(&failure, environment))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Deployment, Effort, Failure, GitLab};
 use crate::forge::deployments::Whose;
-use crate::forge::environments::{Known, Release, Stopped};
+use crate::forge::environments::{Known, Release};
 use crate::forge::pages::Pages;
 use crate::forge::{Announcement, Created, segment};
 use crate::problem::{Code, Problem};
@@ -73,9 +73,9 @@ impl GitLab {
     }
 
     /// As [`crate::forge::Forge::stop`].
-    pub(in crate::forge) async fn stop(&self, environment: &Known, delete: bool) -> Result<Stopped, Problem> {
+    pub(in crate::forge) async fn stop(&self, environment: &Known, delete: bool) -> Result<(), Problem> {
         let name = &environment.name;
-        let Some(id) = environment.id else { return Ok(Stopped { deployments: 0, is_deleted: false }) };
+        let Some(id) = environment.id else { return Ok(()) };
         let mut effort = self.client.effort();
         if !environment.is_stopped {
             self.stop_one(&mut effort, id).await.map_err(|failure| {
@@ -89,7 +89,7 @@ impl GitLab {
                 let problem = failure
                     .problem(Code::ForgeRefused, &format!("delete the environment `{name}`"))
                     .with_note("it is stopped; only its record is still there");
-                match failure.answer.as_ref().map(|answer| answer.status) {
+                match failure.status() {
                     Some(StatusCode::FORBIDDEN) => {
                         problem.with_hint("wait until its `on_stop` job has ended, and let the token's owner delete it")
                     }
@@ -97,7 +97,7 @@ impl GitLab {
                 }
             })?;
         }
-        Ok(Stopped { deployments: usize::from(!environment.is_stopped), is_deleted: delete })
+        Ok(())
     }
 
     /// The environment leads to where the release can be seen: a deployment of the API's has no room for that. In a job with

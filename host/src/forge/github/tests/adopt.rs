@@ -91,7 +91,7 @@ async fn that_it_cannot_be_found_out_whether_the_job_made_one_stops_nothing() {
 
 #[test]
 fn a_log_says_whose_it_is() {
-    let of = |log: &'static str| super::super::job_of(log, "7");
+    let of = |log: &'static str| super::super::adopt::job_of(log, "7");
     assert_eq!(of("https://github.com/acme/shop/actions/runs/7/job/55"), Some(Some("55")));
     assert_eq!(of("https://github.com/acme/shop/actions/runs/7/job/55#step:3:1"), Some(Some("55")));
     assert_eq!(of("https://github.com/acme/shop/actions/runs/7"), Some(None));
