@@ -3,6 +3,7 @@
 use crate::Project;
 use crate::steps::until;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -91,4 +92,25 @@ pub fn start_waiting(project: &Project, words: &str) -> Child {
     let child = command.stdout(Stdio::piped()).stderr(told).spawn().expect("the binary runs");
     until("its waiting", || project.read("told").contains("waiting for run"));
     child
+}
+
+/// A journal's text, in which an event of this name is another one, by somebody who knows how to compute a chain.
+#[must_use]
+pub fn with_event(text: &str, name: &str, change: impl Fn(&mut Value)) -> String {
+    let mut before = String::new();
+    let mut forged = String::new();
+    for line in text.lines() {
+        let (body, _) = line.rsplit_once(",\"chain\":\"").expect("a chain");
+        let mut event = serde_json::from_str::<Value>(line).expect("JSON")["event"].clone();
+        let (head, _) = body.split_once(",\"event\":").expect("an event");
+        let body = if event["event"] == name {
+            change(&mut event);
+            format!("{head},\"event\":{event}")
+        } else {
+            body.to_owned()
+        };
+        before = hex::encode(Sha256::digest(format!("{before}{body}")));
+        forged.push_str(&format!("{body},\"chain\":\"{before}\"}}\n"));
+    }
+    forged
 }

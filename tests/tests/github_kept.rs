@@ -14,11 +14,8 @@ use serde_json::json;
 /// Another run of the workflow.
 const NEXT: u64 = RUN + 1;
 
-/// A machine with the project, in a job of this run.
 fn machine(github: &GitHub, text: &str, run: u64) -> Project {
-    let variables = github.variables();
-    let project = variables.iter().fold(Project::with(text), |project, (name, value)| project.variable(name, value));
-    project.variable("GITHUB_RUN_ID", &run.to_string()).locked()
+    github.machine(text, run)
 }
 
 fn deploy(project: &Project) -> Output {

@@ -5,7 +5,7 @@
 
 use e2e::fault::Fault;
 use e2e::gitlab::{GitLab, JOB, TOKEN};
-use e2e::runs::{cut_off, events_named, newest, runs, stuck};
+use e2e::runs::{cut_off, events_named, newest, runs, stuck, with_event};
 use e2e::server::Answer;
 use e2e::steps::{Step, order, text, text_with};
 use e2e::{Output, Project};
@@ -128,4 +128,82 @@ fn many_machines_at_once_deploy_one_after_the_other() {
     assert_eq!(std::fs::read_to_string(shared.path().join("done")).expect("what was done"), "x\nx\nx\n");
     let status = machines[0].windlass("lease status").exits(0).stdout;
     assert!(status.contains("it was taken 3 times"), "{status}");
+}
+
+#[test]
+fn a_run_that_two_machines_went_on_with_is_nobodys_to_go_on_with() {
+    let gitlab = GitLab::start();
+    let text = text("", &[Step::marks("a").run(&stuck("child", "exit 0"))]);
+    let first = machine(&gitlab, &text, JOB);
+    let run = cut_off(&first, "run -e staging", "child");
+    gitlab.set_job(JOB, "failed");
+    let second = machine(&gitlab, &text, NEXT).variable("GITLAB_TOKEN", TOKEN).file("child", "");
+    let _ = second.windlass(&format!("resume {run} --not-done a")).exits(0);
+    let kept = gitlab.packages();
+    // The first one comes back, and takes it back without the forge.
+    let _ = first.windlass("rollback -e staging --forge local");
+    for words in ["status", "rollback -e staging"] {
+        let output = first.windlass(words).exits(11);
+        assert!(output.stderr.contains("its journal was written twice"), "{words}: {}", output.stderr);
+    }
+    let _ = deploy(&first.file("child", "")).exits(0);
+    let path = format!("windlass.shop.staging/{run}/journal.jsonl");
+    assert_eq!(gitlab.packages()[&path], kept[&path], "neither replaces the other");
+}
+
+#[test]
+fn a_deployment_of_another_commit_is_not_touched_whatever_a_journal_says() {
+    let gitlab = GitLab::start();
+    let text = text("", &[Step::marks("a").run(&stuck("child", "exit 0"))]);
+    let first = machine(&gitlab, &text, JOB);
+    let run = cut_off(&first, "run -e staging", "child");
+    gitlab.set_job(JOB, "failed");
+    let other = gitlab.add("production", "running", "main", None);
+    let path = format!("windlass.shop.staging/{run}/journal.jsonl");
+    let journal = String::from_utf8(gitlab.packages()[&path].clone()).expect("text");
+    let forged = with_event(&journal, "deployment-created", |event| event["id"] = serde_json::json!(other.to_string()));
+    gitlab.put_package("windlass.shop.staging", &run, "journal.jsonl", forged.as_bytes());
+    let second = machine(&gitlab, &text, NEXT).variable("GITLAB_TOKEN", TOKEN);
+    let output = second.windlass("reap").exits(0);
+    assert!(output.stderr.contains(&format!("deployment {other} on gitlab is not of run")), "{}", output.all());
+    assert_eq!(gitlab.states(), [["running"], ["running"]]);
+}
+
+#[test]
+fn a_token_that_may_not_push_holds_a_lease_of_its_machine_and_any_other_trouble_ends_the_run() {
+    let denied = Answer::new(403, "{\"message\":\"403 Forbidden\"}").header("content-type", "application/json");
+    let gitlab = GitLab::start();
+    let project = machine(&gitlab, &text("", &[Step::marks("a")]), JOB).variable("GITLAB_TOKEN", TOKEN);
+    let fault = denied.clone();
+    gitlab.draw(Some(Box::new(move |request| {
+        (request.method == "POST" && request.path.ends_with("/repository/commits"))
+            .then(|| Fault::Instead(fault.clone()))
+    })));
+    let output = deploy(&project).exits(0);
+    assert!(output.stderr.contains("lease and its journal are on this machine only"), "{}", output.stderr);
+    // What may not be read for a moment is not what may not be written.
+    gitlab.draw(Some(Box::new(move |request| {
+        let is_read = request.method == "GET" && request.path.contains("/repository/tree");
+        is_read.then(|| Fault::Instead(denied.clone()))
+    })));
+    let output = deploy(&project).exits(21);
+    assert!(!output.stderr.contains("on this machine only"), "{}", output.stderr);
+}
+
+#[test]
+fn a_job_that_is_not_shown_is_over_only_where_jobs_are_shown_at_all() {
+    let gitlab = GitLab::start();
+    let text = text("", &[Step::marks("a").run(&stuck("child", "exit 0"))]);
+    let first = machine(&gitlab, &text, JOB);
+    let _ = cut_off(&first, "run -e staging", "child");
+    let second = machine(&gitlab, &text, NEXT).variable("GITLAB_TOKEN", TOKEN);
+    let missing = || Answer::new(404, "{\"message\":\"404 Not Found\"}").header("content-type", "application/json");
+    gitlab.draw(Some(Box::new(move |request| request.path.contains("/jobs").then(|| Fault::Instead(missing())))));
+    let _ = second.windlass("reap").exits(21);
+    assert_eq!(gitlab.states(), [["running"]]);
+    gitlab.draw(Some(Box::new(move |request| {
+        request.path.ends_with(&format!("/jobs/{JOB}")).then(|| Fault::Instead(missing()))
+    })));
+    let _ = second.windlass("reap").exits(0);
+    assert_eq!(gitlab.states(), [["running", "failed"]]);
 }

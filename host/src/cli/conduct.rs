@@ -62,6 +62,10 @@ impl Conduct<'_> {
     pub(super) async fn lease(&self, mut run: impl FnMut() -> String) -> Result<Arc<Lease>, Problem> {
         match self.lease_of(&self.project.leases, &mut run).await {
             Err(problem) if problem.code == Code::ForgeDenied => {
+                // Others may hold one there: only who may not write at all goes on without.
+                if !self.project.keeping.may_hold_none().await {
+                    return Err(Problem { code: Code::ForgeRefused, ..problem });
+                }
                 self.project.keeping.turn_off();
                 say(&warning(&problem, WITHOUT));
                 self.lease_of(&self.project.local_leases, &mut run).await
@@ -540,8 +544,36 @@ pub(super) fn exit_of(result: &RunResult, told: bool) -> Exit {
     }
 }
 
-/// The deployment of an earlier run.
-pub(super) fn deployed(past: &PastRun) -> Option<Created> {
-    let created = |it: &history::Deployed| Created { id: it.id.clone(), url: it.url.clone(), adopted: it.adopted };
-    past.deployment.as_ref().map(created)
+/// The deployment of an earlier run, where it is on this forge. What a journal says that came from elsewhere may be anybody's word:
+/// there the forge has to say the same.
+///
+/// # Errors
+/// It does not answer.
+pub(super) async fn deployed(project: &Project, forge: &Forge, past: &PastRun) -> Result<Option<Created>, Problem> {
+    let here = past.deployment.as_ref().filter(|_| forge.name() == past.forge);
+    let created = here.map(|it| Created { id: it.id.clone(), url: it.url.clone(), adopted: it.adopted });
+    let Some(created) = created else { return Ok(None) };
+    // One that the job made is the forge's to tell of, and nobody's to change.
+    if created.adopted || matches!(forge, Forge::Local) || !project.journals.was_fetched(&past.run) {
+        return Ok(Some(created));
+    }
+    let announcement = announcement(project, None, &past.subject, &past.run, &past.plan);
+    if forge.is_of_run(&created, &announcement).await? {
+        return Ok(Some(created));
+    }
+    say(&format!(
+        "warning: deployment {} on {} is not of run `{}`, whatever its journal says, and is left alone\n",
+        created.id,
+        forge.name(),
+        past.run
+    ));
+    Ok(None)
+}
+
+/// As [`deployed`], where it changes nothing if that cannot be found out.
+pub(super) async fn deployed_if_known(project: &Project, forge: &Forge, past: &PastRun) -> Option<Created> {
+    deployed(project, forge, past).await.unwrap_or_else(|problem| {
+        say(&report::problem(&problem, Style::of_stderr()));
+        None
+    })
 }

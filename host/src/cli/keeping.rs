@@ -4,9 +4,10 @@
 //! They are read and written in `.windlass/runs`, as ever; what is fetched lies there, too. Nothing that goes wrong here changes
 //! what a run comes to: it is said, and the run goes on with what this machine knows.
 
+use super::compared::{self, Compared, whole};
 use super::say;
 use crate::event::Place;
-use crate::forge::{Forge, Shelf, Shelving};
+use crate::forge::{Forge, Imprint, Shelf, Shelved, Shelving};
 use crate::history::{self, PastRun};
 use crate::journal::{Directory, Store as _};
 use crate::lease::Lease;
@@ -14,6 +15,7 @@ use crate::problem::{Code, Problem};
 use crate::run::Keep;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -36,9 +38,11 @@ pub(super) const WITHOUT: &str = "the run's lease and its journal are on this ma
 
 /// Which journals are wanted.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Wanted {
+pub(super) enum Wanted<'a> {
     /// Those that say how things stand: back to the two newest releases that changed something.
     State,
+    /// Those of all runs since this one.
+    Since(&'a str),
     /// So many, the newest.
     Newest(usize),
 }
@@ -101,7 +105,7 @@ impl Keeping {
     }
 
     /// Fetch what other machines did in a place.
-    pub(super) async fn fetch(&self, place: &Place, wanted: Wanted) {
+    pub(super) async fn fetch(&self, place: &Place, wanted: Wanted<'_>) {
         let Some(forge) = self.forge() else { return };
         if let Err(problem) = self.fetch_from(forge, place, wanted).await {
             self.tell(&problem, "what was done on other machines is not known here");
@@ -109,7 +113,7 @@ impl Keeping {
     }
 
     /// As [`Keeping::fetch`], in all places of an app that are wanted.
-    pub(super) async fn fetch_all(&self, app: &str, covers: impl Fn(&Place) -> bool, wanted: Wanted) {
+    pub(super) async fn fetch_all(&self, app: &str, covers: impl Fn(&Place) -> bool, wanted: Wanted<'_>) {
         let Some(forge) = self.forge() else { return };
         match forge.shelved(app).await {
             Ok(places) => {
@@ -121,26 +125,24 @@ impl Keeping {
         }
     }
 
-    async fn fetch_from(&self, forge: &Forge, place: &Place, wanted: Wanted) -> Result<(), Problem> {
+    async fn fetch_from(&self, forge: &Forge, place: &Place, wanted: Wanted<'_>) -> Result<(), Problem> {
         let mut shelf = forge.shelf(place).await?;
         let most = match wanted {
             Wanted::State => MOST,
+            Wanted::Since(_) => usize::MAX,
             Wanted::Newest(count) => count,
         };
         let mut releases = 0;
         // Ids begin with their time.
         for (run, shelved) in shelf.journals.iter_mut().rev().filter(|(run, _)| is_run(run)).take(most) {
-            let here = self.journals.length(run);
-            if shelved.length > here && !self.journals.is_held(run) {
-                let text = forge.journal(place, run, shelved).await?;
-                shelved.length = text.len() as u64;
-                match is_of(place, run, &text) {
-                    Err(why) => say(&format!(
-                        "warning: the journal of run `{run}` that is kept on the forge is left there: {why}\n"
-                    )),
-                    Ok(()) if shelved.length > here => self.place(run, &text)?,
-                    Ok(()) => {}
-                }
+            if matches!(wanted, Wanted::Since(oldest) if run.as_str() < oldest) {
+                break;
+            }
+            // Whoever writes one knows more of it than anybody.
+            if !self.journals.is_held(run) {
+                let here = self.journals.read(run).unwrap_or_default();
+                let compared = compared(forge, place, run, shelved, whole(&here)).await?;
+                self.accept(run, whole(&here), &compared).map_err(|error| left_there(run, error))?;
             }
             if matches!(wanted, Wanted::State)
                 && let Ok(Some(past)) = history::replay(&self.journals, run)
@@ -151,24 +153,68 @@ impl Keeping {
                 }
             }
         }
+        for run in history::names_in(&self.journals, place)?.filter(|run| !shelf.journals.contains_key(run)) {
+            // There is no other any more.
+            let _ = self.journals.come_together(&run);
+        }
         self.shelves().insert(place.clone(), shelf);
         Ok(())
     }
 
-    /// Put a longer journal in the place of a shorter one. Where the two differ, two machines wrote the same one, and the forge's is
-    /// the one that the others go by.
-    fn place(&self, run: &str, text: &[u8]) -> Result<(), Problem> {
-        let here = self.journals.read(run).unwrap_or_default();
-        let whole = here.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let placed = if text.starts_with(&here[..whole]) {
-            self.journals.place(run, text)
-        } else {
-            self.journals.set_aside(run).and_then(|()| self.journals.place(run, text))
+    /// Put here what the forge has of a run, as far as it is to be believed.
+    fn accept(&self, run: &str, here: &[u8], compared: &Compared) -> std::io::Result<()> {
+        match compared {
+            Compared::Before => {}
+            Compared::Further(text) => {
+                if !text.starts_with(here) {
+                    self.journals.set_aside(run)?;
+                }
+                self.journals.place(run, text)?;
+            }
+            Compared::Apart(text) => return self.journals.set_apart(run, text),
+            Compared::Other(why) => {
+                say(&format!("warning: the journal of run `{run}` that is kept on the forge is left there: {why}\n"));
+                return Ok(());
+            }
+        }
+        self.journals.note_kept(run)?;
+        self.journals.come_together(run)
+    }
+
+    /// That a run's journal here and the forge's go on differently, where they do as far as was seen last.
+    pub(super) fn apart(&self, place: &Place, run: &str) -> Option<Problem> {
+        let path = self.journals.apart(run)?;
+        let (here, there) = (self.journals.read(run).unwrap_or_default(), std::fs::read(&path).unwrap_or_default());
+        Some(compared::apart(place, run, (Path::new(&self.journals.name(run)), &here), (&path, &there)))
+    }
+
+    /// All of these in the places that are wanted.
+    pub(super) fn all_apart(&self, covers: impl Fn(&Place) -> bool) -> Result<Vec<Problem>, Problem> {
+        let names = history::names(&self.journals)?;
+        let of = |run: &String| {
+            self.journals.apart(run)?;
+            let place = history::place_of(&self.journals, run).filter(&covers)?;
+            self.apart(&place, run)
         };
-        placed.map_err(|error| {
-            Problem::new(Code::JournalUnwritable, format!("the journal of run `{run}` was left on the forge"))
-                .because(error)
-        })
+        Ok(names.iter().filter_map(of).collect())
+    }
+
+    /// As [`Keeping::must_agree`], of all runs of a place since this one.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn must_agree_since(&self, place: &Place, oldest: Option<&str>) -> Result<(), Problem> {
+        let mut runs =
+            history::names_in(&self.journals, place)?.filter(|run| oldest.is_none_or(|oldest| run.as_str() >= oldest));
+        runs.try_for_each(|run| self.apart(place, &run).map_or(Ok(()), Err))
+    }
+
+    /// That a run's journal here is the only one that there is of it, as far as was seen.
+    ///
+    /// # Errors
+    /// [`Code::JournalDiffers`].
+    pub(super) fn must_agree(&self, past: &PastRun) -> Result<(), Problem> {
+        self.apart(&past.subject.place(), &past.run).map_or(Ok(()), Err)
     }
 
     /// Send what is new on this machine of a place, and forget these runs, and those that are older than what is kept.
@@ -190,11 +236,11 @@ impl Keeping {
         let _one = self.sending.lock().await;
         for _ in 0..TRIES {
             let known = self.shelves().get(place).cloned();
-            let shelf = match known {
+            let mut shelf = match known {
                 Some(shelf) => shelf,
                 None => forge.shelf(place).await?,
             };
-            let put = self.news(place, &shelf)?;
+            let put = self.news(forge, place, &mut shelf).await?;
             let old = self.outdated(place, &shelf);
             let forget: Vec<&str> = forget
                 .iter()
@@ -206,10 +252,13 @@ impl Keeping {
                 self.shelves().insert(place.clone(), shelf);
                 return Ok(());
             }
-            let put = put.iter().map(|(run, text)| (run.as_str(), text.as_str())).collect();
-            let kept = forge.shelve(place, &shelf, &Shelving { put, forget }).await;
+            let texts = put.iter().map(|(run, text)| (run.as_str(), text.as_str())).collect();
+            let kept = forge.shelve(place, &shelf, &Shelving { put: texts, forget }).await;
             match kept {
                 Ok(Some(shelf)) => {
+                    for (run, _) in &put {
+                        let _ = self.journals.note_kept(run);
+                    }
                     self.shelves().insert(place.clone(), shelf);
                     return Ok(());
                 }
@@ -225,25 +274,41 @@ impl Keeping {
             .because("others changed what is kept there at every try"))
     }
 
-    /// The journals that have more lines here than there.
-    fn news(&self, place: &Place, shelf: &Shelf) -> Result<Vec<(String, String)>, Problem> {
+    /// The journals that go on here from where they end there.
+    async fn news(&self, forge: &Forge, place: &Place, shelf: &mut Shelf) -> Result<Vec<(String, String)>, Problem> {
         let mut news = Vec::new();
         let mut size = 0;
-        for run in history::names_in(&self.journals, place)?.take(self.keep) {
-            let there = match shelf.journals.get(&run).map_or(0, |shelved| shelved.length) {
-                // How long one is there is not always known; of one that is being written here the rest is not there yet.
-                u64::MAX if self.journals.is_held(&run) => 0,
-                there => there,
+        // Where somebody has deleted it all, it all begins again.
+        let is_empty = shelf.journals.is_empty();
+        let names: Vec<String> = history::names_in(&self.journals, place)?.take(self.keep).collect();
+        for run in names {
+            let is_held = self.journals.is_held(&run);
+            let Ok(here) = self.journals.read(&run) else { continue };
+            let here = whole(&here);
+            let is_news = match shelf.journals.get_mut(&run) {
+                // What was there and is not any more was forgotten by others.
+                None => is_held || is_empty || !self.journals.was_kept(&run),
+                // Of one that nobody writes here the rest is there, as far as anybody knows.
+                Some(Shelved { imprint: None, .. }) if !is_held => false,
+                Some(shelved) => match compared(forge, place, &run, shelved, here).await? {
+                    Compared::Before => shelved.imprint.as_ref().is_some_and(|it| it.length < here.len() as u64),
+                    Compared::Further(_) => false,
+                    // It is not ours to replace: somebody else is, or was, at work for this run.
+                    Compared::Apart(text) => {
+                        self.journals.set_apart(&run, &text).map_err(|error| left_there(&run, error))?;
+                        if let Some(problem) = self.apart(place, &run) {
+                            self.tell(&problem, "the journal is on this machine only");
+                        }
+                        false
+                    }
+                    Compared::Other(_) => true,
+                },
             };
-            if self.journals.length(&run) <= there {
-                continue;
-            }
-            let Ok(mut text) = self.journals.read(&run) else { continue };
-            // What is behind the last whole line was cut off, or is being written.
-            text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
-            size += text.len();
-            match String::from_utf8(text) {
-                Ok(text) if text.len() as u64 > there && (news.is_empty() || size <= LARGEST) => news.push((run, text)),
+            match String::from_utf8(here.to_vec()) {
+                Ok(text) if is_news && !text.is_empty() && (news.is_empty() || size + text.len() <= LARGEST) => {
+                    size += text.len();
+                    news.push((run, text));
+                }
                 _ => {}
             }
         }
@@ -273,6 +338,14 @@ impl Keeping {
     /// Whether leases are kept there, too, so that who has the lease of a place knows that nobody else is at work there.
     pub(super) fn holds_leases(&self) -> bool {
         self.forge().is_some_and(|forge| forge.keeps_leases())
+    }
+
+    /// Whether the forge says that this token may hold no lease there.
+    pub(super) async fn may_hold_none(&self) -> bool {
+        match &self.forge {
+            Some(forge) => forge.may_lease().await.is_err_and(|problem| problem.code == Code::ForgeDenied),
+            None => true,
+        }
     }
 
     /// Whether nobody is at work for a run any more that does not hold its place's lease. On this machine its journal is locked by
@@ -331,17 +404,25 @@ pub(super) fn warning(problem: &Problem, meaning: &str) -> String {
     format!("warning: {}{cause}; {meaning}{hint}\n", problem.what)
 }
 
-/// Whether what is kept under the name of a run of a place is the whole journal of that run: whoever can write to the repository,
-/// or to its packages, can put something else there.
-fn is_of(place: &Place, run: &str, text: &[u8]) -> Result<(), String> {
-    match history::replay_bytes(text, "it") {
-        Err(problem) => Err(problem.causes.first().cloned().unwrap_or(problem.what)),
-        Ok(None) => Err("it does not say what run it is of".into()),
-        Ok(Some(past)) if past.run != run || past.subject.place() != *place => {
-            Err("it is the journal of another run".into())
-        }
-        Ok(Some(_)) => Ok(()),
+/// How the forge's journal of a run stands to the one that is here. It is read only where it has to be.
+async fn compared(
+    forge: &Forge,
+    place: &Place,
+    run: &str,
+    shelved: &mut Shelved,
+    here: &[u8],
+) -> Result<Compared, Problem> {
+    if shelved.imprint.as_ref().is_some_and(|imprint| imprint.length > 0 && imprint.begins(here)) {
+        return Ok(Compared::Before);
     }
+    let there = forge.journal(place, run, shelved).await?;
+    shelved.imprint = Some(Imprint::of(&there));
+    Ok(compared::compare(place, run, here, there))
+}
+
+/// That what the forge has of a run could not be put here.
+fn left_there(run: &str, error: std::io::Error) -> Problem {
+    Problem::new(Code::JournalUnwritable, format!("the journal of run `{run}` was left on the forge")).because(error)
 }
 
 /// A name is a name, and leads nowhere.
@@ -380,48 +461,5 @@ impl Keep for Kept {
             tokio::time::sleep(SOON).await;
             keeping.send(&place, &[], PATIENCE).await;
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::{Event, Subject};
-    use crate::journal::{Journal, Memory, Store};
-
-    #[test]
-    fn what_is_kept_under_the_name_of_a_run_has_to_be_its_whole_journal() {
-        let subject = Subject {
-            app: "shop".into(),
-            environment: "staging".into(),
-            component: None,
-            commit: "a".repeat(40),
-            reference: None,
-            version: "1".into(),
-            actor: None,
-        };
-        let place = subject.place();
-        let store = Memory::default();
-        let mut journal = Journal::create(&store, "run").expect("a journal");
-        let started = Event::RunStarted {
-            schema: crate::event::SCHEMA.into(),
-            windlass: "0.1.0".into(),
-            run: "run".into(),
-            subject: Box::new(subject),
-            plan: "sha256:00".into(),
-            forge: "github".into(),
-            steps: vec![],
-            process: 1,
-            job: None,
-        };
-        journal.append(&started).expect("an event");
-        let text = store.read("run").expect("its text");
-        assert_eq!(is_of(&place, "run", &text), Ok(()));
-        assert!(is_of(&place, "other", &text).is_err());
-        assert!(is_of(&Place { environment: "production".into(), ..place.clone() }, "run", &text).is_err());
-        let forged = String::from_utf8(text).expect("text").replace("shop", "blog");
-        assert!(is_of(&place, "run", forged.as_bytes()).is_err());
-        assert!(is_of(&place, "run", b"").is_err());
-        assert!(is_of(&place, "run", b"<html>\n").is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! What a forge shows as live: one release of each place, which is the one that is. None of this changes an exit code.
 
-use super::conduct::{Conduct, announcement, deployed};
+use super::conduct::{Conduct, announcement, deployed_if_known};
 use super::say;
 use crate::forge::{Announcement, Created, Forge};
 use crate::history::PastRun;
@@ -14,7 +14,7 @@ pub(super) async fn retire(forge: &Forge, created: &Created, announcement: &Anno
 
 /// Show that the release of an earlier run is live again, because all that came after it was taken back.
 pub(super) async fn revive(conduct: &Conduct<'_>, past: &PastRun) {
-    let Some(created) = deployed(past).filter(|_| conduct.forge.name() == past.forge) else { return };
+    let Some(created) = deployed_if_known(conduct.project, &conduct.forge, past).await else { return };
     let announcement = announcement(conduct.project, Some(conduct.environment), &past.subject, &past.run, &past.plan);
     warn(conduct.forge.revive(&created, &announcement).await);
 }

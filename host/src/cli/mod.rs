@@ -5,6 +5,7 @@ mod approvals;
 mod arguments;
 mod begin;
 mod comment;
+mod compared;
 mod conduct;
 mod deploy;
 mod environment;

@@ -87,7 +87,7 @@ impl Project {
     }
 
     /// What other machines did in all the places that the common options name.
-    pub(super) async fn fetch_all(&self, common: &Common, wanted: Wanted) {
+    pub(super) async fn fetch_all(&self, common: &Common, wanted: Wanted<'_>) {
         self.keeping.fetch_all(self.config.app.as_str(), |place| common.covers(place), wanted).await;
     }
 

@@ -42,6 +42,10 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
                 continue;
             }
         };
+        if let Err(problem) = project.keeping.must_agree(&past) {
+            problems.push(problem);
+            continue;
+        }
         match is_abandoned(&project, &past).await {
             Ok(true) => {}
             Ok(false) => continue,
@@ -135,6 +139,12 @@ async fn is_abandoned(project: &Project, past: &PastRun) -> Result<bool, Problem
     if project.keeping.holds_leases() {
         match lease::standing(&*project.leases, &past.subject.place()).await? {
             Standing::Held { holder, alive, .. } if holder.run == past.run => return Ok(alive == Some(false)),
+            // Whoever takes several runs back has the lease as the newest of them, and which those are nobody else knows.
+            Standing::Held { holder, alive, .. }
+                if alive != Some(false) && holder.job.is_none() && past.job.is_none() =>
+            {
+                return Ok(false);
+            }
             _ => {}
         }
     }
@@ -214,6 +224,10 @@ pub(super) async fn close_all(
         if past.outcome.is_some() && !past.is_untold() {
             continue;
         }
+        if let Err(problem) = project.keeping.must_agree(&past) {
+            say(&warning(&problem, &format!("run {} is left open", past.run)));
+            continue;
+        }
         match project.keeping.is_over(&past).await {
             Ok(true) => {}
             // It lives, and has lost its lease, or never had one that is seen here.
@@ -283,6 +297,16 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
             Err(problem) => say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr())),
         }
     }
+    let mut is_unasked = !here && past.deployment.as_ref().is_some_and(|it| !it.adopted);
+    let created = match deployed(project, forge, &past).await {
+        Ok(created) => created,
+        Err(problem) if was_open => return Err(problem),
+        Err(problem) => {
+            say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr()));
+            is_unasked = true;
+            None
+        }
+    };
     let mut ended = Vec::new();
     if was_open {
         ended = quiet(&past).await?;
@@ -302,14 +326,12 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
     } else if let Some(found) = &found {
         journal.append(&deployment_created(found, forge))?;
     }
-    let told = match deployed(&past).or(found) {
-        // Nobody knows yet whether there is one.
-        _ if in_doubt => false,
-        None if !past.doubted => true,
+    let told = match created.or(found) {
+        // Nobody knows yet whether there is one, or it is told by whoever can: this one cannot.
+        _ if in_doubt || is_unasked => false,
+        None if !past.has_deployment() => true,
         // The end of its job has told it.
         Some(created) if created.adopted => true,
-        // It is told by whoever can: this one cannot.
-        Some(_) if !here => false,
         created => {
             let state = state_of(outcome, reason);
             let why = match (was_open, past.left().next()) {

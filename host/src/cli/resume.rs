@@ -4,7 +4,7 @@ use super::agreement;
 use super::arguments::{Common, Resume as Arguments};
 use super::begin::{freezes, thaw};
 use super::comment;
-use super::conduct::{Conduct, Conducted, deployed, doubted, exit_of, lease_taken, owner, with_result};
+use super::conduct::{Conduct, Conducted, deployed_if_known, doubted, exit_of, lease_taken, owner, with_result};
 use super::keeping::Wanted;
 use super::live::revive;
 use super::reap::{ended, quiet};
@@ -45,6 +45,7 @@ async fn go_on(
     started: Instant,
 ) -> Result<Exit, Failed> {
     let project = &session.project;
+    project.keeping.must_agree(&past)?;
     history::may_go_on(&project.journals, &past)?;
     let environment = project.config.environment(Some(&past.subject.environment))?;
     if common.environment.as_deref().is_some_and(|name| name != past.subject.environment) {
@@ -127,7 +128,9 @@ async fn resume_under_lease(
     let settled = settled(arguments)?;
     // As it is now: somebody may have gone on with it while the lease was waited for.
     project.fetch(&conduct.subject.place(), conduct.environment).await;
-    project.keeping.must_be_over(&history::find(&project.journals, run)?).await?;
+    let past = history::find(&project.journals, run)?;
+    project.keeping.must_agree(&past)?;
+    project.keeping.must_be_over(&past).await?;
     let (mut journal, past) = history::reopen(&project.journals, run)?;
     let past = past.ok_or_else(|| history::missing(run))?;
     history::may_go_on(&project.journals, &past)?;
@@ -176,7 +179,8 @@ async fn resume_under_lease(
     recorder.keep().await;
     prepared.facts.begun = Some(Arc::new(history::find(&project.journals, run)?));
     // What another job made by itself that job has ended.
-    let created = match deployed(&past).filter(|created| conduct.forge.name() == past.forge && !created.adopted) {
+    let created = deployed_if_known(project, &conduct.forge, &past).await;
+    let created = match created.filter(|created| !created.adopted) {
         Some(created) => Some(created),
         // It was cut off before the forge knew of it, or before it could write down that it does.
         None => conduct.announce(&recorder, run, &past.plan, past.begun()).await?,

@@ -2,7 +2,7 @@
 
 use super::arguments::{Common, Format, Rollback as Arguments};
 use super::comment;
-use super::conduct::{Conduct, Conducted, deployed, doubted, exit_of, lease_taken, with_result};
+use super::conduct::{Conduct, Conducted, deployed_if_known, doubted, exit_of, lease_taken, with_result};
 use super::keeping::Wanted;
 use super::live::revive;
 use super::project::Project;
@@ -42,13 +42,8 @@ async fn take_back(
     started: Instant,
 ) -> Result<Exit, Failed> {
     let project = &session.project;
-    project.keeping.fetch(place, Wanted::State).await;
-    if let Some(to) = &arguments.to
-        && history::find(&project.journals, to).is_err()
-    {
-        project.keeping.fetch(place, Wanted::Newest(usize::MAX)).await;
-    }
-    let back = history::to_take_back(&project.journals, place, arguments.to.as_deref())?;
+    project.keeping.fetch(place, wanted(arguments)).await;
+    let back = agreed(project, place, arguments)?;
     let Some(newest) = back.runs.first() else {
         return Err(Problem::new(Code::Bug, "there is nothing to take back").into());
     };
@@ -100,6 +95,20 @@ async fn take_back(
     comment::ended(&conduct, &conducted.run).await;
     conduct.report(&conducted, exit);
     Ok(exit)
+}
+
+/// Which journals say what is to be taken back.
+fn wanted(arguments: &Arguments) -> Wanted<'_> {
+    arguments.to.as_deref().map_or(Wanted::State, Wanted::Since)
+}
+
+/// What is to be taken back, where all agree on what was done since the release that is to be live again: where they do not, that one
+/// may be another.
+fn agreed(project: &Project, place: &Place, arguments: &Arguments) -> Result<Back, Problem> {
+    let back = history::to_take_back(&project.journals, place, arguments.to.as_deref());
+    let to = back.as_ref().ok().and_then(|back| back.to.as_ref());
+    project.keeping.must_agree_since(place, to.map(|to| to.run.as_str()))?;
+    back
 }
 
 /// What is to be kept has to be there, or it is a typing mistake that takes back too much.
@@ -176,7 +185,7 @@ async fn take_back_under_lease(
     lease: &Arc<Lease>,
 ) -> Result<(Conducted, Exit), Failed> {
     let project = conduct.project;
-    project.keeping.fetch(&conduct.subject.place(), Wanted::State).await;
+    project.keeping.fetch(&conduct.subject.place(), wanted(arguments)).await;
     for run in &back.runs {
         project.keeping.must_be_over(run).await?;
     }
@@ -187,7 +196,7 @@ async fn take_back_under_lease(
     }
     // As it is now that nobody else can write to them: another run may have come first, and may have left nothing.
     let place = conduct.subject.place();
-    let is_unchanged = match history::to_take_back(&project.journals, &place, arguments.to.as_deref()) {
+    let is_unchanged = match agreed(project, &place, arguments) {
         Ok(now) => now == *back,
         Err(problem) if problem.code == Code::NotResumable => false,
         Err(problem) => return Err(problem.into()),
@@ -228,7 +237,7 @@ async fn take_back_under_lease(
         recorder.record_all(&events)?;
         prepared.facts.begun = Some(Arc::new(history::find(&project.journals, &past.run)?));
         let options = Options { others_follow: index + 1 < count, ..conduct.options() };
-        let created = deployed(past).filter(|_| conduct.forge.name() == past.forge);
+        let created = deployed_if_known(project, &conduct.forge, past).await;
         let is_unknown = created.is_none() && past.has_deployment();
         say(&format!("\n{}", report::announce_rollback(&past.subject, &past.run, Style::of_stderr())));
         let (conducted, told) = conduct.go(prepared, &options, &past.run, recorder, created).await;

@@ -59,6 +59,7 @@ pub(super) async fn history(common: &Common, arguments: &History) -> Result<(), 
             break;
         }
     }
+    problems.extend(project.keeping.all_apart(|place| common.covers(place))?);
     if common.format == Format::Json {
         print(&format!("{}\n", serde_json::Value::from(runs.iter().map(as_json).collect::<Vec<_>>())));
         return told(problems);
@@ -95,6 +96,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     let mut project = Project::load(common)?;
     project.fetch_all(common, Wanted::State).await;
     let Known { runs, damaged, mut problems } = Known::of(&project)?;
+    problems.extend(project.keeping.all_apart(|place| common.covers(place))?);
     // Of those that come and go there are the ones that something was deployed to.
     runs.iter().for_each(|run| project.config.instantiate(&run.subject.environment));
     let config = &project.config;

@@ -124,6 +124,12 @@ impl Answer {
         Some(Duration::from_secs(seconds))
     }
 
+    /// When it was made, by the clock of whoever made it; none where it was kept on the way for a while.
+    pub(super) fn date(&self) -> Option<jiff::Timestamp> {
+        let date = self.header("date").filter(|_| self.header("age").is_none())?;
+        jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
+    }
+
     fn reset(&self, now: i64) -> Option<Duration> {
         // GitLab leaves out the `x-`.
         let header = |name: &str| self.header(&format!("x-{name}")).or_else(|| self.header(name));

@@ -5,8 +5,10 @@ use super::answer::{Answer, Failure, Meaning, Peer};
 use crate::problem::{Code, Problem};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -91,12 +93,20 @@ pub(super) struct Client {
     api: String,
     wire: Box<dyn Wire>,
     patience: Patience,
+    /// How far the forge's clock is ahead of ours, by its last answer.
+    ahead: Mutex<SignedDuration>,
 }
 
 impl Client {
     /// A client. Nothing is sent.
     pub(super) fn new(peer: Peer, api: &str, wire: impl Wire + 'static, patience: Patience) -> Self {
-        Self { peer, api: api.to_owned(), wire: Box::new(wire), patience }
+        Self { peer, api: api.to_owned(), wire: Box::new(wire), patience, ahead: Mutex::default() }
+    }
+
+    /// The time by the forge's clock, as its answers say it, and by ours before the first one.
+    pub(super) fn now(&self) -> Timestamp {
+        let (now, ahead) = (Timestamp::now(), *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
+        now.checked_add(ahead).unwrap_or(now)
     }
 
     /// The requests of one call, with the whole of its time.
@@ -114,9 +124,15 @@ impl Client {
     async fn attempt(&self, request: Request<'_>, until: Instant) -> Result<Answer, String> {
         let most = if request.method == Method::POST { self.patience.write } else { self.patience.attempt };
         let time = most.min(until.saturating_duration_since(Instant::now()));
-        tokio::time::timeout(time, self.wire.send(request))
-            .await
-            .unwrap_or_else(|_| Err(format!("no answer within {:.1} s", time.as_secs_f32())))
+        let sent = tokio::time::timeout(time, self.wire.send(request)).await;
+        let answer = sent.unwrap_or_else(|_| Err(format!("no answer within {:.1} s", time.as_secs_f32())));
+        if let Some(date) = answer.as_ref().ok().and_then(Answer::date) {
+            // Said to the second: what is less is our clock's as well as its.
+            let ahead = date.duration_since(Timestamp::now());
+            let ahead = if ahead.abs() < SignedDuration::from_secs(2) { SignedDuration::ZERO } else { ahead };
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+        }
+        answer
     }
 }
 
@@ -272,8 +288,9 @@ impl Effort<'_> {
         let body = request.body;
         loop {
             let mut failure = Failure::new(self.client.peer, &self.client.api);
-            let now = jiff::Timestamp::now().as_second();
-            let meaning = match self.client.attempt(request, self.deadline).await {
+            let attempted = self.client.attempt(request, self.deadline).await;
+            let now = self.client.now().as_second();
+            let meaning = match attempted {
                 Err(cause) => {
                     failure.cause = Some(cause);
                     Meaning::Doubtful(None)

@@ -61,7 +61,7 @@ pub struct GitHub {
     /// The base of the API.
     api: String,
     /// Boxed: the other forges are small.
-    client: Box<Client>,
+    pub(super) client: Box<Client>,
     /// Commits that were read or made: they never change.
     known: Mutex<BTreeMap<String, refs::Commit>>,
 }
@@ -72,6 +72,8 @@ struct Deployment {
     id: u64,
     #[serde(default)]
     sha: String,
+    #[serde(default)]
+    environment: String,
     #[serde(default)]
     created_at: Option<jiff::Timestamp>,
     /// An object, or a text with one in it.

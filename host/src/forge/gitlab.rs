@@ -52,7 +52,7 @@ pub struct GitLab {
     /// The job's commit.
     commit: Option<String>,
     /// Boxed: the other forges are small.
-    client: Box<Client>,
+    pub(super) client: Box<Client>,
 }
 
 /// A deployment, as far as we read it.
@@ -77,6 +77,8 @@ struct Deployment {
 #[derive(Debug, Deserialize)]
 struct Environment {
     id: u64,
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -275,6 +277,20 @@ impl GitLab {
         let found = self.only(&mut self.client.effort(), announcement, Since::moment(begun)).await;
         let found = found.map_err(|failure| unfound(&failure))?;
         Ok(found.map(|found| self.created(&found, false)))
+    }
+
+    /// As [`crate::forge::Forge::is_of_run`].
+    pub(super) async fn is_of_run(&self, created: &Created, announcement: &Announcement) -> Result<bool, Problem> {
+        let subject = &announcement.subject;
+        let route = self.route(&format!("/deployments/{}", super::segment(&created.id)));
+        match self.client.effort().get::<Deployment>(&route).await {
+            Ok(found) => Ok(found.environment.is_some_and(|environment| environment.name == subject.environment)
+                && found.sha == subject.commit
+                && found.deployable.is_none()
+                && !announcement.others.ids().contains(&created.id)),
+            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
+            Err(failure) => Err(failure.problem(Code::ForgeRefused, &format!("show deployment {}", created.id))),
+        }
     }
 
     /// Sets the deployment's state.

@@ -6,6 +6,7 @@
 use super::{Forge, segment};
 use crate::event::{Job, Place};
 use crate::problem::{Code, Problem};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -34,10 +35,36 @@ pub struct Shelf {
 /// A journal that the forge keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shelved {
-    /// What names its text there.
+    /// What names it there.
     pub id: String,
-    /// How long it is, in bytes; the most that there can be where only reading it tells.
+    /// What is known of its text; none where only reading it tells.
+    pub imprint: Option<Imprint>,
+}
+
+/// What tells a text without the text itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imprint {
+    /// How long it is, in bytes.
     pub length: u64,
+    /// As git names a file.
+    pub digest: String,
+}
+
+impl Imprint {
+    /// That of a text.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        let mut hash = Sha1::new_with_prefix(format!("blob {}\0", text.len()));
+        hash.update(text);
+        Self { length: text.len() as u64, digest: hex::encode(hash.finalize()) }
+    }
+
+    /// Whether a text begins with the one that this is of.
+    #[must_use]
+    pub fn begins(&self, text: &[u8]) -> bool {
+        let length = usize::try_from(self.length).unwrap_or(usize::MAX);
+        text.get(..length).is_some_and(|text| Self::of(text) == *self)
+    }
 }
 
 /// What is to become of a shelf.
@@ -64,6 +91,28 @@ impl Forge {
     #[must_use]
     pub const fn keeps_journals(&self) -> bool {
         matches!(self, Self::GitHub(_) | Self::GitLab(_))
+    }
+
+    /// The time by the forge's clock, as far as it was heard of.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        match self {
+            Self::GitHub(github) => github.client.now(),
+            Self::GitLab(gitlab) => gitlab.client.now(),
+            Self::Local => jiff::Timestamp::now(),
+        }
+    }
+
+    /// Whether this token may write leases there. Asked so that nothing is written.
+    ///
+    /// # Errors
+    /// [`Code::ForgeDenied`] where it may not; [`Code::ForgeRefused`] where nobody can tell.
+    pub async fn may_lease(&self) -> Result<(), Problem> {
+        match self {
+            Self::GitHub(github) => github.may_keep().await,
+            Self::GitLab(gitlab) => gitlab.may_lease().await,
+            Self::Local => Err(nothing_kept(self)),
+        }
     }
 
     /// Whether this token may keep things there, as far as that can be asked. Nothing is written.
@@ -256,6 +305,14 @@ mod tests {
             assert_eq!(place_of(expected), Some(place));
             assert_eq!(path_of(expected), expected);
         }
+    }
+
+    #[test]
+    fn a_text_is_told_as_git_tells_it() {
+        let imprint = Imprint::of(b"hello\n");
+        assert_eq!((imprint.length, imprint.digest.as_str()), (6, "ce013625030ba8dba906f756967f9e9ca394464a"));
+        assert!(imprint.begins(b"hello\n") && imprint.begins(b"hello\nworld\n"));
+        assert!(!imprint.begins(b"hello") && !imprint.begins(b"hallo\nworld\n"));
     }
 
     #[test]

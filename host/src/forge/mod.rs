@@ -17,7 +17,7 @@ mod reach;
 
 pub use approvals::{Gate, Reply, Said, Sought};
 pub use github::ProtectionRule;
-pub use kept::{Kept, Shelf, Shelved, Shelving};
+pub use kept::{Imprint, Kept, Shelf, Shelved, Shelving};
 
 use crate::ci;
 use crate::config::DeploymentOwner;
@@ -239,6 +239,19 @@ impl Forge {
             Self::Local => Ok(None),
             Self::GitHub(github) => github.find(announcement).await,
             Self::GitLab(gitlab) => gitlab.find(announcement).await,
+        }
+    }
+
+    /// Whether a deployment is the one of this run, as far as the forge says whose it is: GitHub keeps the run's id with it, GitLab
+    /// only where it is and of which commit.
+    ///
+    /// # Errors
+    /// [`crate::problem::Code::ForgeRefused`].
+    pub async fn is_of_run(&self, created: &Created, announcement: &Announcement) -> Result<bool, Problem> {
+        match self {
+            Self::Local => Ok(false),
+            Self::GitHub(github) => github.is_of_run(created, announcement).await,
+            Self::GitLab(gitlab) => gitlab.is_of_run(created, announcement).await,
         }
     }
 

@@ -147,6 +147,15 @@ pub fn runs_in<'a>(
         .filter(move |run| run.as_ref().map_or(true, |run| run.subject.place() == *place)))
 }
 
+/// The place that a run is of, by its first line; none where that cannot be told.
+#[must_use]
+pub fn place_of(store: &dyn Store, run: &str) -> Option<Place> {
+    match journal::read_first(store, run) {
+        Ok(Some(Entry { event: Event::RunStarted { subject, .. }, .. })) => Some(subject.place()),
+        _ => None,
+    }
+}
+
 /// The names of the runs of one place, newest first, by their first lines.
 ///
 /// # Errors

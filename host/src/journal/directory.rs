@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 
 /// The journal's name in a run's directory.
 const FILE: &str = "journal.jsonl";
-/// What a journal is called that was replaced by another machine's.
+/// What says that a journal came from another machine.
 const FETCHED: &str = "fetched";
-
+/// What says that a journal is kept on the forge, or was.
+const KEPT: &str = "kept";
 /// What a journal is called that another one was put in the place of.
 const ASIDE: &str = "journal.replaced.jsonl";
+/// What the forge's is called, where it goes on otherwise than the one that is here.
+const APART: &str = "journal.forge.jsonl";
 /// What is locked by whoever writes: a file of its own, because on Windows nobody else can read one that is locked. The
 /// system gives the lock back when the process ends, however it does.
 const WRITER: &str = "writer";
@@ -69,6 +72,46 @@ impl Directory {
     /// Where that cannot be done.
     pub fn set_aside(&self, run: &str) -> io::Result<()> {
         std::fs::rename(self.file(run), self.directory(run).join(ASIDE))
+    }
+
+    /// Note that a run's journal is kept on the forge.
+    ///
+    /// # Errors
+    /// Where that cannot be done.
+    pub fn note_kept(&self, run: &str) -> io::Result<()> {
+        let path = self.directory(run).join(KEPT);
+        if path.exists() { Ok(()) } else { std::fs::write(path, b"") }
+    }
+
+    /// Whether it was ever seen there.
+    #[must_use]
+    pub fn was_kept(&self, run: &str) -> bool {
+        self.directory(run).join(KEPT).exists()
+    }
+
+    /// Where the forge's journal of a run is, where it goes on otherwise than the one that is here.
+    #[must_use]
+    pub fn apart(&self, run: &str) -> Option<PathBuf> {
+        Some(self.directory(run).join(APART)).filter(|path| path.exists())
+    }
+
+    /// Put the forge's journal beside the one that is here.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn set_apart(&self, run: &str, text: &[u8]) -> io::Result<()> {
+        write_whole(&self.directory(run).join(APART), text)
+    }
+
+    /// The forge's journal of a run is no other than the one that is here.
+    ///
+    /// # Errors
+    /// Where that cannot be noted.
+    pub fn come_together(&self, run: &str) -> io::Result<()> {
+        match std::fs::remove_file(self.directory(run).join(APART)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a journal came from elsewhere, whoever went on with it here.

@@ -11,6 +11,7 @@ use crate::event::{Job, Place};
 use crate::forge::Forge;
 use crate::problem::{Code, Problem};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,6 +98,10 @@ impl ForgeStore {
 
 #[async_trait]
 impl Store for ForgeStore {
+    fn now(&self) -> Timestamp {
+        self.forge.now()
+    }
+
     async fn read(&self, place: &Place) -> Result<(Stored, Version), Problem> {
         let Some(kept) = self.forge.lease(place).await? else {
             return Ok((Stored::Record(Record::free(place.clone(), 0)), Version(None)));

@@ -1,7 +1,7 @@
 //! A lease that is held: renewed in the background, asked before each effect, given back.
 
 use super::record::{By, Holder, Record, after};
-use super::store::{Attendance, Store, Stored};
+use super::store::{Attendance, Store, Stored, Version};
 use crate::event::Place;
 use crate::problem::{Code, Problem};
 use crate::words;
@@ -15,6 +15,9 @@ use tokio::task::JoinHandle;
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest between two looks whether the lease is still ours, where it need not be renewed.
 const LOOK: Duration = Duration::from_secs(60);
+/// How often a lease is tried to be given back while an older state of it is shown, and how long is waited between.
+const TRIES: u32 = 5;
+const AGAIN: Duration = Duration::from_millis(250);
 /// The shortest between two renewals, however short a lease is asked for.
 const SHORTEST: Duration = Duration::from_millis(10);
 
@@ -41,6 +44,24 @@ struct Claim {
     since: Mutex<Since>,
     /// Why it is lost, once it is.
     lost: watch::Sender<Option<Problem>>,
+}
+
+/// What a store shows of a lease that we hold to be ours.
+enum Seen {
+    Ours(Record, Version),
+    /// It is another's, or nobody's.
+    Lost(Problem),
+    /// What was there before it was ours. That is no answer: what has been written may not be seen everywhere yet, and a number
+    /// never comes again.
+    Older(Problem),
+}
+
+/// What came of renewing a lease.
+enum Renewed {
+    Held,
+    Lost(Problem),
+    /// An older state of it is shown.
+    Older(Problem),
 }
 
 /// From when the lease's time counts: before the store was asked, so that ours is over before the store's is. By two
@@ -117,8 +138,7 @@ impl Lease {
     /// Look whether it is still held, where [`Lease::check`] goes by what was seen last. Where the store does not answer, that stands.
     pub async fn look(&self) {
         if self.claim.store.glance(&self.claim.place).is_none()
-            && let Ok((stored, _)) = self.claim.store.read(&self.claim.place).await
-            && let Err(lost) = self.claim.is_in(Ok(stored))
+            && let Ok(Seen::Lost(lost)) = self.claim.see().await
         {
             self.claim.lose(lost);
         }
@@ -145,13 +165,21 @@ impl Lease {
         let _ = (&mut self.renewing).await;
         let claim = &self.claim;
         let note = |problem: Problem| problem.with_note("the next run takes the lease over: this one does not keep it");
-        loop {
-            let (stored, seen) = claim.store.read(&claim.place).await.map_err(note)?;
-            let record = claim.is_in(Ok(stored))?;
-            if claim.store.swap(&claim.place, &seen, &Record { holder: None, ..record }).await.map_err(note)? {
-                return Ok(());
+        for _ in 0..TRIES {
+            match claim.see().await.map_err(note)? {
+                Seen::Ours(record, seen) => {
+                    let free = Record { holder: None, ..record };
+                    if claim.store.swap(&claim.place, &seen, &free).await.map_err(note)? {
+                        return Ok(());
+                    }
+                }
+                Seen::Lost(lost) => return Err(lost),
+                Seen::Older(_) => tokio::time::sleep(AGAIN).await,
             }
         }
+        Err(note(
+            Problem::new(Code::LeaseLost, "the lease could not be given back").because("an older state of it is shown"),
+        ))
     }
 }
 
@@ -175,8 +203,12 @@ impl Claim {
                 Err(Problem::new(Code::LeaseLost, what))
             });
             pause = match answer {
-                Ok(None) => every,
-                Ok(Some(lost)) => return self.lose(lost),
+                Ok(Renewed::Held) => every,
+                Ok(Renewed::Lost(lost)) => return self.lose(lost),
+                // Where the lease was deleted, too, and somebody else may have it by now.
+                Ok(Renewed::Older(problem)) if self.has_lapsed() => return self.lose(self.lapsed(Some(&problem))),
+                Ok(Renewed::Older(_)) if !self.store.renews() => every,
+                Ok(Renewed::Older(_)) => every.min(RETRY).min(self.left()),
                 // Where the store can be asked at once, its answer counts, and not how long ago it gave one.
                 Err(_) if self.store.glance(&self.place).is_some() => every.min(RETRY),
                 // Others see that we live, and wait; that it was taken by force is found out once the store answers.
@@ -187,25 +219,36 @@ impl Claim {
         }
     }
 
-    /// Renew it once; why it is lost where it is.
-    async fn extend(&self) -> Result<Option<Problem>, Problem> {
+    /// Renew it once.
+    async fn extend(&self) -> Result<Renewed, Problem> {
         loop {
             let since = Since::now();
-            let (stored, seen) = self.store.read(&self.place).await?;
-            let mut record = match self.is_in(Ok(stored)) {
-                Ok(record) => record,
-                Err(lost) => return Ok(Some(lost)),
+            let (mut record, seen) = match self.see().await? {
+                Seen::Ours(record, seen) => (record, seen),
+                Seen::Lost(lost) => return Ok(Renewed::Lost(lost)),
+                Seen::Older(problem) => return Ok(Renewed::Older(problem)),
             };
-            if !self.store.renews() {
-                return Ok(None);
-            }
             if let Some(holder) = &mut record.holder {
                 holder.expires = after(self.store.now(), self.duration);
             }
-            if self.store.swap(&self.place, &seen, &record).await? {
+            if !self.store.renews() || self.store.swap(&self.place, &seen, &record).await? {
                 *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
-                return Ok(None);
+                return Ok(Renewed::Held);
             }
+        }
+    }
+
+    /// What the store shows now.
+    async fn see(&self) -> Result<Seen, Problem> {
+        let (stored, version) = self.store.read(&self.place).await?;
+        match &stored {
+            // What can be asked at once has one state only.
+            Stored::Record(Record { number, .. })
+                if *number < self.number && self.store.glance(&self.place).is_none() =>
+            {
+                Ok(Seen::Older(Self::older(*number)))
+            }
+            _ => Ok(self.is_in(Ok(stored)).map_or_else(Seen::Lost, |record| Seen::Ours(record, version))),
         }
     }
 
@@ -256,6 +299,15 @@ impl Claim {
             (None, Some(holder)) => self.lost(&format!("run `{}` holds it", holder.run)),
             (None, None) => self.lost("it is held by nobody"),
         }
+    }
+
+    /// What is shown is not what was written last.
+    fn older(number: u64) -> Problem {
+        let what = match number {
+            0 => "no lease is shown where it was taken".to_owned(),
+            number => format!("an older state of the lease is shown, with the number {number}"),
+        };
+        Problem::new(Code::LeaseLost, what)
     }
 
     /// Nobody said so, but by our clock others may take it by now.

@@ -1,7 +1,7 @@
 //! Runs of workflows: what they wait for, and who agreed to it.
 
 use super::description::example;
-use super::state::{Asked, Reply, Run, State, now};
+use super::state::{Asked, Job, Reply, Run, State, now};
 use super::tokens::{Kind, user};
 use serde_json::{Value, json};
 
@@ -33,8 +33,11 @@ impl State {
     pub(super) fn list_jobs(&self, asked: &Asked) -> Reply {
         let id = asked.number("run_id");
         let Some(run) = self.runs.get(&id) else { return Reply::missing() };
-        let job = |(number, (name, status)): (&u64, &(String, String))| {
+        let job = |(number, Job { name, status, runner }): (&u64, &Job)| {
             let mut made = example("job");
+            if let Some(runner) = runner {
+                made["runner_name"] = json!(runner);
+            }
             let is_over = status == "completed";
             let ours = json!({
                 "id": number, "run_id": id, "run_attempt": run.attempt, "name": name, "status": status, "head_sha": run.sha,

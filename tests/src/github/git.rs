@@ -4,14 +4,19 @@ use super::state::{Asked, Object, Reply, State, now};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 impl State {
-    /// Keeps an object. Its name is made of what it is, as git's is, and as long, but not by git's own rule.
+    /// Keeps an object. Its name is made of what it is, and as long as git's; that of a file is git's own.
     pub(super) fn keep(&mut self, object: Object) -> String {
-        let digest = Sha256::digest(format!("{object:?}").as_bytes());
-        let sha = hex::encode(digest)[..40].to_owned();
+        let sha = match &object {
+            Object::Blob(bytes) => {
+                hex::encode(Sha1::digest([format!("blob {}\0", bytes.len()).as_bytes(), bytes].concat()))
+            }
+            _ => hex::encode(Sha256::digest(format!("{object:?}").as_bytes()))[..40].to_owned(),
+        };
         self.objects.entry(sha.clone()).or_insert(object);
         sha
     }
@@ -169,6 +174,16 @@ impl State {
             Object::Commit(commit) => self.tree_of(commit["tree"]["sha"].as_str()?),
             Object::Blob(_) => None,
         }
+    }
+
+    /// The files of a commit or a tree.
+    pub(super) fn files(&self, sha: &str) -> BTreeMap<String, Vec<u8>> {
+        let text = |sha: &String| match self.objects.get(sha) {
+            Some(Object::Blob(bytes)) => bytes.clone(),
+            _ => vec![],
+        };
+        let entries = self.tree_of(sha).into_iter().flatten();
+        entries.map(|(path, (_, _, sha))| (path.clone(), text(sha))).collect()
     }
 
     fn tree(&mut self, sha: &str, is_recursive: bool) -> Value {

@@ -14,12 +14,13 @@ mod tokens;
 
 pub use tokens::{ACTOR, APP_TOKEN, JOB_TOKEN, REVIEWER, TOKEN};
 
+use crate::Project;
 use crate::fault::{Draw, Fault, Faults};
 use crate::server::{Answer, Fake, Request};
 use artifacts::Artifact;
 use description::operations;
 use serde_json::{Value, json};
-use state::{Asked, Object, Reply, Run, State};
+use state::{Asked, Job, Object, Reply, Run, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::MutexGuard;
 use tokens::Token;
@@ -78,6 +79,7 @@ impl GitHub {
             teams: BTreeMap::new(),
             artifacts: vec![],
             tokens: Token::all(),
+            ahead: 0,
             faults: Faults::default(),
             mistakes: vec![],
         };
@@ -133,6 +135,28 @@ impl GitHub {
         ]
     }
 
+    /// A machine with this project, in a job of a run here.
+    #[must_use]
+    pub fn machine(&self, text: &str, run: u64) -> Project {
+        let variables = self.variables();
+        let project =
+            variables.iter().fold(Project::with(text), |project, (name, value)| project.variable(name, value));
+        project.variable("GITHUB_RUN_ID", &run.to_string()).locked()
+    }
+
+    /// A laptop with this project: it is no job, and says by itself which forge it means.
+    #[must_use]
+    pub fn laptop(&self, text: &str) -> Project {
+        let known = ["GITHUB_API_URL", "GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN"];
+        let variables = self.variables().into_iter().filter(|(name, _)| known.contains(name));
+        variables.fold(Project::with(text), |project, (name, value)| project.variable(name, &value)).locked()
+    }
+
+    /// Its clock is so many seconds ahead of this machine's from now on.
+    pub fn set_clock(&self, ahead: i64) {
+        self.state().ahead = ahead;
+    }
+
     /// The next request of this method and path's end, `POST /deployments`, fails so. In the order in which they are expected.
     pub fn fail(&self, request: &str, fault: Fault) {
         self.state().faults.expect(request, fault);
@@ -186,7 +210,7 @@ impl GitHub {
             waiting: vec![],
             approvals: vec![],
             rules: vec![],
-            jobs: [(JOB, ("deploy".to_owned(), "in_progress".to_owned()))].into(),
+            jobs: [(JOB, Job { name: "deploy".to_owned(), status: "in_progress".to_owned(), runner: None })].into(),
         };
         self.state().runs.insert(id, run);
     }
@@ -196,9 +220,30 @@ impl GitHub {
         let mut state = self.state();
         let run = state.runs.get_mut(&id).expect("such a run");
         (run.status, run.conclusion) = (status.to_owned(), conclusion.map(str::to_owned));
-        for (_, status) in run.jobs.values_mut() {
-            run.status.clone_into(status);
+        for job in run.jobs.values_mut() {
+            run.status.clone_into(&mut job.status);
         }
+    }
+
+    /// How a run stands, whatever its jobs do.
+    pub fn set_status(&self, id: u64, status: &str) {
+        let mut state = self.state();
+        let run = state.runs.get_mut(&id).expect("such a run");
+        (run.status, run.conclusion) = (status.to_owned(), None);
+    }
+
+    /// Somebody has deleted a run.
+    pub fn delete_run(&self, id: u64) {
+        self.state().runs.remove(&id).expect("such a run");
+    }
+
+    /// More jobs of a run, on a runner of this name.
+    pub fn add_jobs(&self, id: u64, count: u64, runner: &str, status: &str) {
+        let mut state = self.state();
+        let run = state.runs.get_mut(&id).expect("such a run");
+        let first = run.jobs.keys().next_back().map_or(1, |last| last + 1);
+        let job = || Job { name: "test".to_owned(), status: status.to_owned(), runner: Some(runner.to_owned()) };
+        run.jobs.extend((first..first + count).map(|number| (number, job())));
     }
 
     /// Another attempt of a run: what was agreed to before is not agreed to now.
@@ -316,6 +361,30 @@ impl GitHub {
         let state = self.state();
         let fits = state.references.iter().filter(|(name, _)| name.starts_with(prefix));
         fits.map(|(name, sha)| (name.clone(), sha.clone())).collect()
+    }
+
+    /// The files of the commit that a reference leads to; none where there is none.
+    #[must_use]
+    pub fn files(&self, reference: &str) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state();
+        state.references.get(reference).map(|sha| state.files(sha)).unwrap_or_default()
+    }
+
+    /// Somebody puts a file there, in a commit of their own.
+    pub fn put_file(&self, reference: &str, path: &str, text: &[u8]) {
+        let mut state = self.state();
+        let before = state.references.get(reference).cloned();
+        let mut files = before.as_deref().map(|sha| state.files(sha)).unwrap_or_default();
+        files.insert(path.to_owned(), text.to_vec());
+        let entries = files
+            .into_iter()
+            .map(|(path, text)| (path, ("100644".to_owned(), "blob".to_owned(), state.keep(Object::Blob(text)))));
+        let entries = entries.collect();
+        let tree = state.keep(Object::Tree(entries));
+        let author = json!({ "name": ACTOR, "email": "ada@shop.example", "date": "2026-11-20T12:00:00Z" });
+        let made = state.make_commit("by hand", &tree, &Vec::from_iter(before), &author);
+        let sha = made["sha"].as_str().unwrap_or_default().to_owned();
+        state.references.insert(reference.to_owned(), sha);
     }
 
     /// The deployments, oldest first.
@@ -442,6 +511,7 @@ impl State {
                 ("x-ratelimit-reset", left.1.to_string()),
                 ("x-ratelimit-resource", "core".to_owned()),
                 ("x-github-media-type", "github.v3; format=json".to_owned()),
+                ("date", state::date(self.ahead)),
             ]);
             reply.answer()
         })

@@ -84,6 +84,15 @@ pub(super) struct Environment {
     pub(super) prevents_self_review: bool,
 }
 
+/// A job of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) name: String,
+    pub(super) status: String,
+    /// Which runner it is on, where a test says so.
+    pub(super) runner: Option<String>,
+}
+
 /// A run of a workflow.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
@@ -99,7 +108,7 @@ pub(super) struct Run {
     /// What the app that owns a protection rule said.
     pub(super) rules: Vec<Value>,
     /// The jobs, by their number: their names and statuses.
-    pub(super) jobs: BTreeMap<u64, (String, String)>,
+    pub(super) jobs: BTreeMap<u64, Job>,
 }
 
 /// An object of git.
@@ -134,6 +143,8 @@ pub(super) struct State {
     pub(super) teams: BTreeMap<(String, String), Vec<String>>,
     pub(super) artifacts: Vec<Artifact>,
     pub(super) tokens: BTreeMap<String, Token>,
+    /// How many seconds its clock is ahead of this machine's.
+    pub(super) ahead: i64,
     pub(super) faults: Faults,
     pub(super) mistakes: Vec<String>,
 }
@@ -191,4 +202,10 @@ impl State {
 pub(super) fn now() -> String {
     let seconds = jiff::Timestamp::now().as_second();
     jiff::Timestamp::from_second(seconds).expect("it is within what there is of time").to_string()
+}
+
+/// This moment as a header says it, so many seconds later.
+pub(super) fn date(ahead: i64) -> String {
+    let then = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&then).expect("a date")
 }

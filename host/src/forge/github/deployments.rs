@@ -6,11 +6,12 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Deployment, Effort, Failure, GitHub, Status, of_ours, status};
+use super::{Deployment, Effort, Failure, GitHub, Status, is_of_run, of_ours, segment, status};
 use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose, unlisted};
 use crate::forge::pages::Pages;
 use crate::forge::{Announcement, Created};
 use crate::problem::{Code, Problem};
+use http::StatusCode;
 use url::form_urlencoded::Serializer;
 
 /// How many deployments' statuses are read at most for one question.
@@ -123,6 +124,26 @@ impl GitHub {
                 .problem(Code::ForgeUnreported, &format!("show that deployment {} is live again", created.id))
                 .with_note("what came after it was taken back; only its status does not show it")
         })
+    }
+
+    /// As [`crate::forge::Forge::is_of_run`].
+    pub(in crate::forge) async fn is_of_run(
+        &self,
+        created: &Created,
+        announcement: &Announcement,
+    ) -> Result<bool, Problem> {
+        let subject = &announcement.subject;
+        let route = format!("/repos/{}/deployments/{}", self.repository, segment(&created.id));
+        match self.client.effort().get::<Deployment>(&route).await {
+            Ok(deployment) => {
+                let place = Whose::Ours { app: subject.app.clone(), component: subject.component.clone() };
+                Ok(is_of_run(&deployment.payload, &announcement.run)
+                    && whose(&deployment) == place
+                    && deployment.environment == subject.environment)
+            }
+            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
+            Err(failure) => Err(failure.problem(Code::ForgeRefused, &format!("show deployment {}", created.id))),
+        }
     }
 
     /// Where the deployments to an environment are listed, of any commit, newest first.

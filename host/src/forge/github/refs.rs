@@ -10,8 +10,8 @@ use super::GitHub;
 use crate::event::{Job, Place};
 use crate::forge::answer::Failure;
 use crate::forge::client::Effort;
-use crate::forge::kept::{Kept, Shelf, Shelved, Shelving, encoded, path_of, place_of};
-use crate::forge::pages::PAGE;
+use crate::forge::kept::{Imprint, Kept, Shelf, Shelved, Shelving, encoded, path_of, place_of};
+use crate::forge::pages::Pages;
 use crate::problem::{Code, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -119,9 +119,15 @@ impl GitHub {
     ) -> Result<bool, Problem> {
         let mut effort = self.client.effort();
         let reference = format!("{LEASES}/{name}");
+        let base = match seen {
+            Some(sha) => {
+                Some(self.commit(&mut effort, sha).await.map_err(|failure| self.unread(&failure, "read a lease"))?)
+            }
+            None => None,
+        };
         let write = async {
-            let tree = match seen {
-                Some(sha) => self.commit(&mut effort, sha).await?.tree.sha,
+            let tree = match base {
+                Some(commit) => commit.tree.sha,
                 None => self.add_tree(&mut effort, None, &[explanation(LEASES_TEXT)]).await?.sha,
             };
             let commit = self.add_commit(&mut effort, text, &tree, seen).await?;
@@ -245,8 +251,11 @@ impl GitHub {
         let route = format!("/repos/{}/actions/runs/{}", self.repository, super::segment(&job.run));
         let run: WorkflowRun = match effort.get(&route).await {
             Ok(run) => run,
-            // Only what is over can be deleted.
-            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => return Ok(true),
+            // Only what is over can be deleted; but what may not be read is not there either.
+            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => {
+                let any = format!("/repos/{}/actions/runs?per_page=1", self.repository);
+                return effort.get::<Value>(&any).await.map(|_| true);
+            }
             Err(failure) => return Err(failure),
         };
         let is_later = job.attempt.zip(run.run_attempt).is_some_and(|(ours, now)| now > ours);
@@ -255,9 +264,17 @@ impl GitHub {
         }
         // Other jobs of the run may go on without it.
         let Some(runner) = &job.runner else { return Ok(false) };
-        let Jobs { jobs } = effort.get(&format!("{route}/jobs?per_page={}", PAGE)).await?;
-        let mut of_runner = jobs.iter().filter(|it| it.runner_name.as_ref() == Some(runner)).peekable();
-        Ok(of_runner.peek().is_some() && of_runner.all(|it| it.status.as_deref() == Some("completed")))
+        let mut pages = Pages::all(format!("{route}/jobs"));
+        let mut is_seen = false;
+        while let Some(jobs) = pages.next_in(effort, |page: Jobs| page.jobs).await? {
+            for job in jobs.iter().filter(|it| it.runner_name.as_ref() == Some(runner)) {
+                if job.status.as_deref() != Some("completed") {
+                    return Ok(false);
+                }
+                is_seen = true;
+            }
+        }
+        Ok(is_seen)
     }
 
     /// Where a reference leads to; none where there is none.
@@ -367,7 +384,9 @@ impl GitHub {
     }
 
     fn unread(&self, failure: &Failure, what: &str) -> Problem {
-        failure.problem_for(denied(failure), &format!("{what} in `{}`", self.repository), "contents: read")
+        // What is not there may be there a moment later: what was written last is not seen everywhere at once.
+        let code = if failure.status() == Some(StatusCode::NOT_FOUND) { Code::ForgeRefused } else { denied(failure) };
+        failure.problem_for(code, &format!("{what} in `{}`", self.repository), "contents: read")
     }
 
     fn unwritten(&self, failure: &Failure, what: &str) -> Problem {
@@ -390,7 +409,8 @@ fn file(run: &str) -> String {
 fn shelf(version: String, tree: &Tree) -> Shelf {
     let of = |entry: &Entry| {
         let run = entry.path.strip_suffix(ENDING)?;
-        Some((run.to_owned(), Shelved { id: entry.sha.clone(), length: entry.size }))
+        let imprint = Imprint { length: entry.size, digest: entry.sha.clone() };
+        Some((run.to_owned(), Shelved { id: entry.sha.clone(), imprint: Some(imprint) }))
     };
     Shelf { version: Some(version), journals: tree.tree.iter().filter_map(of).collect::<BTreeMap<_, _>>() }
 }

@@ -117,6 +117,24 @@ impl GitLab {
         Ok(false)
     }
 
+    /// Whether the token may write to the branch. Asked so that nothing is written: what is to be deleted is not there, which is said
+    /// only to whoever may delete it.
+    pub(in crate::forge) async fn may_lease(&self) -> Result<(), Problem> {
+        let body = json!({
+            "branch": BRANCH, "commit_message": "Nothing [skip ci]",
+            "actions": [{ "action": "delete", "file_path": format!("{DIRECTORY}/nothing") }],
+        });
+        let mut effort = self.client.effort();
+        loop {
+            match effort.post::<Value>(&self.route("/repository/commits"), &body).await {
+                Ok(None) => effort.settle(),
+                Ok(Some(_)) => return Ok(()),
+                Err(failure) if failure.status() == Some(StatusCode::BAD_REQUEST) => return Ok(()),
+                Err(failure) => return Err(self.unkept(&failure, "keep leases", HINT)),
+            }
+        }
+    }
+
     /// The places with a lease.
     pub(in crate::forge) async fn leased(&self) -> Result<Vec<Place>, Problem> {
         let listed = self.files(&mut self.client.effort(), DIRECTORY).await;

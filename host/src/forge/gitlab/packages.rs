@@ -9,8 +9,8 @@ use super::GitLab;
 use crate::event::{Job, Place};
 use crate::forge::answer::Failure;
 use crate::forge::client::Effort;
-use crate::forge::kept::{Shelf, Shelved, Shelving, encoded, place_of};
-use crate::forge::pages::Pages;
+use crate::forge::kept::{Imprint, Shelf, Shelved, Shelving, encoded, place_of};
+use crate::forge::pages::{Pages, some};
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
@@ -46,7 +46,7 @@ impl GitLab {
         let found = self.packages(&mut self.client.effort(), &package).await;
         let found = found.map_err(|failure| self.unkept(&failure, "read the journals", HINT))?;
         let of = |found: Package| {
-            let shelved = Shelved { id: found.id.to_string(), length: u64::MAX };
+            let shelved = Shelved { id: found.id.to_string(), imprint: None };
             Some((found.version.filter(|_| found.name == package)?, shelved))
         };
         // There is nothing to tell two states of it by: each file is of one run, and only whoever has its lease writes it.
@@ -81,7 +81,7 @@ impl GitLab {
             let sent = effort.put_text(&self.file(name, run), text).await;
             sent.map_err(|failure| self.unkept(&failure, "keep a journal", HINT))?;
             let id = shelf.journals.get(*run).map(|shelved| shelved.id.clone()).unwrap_or_default();
-            shelf.journals.insert((*run).to_owned(), Shelved { id, length: text.len() as u64 });
+            shelf.journals.insert((*run).to_owned(), Shelved { id, imprint: Some(Imprint::of(text.as_bytes())) });
         }
         for run in &change.forget {
             let Some(shelved) = shelf.journals.remove(*run).filter(|shelved| !shelved.id.is_empty()) else { continue };
@@ -120,11 +120,15 @@ impl GitLab {
         if !self.is_given {
             return Ok(None);
         }
+        let unsaid = |failure: Failure| self.unkept(&failure, &format!("say whether job {number} is over"), HINT);
         match self.client.effort().get::<Status>(&self.route(&format!("/jobs/{number}"))).await {
             Ok(status) => Ok(Some(matches!(status.status.as_str(), "success" | "failed" | "canceled" | "skipped"))),
-            // Only what is over can be deleted.
-            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(Some(true)),
-            Err(failure) => Err(self.unkept(&failure, &format!("say whether job {number} is over"), HINT)),
+            // Only what is over can be deleted; but what may not be read is not there either.
+            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => {
+                let listed = some::<Status>(&mut self.client.effort(), &self.route("/jobs"), 1).await;
+                listed.map(|_| Some(true)).map_err(unsaid)
+            }
+            Err(failure) => Err(unsaid(failure)),
         }
     }
 
@@ -134,8 +138,8 @@ impl GitLab {
 
     /// That something could not be kept or read; `hint` says what helps where the token may not.
     pub(super) fn unkept(&self, failure: &Failure, what: &str, hint: &str) -> Problem {
-        let is_denied =
-            matches!(failure.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND));
+        // A token that is good no more (401) may have been one that might.
+        let is_denied = matches!(failure.status(), Some(StatusCode::FORBIDDEN | StatusCode::NOT_FOUND));
         let code = if is_denied { Code::ForgeDenied } else { Code::ForgeRefused };
         let problem = failure.problem(code, &format!("{what} of project {}", self.project.id));
         if is_denied { problem.with_hint(hint) } else { problem }

@@ -113,6 +113,41 @@ async fn a_store_that_does_not_answer_loses_the_lease_when_it_expires() {
     assert_eq!(lease.check(), Err(lost));
 }
 
+#[tokio::test]
+async fn a_state_from_before_it_was_ours_is_no_answer() {
+    for is_observing in [false, true] {
+        let (fake, store) = fake();
+        take_now(&store, staging(), "before").await.expect("a lease").release().await.expect("given back");
+        let before = fake.record(&staging());
+        fake.is_observing.store(is_observing, Ordering::SeqCst);
+        let lease = take_for(&store, Duration::from_secs(3)).await;
+        for shown in [before, Record::free(staging(), 0)] {
+            *fake.shown.lock().expect("no panic") = Some(shown);
+            let mut seen = fake.seen.subscribe();
+            let (_, asked) = *seen.borrow_and_update();
+            lease.look().await;
+            soon(seen.wait_for(|seen| seen.1 > asked + 1)).await.expect("asked, and asked again");
+            lease.check().expect("nobody has taken it");
+        }
+        *fake.shown.lock().expect("no panic") = None;
+        lease.release().await.expect("given back");
+        assert!(fake.record(&staging()).holder.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_is_shown_no_more_for_as_long_as_it_holds_is_lost() {
+    for is_observing in [false, true] {
+        let (fake, store) = fake();
+        fake.is_observing.store(is_observing, Ordering::SeqCst);
+        let lease = take_for(&store, Duration::from_millis(90)).await;
+        *fake.shown.lock().expect("no panic") = Some(Record::free(staging(), 0));
+        let lost = soon(lease.lost()).await;
+        assert_eq!(lost.code, Code::LeaseLost);
+        assert_eq!(lost.causes, ["it could not be renewed for 90ms", "no lease is shown where it was taken"]);
+    }
+}
+
 #[test]
 fn an_owner_that_had_no_time_to_renew_takes_its_lease_for_lost() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -14,7 +14,11 @@ pub(super) struct Fake {
     records: Mutex<BTreeMap<Place, Record>>,
     now: Mutex<Timestamp>,
     pub(super) is_silent: AtomicBool,
-    /// How many changes were made, and how many questions not answered.
+    /// Whether it says of owners that they live, as a forge does of jobs.
+    pub(super) is_observing: AtomicBool,
+    /// What it shows in place of what is there.
+    pub(super) shown: Mutex<Option<Record>>,
+    /// How many changes were made, and how many questions not answered, or not as it is.
     pub(super) seen: watch::Sender<(u64, u64)>,
 }
 
@@ -24,6 +28,8 @@ impl Fake {
             records: Mutex::default(),
             now: Mutex::new("2026-11-20T12:00:00Z".parse().expect("a time")),
             is_silent: AtomicBool::new(false),
+            is_observing: AtomicBool::new(false),
+            shown: Mutex::default(),
             seen: watch::Sender::new((0, 0)),
         }
     }
@@ -59,6 +65,11 @@ impl Store for Fake {
 
     async fn read(&self, place: &Place) -> Result<(Stored, Version), Problem> {
         self.answers()?;
+        if let Some(shown) = self.shown.lock().expect("no panic").clone() {
+            self.seen.send_modify(|seen| seen.1 += 1);
+            let version = Self::version(Some(&shown));
+            return Ok((Stored::Record(shown), version));
+        }
         let version = Self::version(self.records.lock().expect("no panic").get(place));
         Ok((Stored::Record(self.record(place)), version))
     }
@@ -75,7 +86,11 @@ impl Store for Fake {
     }
 
     async fn is_alive(&self, _: &Record) -> Result<Option<bool>, Problem> {
-        self.answers().map(|()| None)
+        self.answers().map(|()| self.is_observing.load(Ordering::SeqCst).then_some(true))
+    }
+
+    fn renews(&self) -> bool {
+        !self.is_observing.load(Ordering::SeqCst)
     }
 
     async fn attend(&self, _: &Place, _: u64) -> Result<Option<Attendance>, Problem> {
