@@ -3,6 +3,8 @@
 //! GitHub's are described under "Default environment variables" of its Actions documentation, GitLab's under "Predefined
 //! CI/CD variables". Outside CI the commit and branch come from git.
 
+mod event;
+
 use crate::event::Job;
 use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
@@ -72,6 +74,8 @@ pub struct GitHubRepository {
     pub job: Option<String>,
     /// The number of the pull request that the job is for, where it is for one.
     pub request: Option<u64>,
+    /// Whether that pull request comes from another repository; none where GitHub does not say.
+    pub is_fork: Option<bool>,
     /// Where people see it.
     pub page: Option<String>,
 }
@@ -91,6 +95,8 @@ pub struct GitLabProject {
     pub pipeline: Option<u64>,
     /// The number of the merge request that the job is for, or that is open for its branch.
     pub request: Option<u64>,
+    /// Whether that merge request comes from another project; none where the pipeline is not one of a merge request.
+    pub is_fork: Option<bool>,
     /// The environment that the job deploys to by itself, because it has `environment:`.
     pub environment: Option<String>,
     /// Whether deployments were frozen when the job began.
@@ -230,10 +236,11 @@ fn github(variables: &Variables) -> Option<GitHubRepository> {
     let run = variables.get("GITHUB_RUN_ID").map(str::to_owned);
     let page = variables.get("GITHUB_SERVER_URL").map(|server| format!("{}/{name}", server.trim_end_matches('/')));
     let job = variables.get("JOB_CHECK_RUN_ID").map(str::to_owned);
+    let about = variables.get("GITHUB_EVENT_PATH").map(event::about).unwrap_or_default();
     // `refs/pull/7/merge`
     let request =
         variables.get("GITHUB_REF").and_then(|name| name.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok());
-    Some(GitHubRepository { name, api, run, job, request, page })
+    Some(GitHubRepository { name, api, run, job, request: request.or(about.request), is_fork: about.is_fork, page })
 }
 
 fn gitlab(variables: &Variables) -> Option<GitLabProject> {
@@ -249,6 +256,9 @@ fn gitlab(variables: &Variables) -> Option<GitLabProject> {
             .get("CI_MERGE_REQUEST_IID")
             .and_then(|id| id.parse().ok())
             .or_else(|| open_request(variables)),
+        is_fork: variables
+            .get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID")
+            .map(|source| Some(source) != variables.get("CI_MERGE_REQUEST_PROJECT_ID")),
         environment: variables.get("CI_ENVIRONMENT_NAME").filter(|_| starts).map(str::to_owned),
         is_frozen: variables.get("CI_DEPLOY_FREEZE").is_some_and(|frozen| frozen != "false"),
     })
@@ -352,6 +362,28 @@ mod tests {
         assert_eq!(gitlab(&[("CI_MERGE_REQUEST_IID", "11"), ("CI_OPEN_MERGE_REQUESTS", "acme/shop!12")]), Some(11));
         assert_eq!(gitlab(&[("CI_OPEN_MERGE_REQUESTS", "fork/shop!3,acme/shop!12,acme/shop!13")]), Some(12));
         assert_eq!(gitlab(&[]), None);
+    }
+
+    #[test]
+    fn a_job_knows_whether_its_request_is_from_elsewhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("event.json");
+        let side = |id: u32| serde_json::json!({ "repo": { "id": id } });
+        let event = serde_json::json!({ "pull_request": { "number": 9, "head": side(2), "base": side(1) } });
+        std::fs::write(&file, event.to_string()).unwrap();
+        let github = |name: &str| {
+            let path = ("GITHUB_EVENT_PATH", file.to_str().unwrap());
+            let facts = of(&[("GITHUB_REPOSITORY", "acme/shop"), ("GITHUB_REF", name), path]).github.unwrap();
+            (facts.request, facts.is_fork)
+        };
+        assert_eq!(github("refs/heads/main"), (Some(9), Some(true)), "as with `pull_request_target`");
+        assert_eq!(github("refs/pull/9/merge"), (Some(9), Some(true)));
+        let gitlab = |pairs: &[(&str, &str)]| {
+            let project = [("CI_PROJECT_ID", "42"), ("CI_API_V4_URL", "https://x/api/v4")];
+            of(&[&project[..], pairs].concat()).gitlab.and_then(|it| it.is_fork)
+        };
+        let of_project = |id| [("CI_MERGE_REQUEST_PROJECT_ID", "42"), ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", id)];
+        assert_eq!([gitlab(&[]), gitlab(&of_project("42")), gitlab(&of_project("7"))], [None, Some(false), Some(true)]);
     }
 
     #[test]

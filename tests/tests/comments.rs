@@ -5,7 +5,9 @@
 use e2e::Project;
 use e2e::github::{GitHub, JOB_TOKEN};
 use e2e::gitlab::{self, GitLab};
+use e2e::probe::Probe;
 use e2e::steps::{Step, text_with};
+use serde_json::json;
 
 /// The number of the pull request.
 const PULL: u64 = 7;
@@ -46,6 +48,19 @@ fn one_comment_tells_of_the_plan_and_then_of_what_came_of_it() {
     let [(_, back)] = github.comments(PULL).try_into().expect("the same comment");
     assert!(back.contains("taken back"), "{back}");
     github.is_right();
+}
+
+#[test]
+fn a_job_that_a_comment_began_writes_to_the_pull_request_with_that_comment() {
+    let github = github();
+    github.add_pull(9, &e2e::COMMIT.replace('0', "f"));
+    let project = project(&github.variables(), "comment = true\n", &[Step::marks("a")]);
+    let issue = json!({ "number": 9, "pull_request": { "url": format!("{}/repos/acme/shop/pulls/9", github.api()) } });
+    project.write("event.json", &json!({ "action": "created", "issue": issue }).to_string());
+    let path = project.path().join("event.json");
+    let event = [("GITHUB_EVENT_NAME", "issue_comment"), ("GITHUB_EVENT_PATH", path.to_str().expect("a path"))];
+    let _ = project.windlass_with("plan -e staging", &event).exits(0);
+    assert_eq!((github.comments(9).len(), github.comments(PULL).len()), (1, 0));
 }
 
 #[test]
@@ -112,4 +127,32 @@ fn a_job_of_gitlab_cannot_write_one_and_says_what_can() {
     assert!(output.stderr.contains("warning: GitLab lets no job write the comment"), "{}", output.stderr);
     assert!(output.stderr.contains("set `GITLAB_TOKEN`"), "{}", output.stderr);
     assert!(gitlab.notes(11).is_empty());
+}
+
+#[test]
+fn a_secret_in_what_a_step_says_is_not_in_the_comment_also_where_it_became_one_later() {
+    let github = github();
+    let (old, new) = ("token-of-yesterday", "token-of-today");
+    let phases = json!(["plan", "apply", "revert"]);
+    let probe = Probe::new()
+        .asks(json!({ "kind": "secret-header", "name": "TOKEN", "origin": "https://api.shop.example", "phases": ["apply"] }))
+        .asks(json!({ "kind": "directory", "path": "said", "phases": phases }))
+        .plans(json!({ "do": "say", "text": "@said/text" }))
+        .applies(json!({ "do": "record", "value": "1" }))
+        .applies(json!({ "do": "fail", "text": "@said/text" }))
+        .strict()
+        .setting("on_failure = \"stop\"");
+    let text = format!("schema = 1\napp = \"shop\"\n[environments.staging]\ncomment = true\n{}", probe.step("send"));
+    let variables = github.variables();
+    let project = Project::with(&text).guest("probe").file("said/text", &format!("it sent {old} and {new}"));
+    let project = variables.iter().fold(project, |project, (name, value)| project.variable(name, value)).locked();
+    let comment = |words: &str, token: &str, code: i32| {
+        let output = project.windlass_with(words, &[("TOKEN", token)]).exits(code);
+        let [(_, text)] = github.comments(PULL).try_into().unwrap_or_else(|_| panic!("one comment: {}", output.all()));
+        text
+    };
+    let failed = comment("run -e staging", old, 13);
+    assert_eq!(failed.matches(&format!("it sent *** and {new}")).count(), 2, "planned, and why it failed: {failed}");
+    let back = comment("rollback -e staging", new, 0);
+    assert!(back.contains("it sent *** and ***"), "as it was planned: {back}");
 }

@@ -1,20 +1,28 @@
 //! Telling the pull or merge request what is planned and what came of it. Nothing that matters depends on whether that can be done.
 //!
-//! Plans and journals hold no secrets: what is written here has none either.
+//! Plans and journals hold no secrets that were known when they were written. What has become one since is taken out here.
 
 use super::conduct::Conduct;
+use super::session::Asking;
 use super::{say, status};
 use crate::config::Environment;
 use crate::forge::Forge;
-use crate::plan::Plan;
+use crate::history;
+use crate::prepare::{self, Prepared};
 use crate::report::comment::{Agreed, Comment, Ended, marker};
 use crate::report::{self, Style};
-use crate::{history, prepare};
 
 /// Tell of what is planned.
-pub(super) async fn planned(environment: &Environment, forge: &Forge, plan: &Plan, log_url: Option<&str>) {
-    let agreed = environment.approval.as_ref().map_or(Agreed::Unneeded, |rule| Agreed::Needed(rule.required));
-    write(environment, forge, &Comment { plan, agreed, ended: None, log_url }).await;
+pub(super) async fn planned(asking: &Asking<'_>, forge: &Forge, prepared: &Prepared) {
+    let environment = asking.environment;
+    let comment = Comment {
+        plan: &prepared.plan,
+        agreed: environment.approval.as_ref().map_or(Agreed::Unneeded, |rule| Agreed::Needed(rule.required)),
+        ended: None,
+        log_url: asking.session.project.facts.log_url.as_deref(),
+        redactor: &prepared.services.redactor,
+    };
+    write(environment, forge, &comment).await;
 }
 
 /// Tell of what came of a run, from its journal.
@@ -35,9 +43,14 @@ pub(super) async fn ended(conduct: &Conduct<'_>, run: &str) {
         problem: past.problem.as_ref().map(|problem| problem.what.as_str()),
         next: next.as_deref(),
     };
-    let agreed = if past.approved { Agreed::By(&past.approvers) } else { Agreed::Unneeded };
-    let log_url = project.facts.log_url.as_deref();
-    write(conduct.environment, &conduct.forge, &Comment { plan: &plan, agreed, ended: Some(ended), log_url }).await;
+    let comment = Comment {
+        plan: &plan,
+        agreed: if past.approved { Agreed::By(&past.approvers) } else { Agreed::Unneeded },
+        ended: Some(ended),
+        log_url: project.facts.log_url.as_deref(),
+        redactor: &conduct.redactor,
+    };
+    write(conduct.environment, &conduct.forge, &comment).await;
 }
 
 async fn write(environment: &Environment, forge: &Forge, comment: &Comment<'_>) {

@@ -45,6 +45,8 @@ pub(super) struct Conduct<'a> {
     /// Who makes the deployment there.
     pub(super) owner: DeploymentOwner,
     pub(super) listener: Arc<dyn Listener>,
+    /// What takes the secrets out of all that leaves.
+    pub(super) redactor: Redactor,
     pub(super) cancellation: Cancellation,
     pub(super) started: Instant,
 }
@@ -94,10 +96,10 @@ impl Conduct<'_> {
     }
 
     /// Where the events of a run go, for as long as its lease is held.
-    pub(super) fn recorder(&self, journal: Journal, lease: &Arc<Lease>, redactor: Redactor) -> Arc<Recorder> {
+    pub(super) fn recorder(&self, journal: Journal, lease: &Arc<Lease>) -> Arc<Recorder> {
         let (lease, keeping) = (Arc::downgrade(lease), self.project.keeping.clone());
         let keeper = Kept { lease: lease.clone(), keeping, place: self.subject.place() };
-        let recorder = Recorder::new(journal, self.listener.clone(), redactor, guard(lease));
+        let recorder = Recorder::new(journal, self.listener.clone(), self.redactor.clone(), guard(lease));
         Arc::new(recorder.kept_by(Box::new(keeper)))
     }
 
@@ -224,7 +226,6 @@ impl Conduct<'_> {
         let announcement = self.announcement(run, &plan);
         // What somebody asked to be taken back goes on being taken back.
         let asked = matches!(prepared.facts.begun.as_deref().map(|run| &run.turned), Some(Some(Turned::Asked { .. })));
-        let redactor = prepared.services.redactor.clone();
         let work = crate::run::run(prepared, options, run, recorder.clone(), self.cancellation.clone());
         // Whether something is being told that may come in after what is told at the end.
         let is_telling = AtomicBool::new(false);
@@ -247,7 +248,7 @@ impl Conduct<'_> {
         }
         self.end_escaped(run, &result).await;
         let state = state_of(result.outcome, result.reason);
-        let text = redactor.redact(&description(&result, run, &self.subject.place())).into_owned();
+        let text = self.redactor.redact(&description(&result, run, &self.subject.place())).into_owned();
         let mut told = tell(&self.forge, created.as_ref(), &announcement, state, &text).await;
         if is_telling.into_inner()
             && let Some(created) = created.as_ref().filter(|_| told)

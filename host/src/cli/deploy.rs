@@ -126,7 +126,7 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     // Whether there is a forge to deploy with is no question of a plan.
     let forge = Forge::choose(common.forge, &project.facts, &asking.secrets).unwrap_or(Forge::Local);
     say_freeze(asking.environment, &freezes(project, asking.environment, &forge).await);
-    comment::planned(asking.environment, &forge, &prepared.plan, project.facts.log_url.as_deref()).await;
+    comment::planned(&asking, &forge, &prepared).await;
     Ok(())
 }
 
@@ -174,6 +174,7 @@ async fn deploy(
         forge,
         owner,
         listener: listener.clone(),
+        redactor: prepared.services.redactor.clone(),
         cancellation: signals(),
         started,
     };
@@ -269,7 +270,7 @@ async fn under_lease(
     let is_agreed = agreed.is_some();
     say(&format!("\n{}", report::announce(&conduct.subject, run, style)));
     let journal = Journal::create(&project.journals, run)?;
-    let recorder = conduct.recorder(journal, lease, prepared.services.redactor.clone());
+    let recorder = conduct.recorder(journal, lease);
     let plan = prepared.plan.digest();
     let mut events = vec![
         run_started(conduct, run, &plan, &prepared),

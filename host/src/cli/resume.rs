@@ -75,6 +75,7 @@ async fn go_on(
         forge,
         owner,
         listener: console(common),
+        redactor: known.services.redactor.clone(),
         cancellation: signals(),
         started,
     };
@@ -155,7 +156,7 @@ async fn resume_under_lease(
     }
     resumed.prepared.has_secrets()?;
     say(&told_of(&past, &resumed));
-    let recorder = conduct.recorder(journal, lease, resumed.prepared.services.redactor.clone());
+    let recorder = conduct.recorder(journal, lease);
     let is_shown = past.has_deployment() || past.may_have_deployment();
     let Resumed { mut prepared, probed, planned } = resumed;
     let resumed = Event::RunResumed {

@@ -85,6 +85,7 @@ async fn take_back(
         // No deployment is made.
         owner: DeploymentOwner::Own,
         listener: console(common),
+        redactor: known.services.redactor.clone(),
         cancellation: signals(),
         started,
     };
@@ -220,7 +221,7 @@ async fn take_back_under_lease(
     let mut first: Option<(Conducted, bool)> = None;
     let count = back.runs.len();
     for (index, ((past, mut prepared), journal)) in back.runs.iter().zip(prepared).zip(journals).enumerate() {
-        let recorder = conduct.recorder(journal, lease, prepared.services.redactor.clone());
+        let recorder = conduct.recorder(journal, lease);
         let rollback = Event::RollbackStarted {
             windlass: env!("CARGO_PKG_VERSION").to_owned(),
             actor: project.actor(),

@@ -6,6 +6,7 @@ use crate::approval;
 use crate::config::listing;
 use crate::event::{Place, RunOutcome};
 use crate::plan::Plan;
+use crate::secret::Redactor;
 use std::fmt::Write as _;
 
 /// How much of a plan is shown, in bytes. GitHub takes some 64 KiB in all.
@@ -53,6 +54,8 @@ pub struct Comment<'a> {
     pub ended: Option<Ended<'a>>,
     /// Where a person can watch the job.
     pub log_url: Option<&'a str>,
+    /// What takes the secrets out of each text, as it is before it is made fit for Markdown.
+    pub redactor: &'a Redactor,
 }
 
 /// What a comment about a place begins with. Nobody sees it, and by it the comment is found again.
@@ -72,6 +75,7 @@ impl Comment<'_> {
     #[must_use]
     pub fn text(&self) -> String {
         let plan = self.plan;
+        let code = |text: &str| self.code(text);
         let component = plan.component.as_ref().map(|name| format!(" ({})", code(name))).unwrap_or_default();
         let mut text = format!(
             "{}\n**Windlass**: {} {}{component} at {} to {}\n\n",
@@ -89,8 +93,8 @@ impl Comment<'_> {
             let _ = writeln!(text, "- **next**: {}", code(next));
         }
         let shown = written_plan(plan, false, Style::plain());
-        let _ = write!(text, "\n<details><summary>the plan</summary>\n\n{}\n</details>\n", fenced(&shown));
-        if let Some(url) = self.log_url.and_then(link) {
+        let _ = write!(text, "\n<details><summary>the plan</summary>\n\n{}\n</details>\n", self.fenced(&shown));
+        if let Some(url) = self.log_url.filter(|url| !self.redactor.contains(url)).and_then(link) {
             let _ = writeln!(text, "\n[the job]({url})");
         }
         text
@@ -102,7 +106,7 @@ impl Comment<'_> {
             Agreed::Needed(1) => "one is needed".into(),
             Agreed::Needed(count) => format!("{count} are needed"),
             Agreed::By(people) => {
-                format!("given by {}", listing(people.iter().map(|name| bare(name)), "and"))
+                format!("given by {}", listing(people.iter().map(|name| self.bare(name)), "and"))
             }
         }
     }
@@ -119,17 +123,26 @@ impl Comment<'_> {
             RunOutcome::Cancelled => "cancelled",
             RunOutcome::Blocked => "blocked",
         };
-        let why = ended.problem.map(|problem| format!(": {}", code(problem))).unwrap_or_default();
-        format!("{word}{why}, in run {}", code(ended.run))
+        let why = ended.problem.map(|problem| format!(": {}", self.code(problem))).unwrap_or_default();
+        format!("{word}{why}, in run {}", self.code(ended.run))
+    }
+
+    /// Text as code within a line.
+    fn code(&self, text: &str) -> String {
+        format!("`{}`", self.bare(text))
+    }
+
+    /// Text of others as it can stand between two backticks. Never empty.
+    fn bare(&self, text: &str) -> String {
+        bare(&self.redactor.redact(text))
+    }
+
+    /// Text of others as a block of code.
+    fn fenced(&self, text: &str) -> String {
+        fenced(&self.redactor.redact(text))
     }
 }
 
-/// Text as code within a line.
-fn code(text: &str) -> String {
-    format!("`{}`", bare(text))
-}
-
-/// What can stand between two backticks. Never empty.
 fn bare(text: &str) -> String {
     let line = harmless(text).split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "'");
     match line.chars().count() {
@@ -139,7 +152,7 @@ fn bare(text: &str) -> String {
     }
 }
 
-/// Text as a block of code, as far as there is room for it, in whole lines.
+/// As far as there is room for it, in whole lines.
 fn fenced(text: &str) -> String {
     let mut block = String::from("```text\n");
     let mut rest = 0;
@@ -172,6 +185,8 @@ mod tests {
     use super::*;
     use crate::plan::PlannedStep;
     use crate::plugin::{Effect, Intent};
+    use crate::secret::Secrets;
+    use std::sync::LazyLock;
 
     fn plan(summaries: &[String]) -> Plan {
         let intent = |summary: &String| Intent {
@@ -202,7 +217,8 @@ mod tests {
     }
 
     fn comment(plan: &Plan) -> Comment<'_> {
-        Comment { plan, agreed: Agreed::Unneeded, ended: None, log_url: None }
+        static NONE: LazyLock<Redactor> = LazyLock::new(Redactor::none);
+        Comment { plan, agreed: Agreed::Unneeded, ended: None, log_url: None, redactor: &NONE }
     }
 
     #[test]
@@ -242,6 +258,32 @@ mod tests {
         assert!(outside.contains("`'@all' said # [no](http://evil.example)`"), "{outside}");
         assert!(text.contains("[the job](https://x/%28a%29)"), "{text}");
         assert_eq!(text.matches("</details>").count(), 2, "the second one is within the block: {text}");
+    }
+
+    #[test]
+    fn no_secret_is_in_any_part_of_it() {
+        let value = "s3cr3t`value";
+        let redactor = Secrets::from_environment(["TOKEN"], |_| Some(value.to_owned())).redactor();
+        let plan = Plan { version: format!("1-{value}"), ..plan(&[format!("{}{value} sent", "x".repeat(400))]) };
+        let problem = format!("{} {value}", "y".repeat(LINE - 4));
+        let url = format!("https://ci.example/?token={value}");
+        let ended = Ended {
+            run: "r1",
+            outcome: RunOutcome::Failed,
+            changed: true,
+            asked: false,
+            problem: Some(&problem),
+            next: Some(value),
+        };
+        let people = [value.to_owned()];
+        let agreed = Agreed::By(&people);
+        let comment =
+            Comment { agreed, ended: Some(ended), log_url: Some(&url), redactor: &redactor, ..comment(&plan) };
+        let text = comment.text();
+        assert!(!text.contains("s3cr"), "{text}");
+        // The version stands there twice.
+        assert_eq!(text.matches("***").count(), 6, "{text}");
+        assert!(text.starts_with(&marker(&plan.place())), "{text}");
     }
 
     #[test]
