@@ -4,9 +4,11 @@
 //! present one, and changes of a deployment that a CI job made.
 
 mod answers;
+mod approvals;
 mod environments;
 mod notes;
 mod packages;
+mod pages;
 mod repository;
 
 pub use crate::fault::Fault;
@@ -33,6 +35,8 @@ pub const JOB: u64 = 9001;
 pub const PIPELINE: u64 = 88;
 /// Whoever the token of a person belongs to.
 pub const PERSON: &str = "bob";
+/// Who began the pipeline; the token of its job speaks for them.
+pub const STARTER: &str = "root";
 /// What the API's address has behind the server's.
 const BASE: &str = "/sub/gitlab/api/v4";
 
@@ -44,8 +48,12 @@ struct State {
     /// What was said to a deployment: who, `approved` or `rejected`, and why; with the group on whose behalf it counts.
     approvals: BTreeMap<u64, Vec<(Value, Option<String>)>>,
     shows_rules_alone: bool,
+    /// Tokens of other persons, and whose they are.
+    persons: BTreeMap<String, String>,
     /// The files in the artifacts of jobs.
     artifacts: BTreeMap<(u64, String), String>,
+    /// How many jobs of the pipeline have none, with the numbers from 1 on.
+    others: u64,
     faults: Faults,
     mistakes: Vec<String>,
     is_token_expired: bool,
@@ -156,36 +164,14 @@ impl GitLab {
         deployment["status"] = status.into();
     }
 
-    /// Somebody says something to a deployment, as a member of a group of an approval rule or by themselves.
-    ///
-    /// # Panics
-    /// Where it is not waiting for that.
-    pub fn say(&self, id: u64, who: &str, status: &str, comment: &str, group: Option<&str>) {
-        let mut state = self.state();
-        let waits = state.deployments.iter().any(|it| it["id"] == id && it["status"] == "blocked");
-        assert!(waits, "deployment {id} waits for nobody");
-        let _ = state.say(id, who, status, comment, group);
-    }
-
-    /// Environments with more than one rule show what was said only with these.
-    pub fn show_rules_alone(&self) {
-        self.state().shows_rules_alone = true;
-    }
-
-    /// What was said to a deployment: who and what, with the comment.
-    #[must_use]
-    pub fn said(&self, id: u64) -> Vec<String> {
-        let state = self.state();
-        let words = |(said, _): &(Value, Option<String>)| {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            format!("{} {}: {}", text(&said["user"]["username"]), text(&said["status"]), text(&said["comment"]))
-        };
-        state.approvals.get(&id).into_iter().flatten().map(words).collect()
-    }
-
     /// A job has handed a file on.
     pub fn hand_on(&self, job: u64, path: &str, text: &str) {
         self.state().artifacts.insert((job, path.to_owned()), text.to_owned());
+    }
+
+    /// So many jobs of the pipeline that have handed nothing on.
+    pub fn add_jobs(&self, count: u64) {
+        self.state().others = count;
     }
 
     /// For each deployment its states, in order.
@@ -275,25 +261,33 @@ impl State {
         let is_file = operation.name == "upload_generic_package";
         let body = if is_file { Value::Null } else { body };
         let mut mistakes = operation.mistakes(&query, &body, !request.body.is_empty() && !is_file);
-        let token = request.header("job-token").or_else(|| request.header("private-token"));
-        let right = request.header("job-token") == Some(JOB_TOKEN) || request.header("private-token") == Some(TOKEN);
-        if token.is_none() || !right {
+        let who = match (request.header("job-token"), request.header("private-token")) {
+            (Some(JOB_TOKEN), _) => Some(STARTER.to_owned()),
+            (None, Some(TOKEN)) => Some(PERSON.to_owned()),
+            (None, Some(token)) => self.persons.get(token).cloned(),
+            _ => None,
+        };
+        if who.is_none() {
             mistakes.push("its token is not one that there is".into());
         }
         if request.header("user-agent").is_none_or(|agent| !agent.starts_with("windlass/")) {
             mistakes.push("it does not say who asks".into());
         }
-        if !mistakes.is_empty() {
+        let Some(who) = who.filter(|_| mistakes.is_empty()) else {
             let told = mistakes.iter().map(|mistake| format!("{line}: {mistake}")).collect();
             return (Answer::new(400, json!({ "error": mistakes.join("; ") }).to_string()), told);
-        }
+        };
         if self.is_token_expired || (operation.job_token == "no" && request.header("job-token").is_some()) {
             return (Answer::new(401, r#"{"message":"401 Unauthorized"}"#), vec![]);
         }
+        let who = who.as_str();
         let fault = if is_late { None } else { self.faults.due(request) };
         let mut wrong = vec![];
         let answer = Fault::befall(fault, || {
-            let answer = self.act(operation, route, &query, &body, &request.body);
+            let answer = operation
+                .too_long(&body)
+                .unwrap_or_else(|| self.act(operation, who, route, &query, &body, &request.body));
+            let answer = pages::paged(operation, &request.path, &query, answer);
             wrong.extend(answers::mistakes(operation, &answer).into_iter().map(|mistake| format!("{line}: {mistake}")));
             answer
         });
@@ -303,16 +297,17 @@ impl State {
     fn act(
         &mut self,
         operation: &Operation,
+        who: &str,
         route: &str,
         query: &BTreeMap<String, String>,
         body: &Value,
         bytes: &[u8],
     ) -> Answer {
         if operation.name == "get_job_of_token" {
-            return self.job_of_token(query);
+            return self.job_of_token();
         }
         if operation.name == "get_user" {
-            return answer(200, &json!({ "id": 7, "username": PERSON, "name": PERSON }));
+            return answer(200, &json!({ "id": 7, "username": who, "name": who }));
         }
         let segments: Vec<&str> = route.trim_start_matches('/').split('/').collect();
         if segments.get(1) != Some(&PROJECT.to_string().as_str()) {
@@ -323,15 +318,15 @@ impl State {
             .and_then(|id| id.parse().ok())
             .and_then(|id: u64| self.deployments.iter().position(|deployment| deployment["id"] == id));
         match (operation.name.as_str(), place) {
-            ("list_freeze_periods", _) => Answer::json(&self.freezes.clone().into()),
-            ("list_deployments", _) => Answer::json(&self.list(query)),
+            ("list_freeze_periods", _) => answer(200, &self.freezes.clone().into()),
+            ("list_deployments", _) => answer(200, &self.list(query)),
             ("create_deployment", _) => {
                 let id = self.make(body, None);
                 let made = self.deployments.iter().find(|deployment| deployment["id"] == id);
                 answer(201, made.unwrap_or(&Value::Null))
             }
             ("get_deployment", Some(place)) => answer(200, &self.detail(place)),
-            ("approve_deployment", Some(place)) => self.approve(place, body),
+            ("approve_deployment", Some(place)) => self.approve(place, who, body),
             ("list_pipeline_jobs", _) => answer(200, &self.jobs(segments.get(3).copied().unwrap_or_default())),
             ("get_job_artifact", _) => {
                 let job = segments.get(3).and_then(|id| id.parse().ok()).unwrap_or_default();
@@ -342,13 +337,15 @@ impl State {
                 }
             }
             ("delete_deployment", Some(place)) => self.delete(place),
-            ("list_notes" | "create_note" | "update_note", _) => self.talk(&operation.name, &segments, body),
+            ("list_notes" | "create_note" | "update_note", _) => {
+                self.talk(&operation.name, who, &segments, query, body)
+            }
             ("update_deployment", Some(place)) => self.update(place, body, operation.transitions.as_ref()),
             (name, _) => self
                 .act_on_environments(name, &segments, query, body)
                 .or_else(|| self.act_on_packages(name, &segments, query, bytes))
                 .or_else(|| self.act_on_repository(name, &segments, query, body))
-                .or_else(|| self.act_on_jobs(name, &segments, query))
+                .or_else(|| self.act_on_jobs(name, &segments))
                 .unwrap_or_else(|| Answer::new(404, r#"{"message":"404 Not found"}"#)),
         }
     }
@@ -364,56 +361,13 @@ impl State {
         Answer::new(204, "")
     }
 
-    /// A deployment with what was said to it, by rules.
-    fn detail(&self, place: usize) -> Value {
-        let mut deployment = self.deployments[place].clone();
-        let said = deployment["id"].as_u64().and_then(|id| self.approvals.get(&id)).cloned().unwrap_or_default();
-        let mut rules: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-        for (approval, group) in &said {
-            if let Some(group) = group {
-                rules.entry(group).or_default().push(approval);
-            }
-        }
-        let rule = |(group, approvals): (&&str, &Vec<&Value>)| {
-            json!({ "user_id": null, "group_id": 134, "access_level": null, "access_level_description": group,
-                    "required_approvals": 1, "deployment_approvals": approvals })
-        };
-        if self.shows_rules_alone {
-            deployment["approval_summary"] = json!({ "rules": rules.iter().map(rule).collect::<Vec<_>>() });
-            return deployment;
-        }
-        deployment["approvals"] = said.iter().map(|(approval, _)| approval.clone()).collect();
-        deployment["pending_approval_count"] = 0.into();
-        deployment["approval_summary"] = json!({ "rules": rules.iter().map(rule).collect::<Vec<_>>() });
-        deployment
-    }
-
-    fn approve(&mut self, place: usize, body: &Value) -> Answer {
-        if self.deployments[place]["status"] != "blocked" {
-            return answer(400, &json!({ "message": "This deployment is not waiting for approvals." }));
-        }
-        let id = self.deployments[place]["id"].as_u64().unwrap_or_default();
-        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        let group = body["represented_as"].as_str();
-        let said = self.say(id, PERSON, &text("status"), &text("comment"), group);
-        answer(201, &said)
-    }
-
-    fn say(&mut self, id: u64, who: &str, status: &str, comment: &str, group: Option<&str>) -> Value {
-        let user =
-            json!({ "id": 7, "name": who, "username": who, "state": "active", "avatar_url": null, "web_url": null });
-        let at = format!("{:.3}", jiff::Timestamp::now());
-        let said = json!({ "user": user, "status": status, "created_at": at, "comment": comment });
-        self.approvals.entry(id).or_default().push((said.clone(), group.map(str::to_owned)));
-        said
-    }
-
     /// The jobs of a pipeline: those of its deployments, and those that have handed something on.
     fn jobs(&self, pipeline: &str) -> Value {
         if pipeline != PIPELINE.to_string() {
             return json!([]);
         }
-        let mut jobs: BTreeMap<u64, Value> = BTreeMap::new();
+        let job = |id| (id, json!({ "id": id, "name": "test", "status": "success" }));
+        let mut jobs: BTreeMap<u64, Value> = (1..=self.others).map(job).collect();
         for (job, path) in self.artifacts.keys() {
             let file = json!({ "filename": "artifacts.zip", "size": 1000 });
             jobs.insert(*job, json!({ "id": job, "name": path, "status": "success", "artifacts_file": file }));
@@ -441,17 +395,15 @@ impl State {
     }
 
     fn list(&self, query: &BTreeMap<String, String>) -> Value {
-        let number = |name: &str, otherwise: usize| query.get(name).and_then(|it| it.parse().ok()).unwrap_or(otherwise);
         let fits = |deployment: &&Value| {
             query.get("environment").is_none_or(|name| deployment["environment"]["name"] == **name)
                 && query.get("status").is_none_or(|status| deployment["status"] == **status)
         };
-        let (page, size) = (number("page", 1), number("per_page", 20));
         let mut found: Vec<&Value> = self.deployments.iter().filter(fits).collect();
         if query.get("sort").map(String::as_str) == Some("desc") {
             found.reverse();
         }
-        found.into_iter().skip((page - 1) * size).take(size).cloned().collect()
+        found.into_iter().cloned().collect()
     }
 
     fn make(&mut self, body: &Value, job: Option<u64>) -> u64 {
@@ -462,7 +414,7 @@ impl State {
         let now = jiff::Timestamp::now().to_string();
         self.deployments.push(json!({
             "id": id, "iid": self.deployments.len() + 1, "ref": body["ref"], "sha": body["sha"], "status": body["status"],
-            "created_at": now, "updated_at": now, "user": { "id": 1, "username": "root", "name": "Administrator" },
+            "created_at": now, "updated_at": now, "user": { "id": 1, "username": STARTER, "name": "Administrator" },
             "environment": { "id": environment, "name": name, "external_url": self.url_of_environment(environment) },
             "deployable": job.map(job_of_deployment),
         }));
@@ -538,6 +490,16 @@ impl Operation {
         let (mut wanted, mut there) = (self.path.split('/'), route.split('/'));
         wanted.by_ref().zip(there.by_ref()).all(|(wanted, there)| wanted.starts_with('{') || wanted == there)
             && self.path.split('/').count() == route.split('/').count()
+    }
+
+    /// The refusal of a text that is longer than GitLab takes.
+    fn too_long(&self, body: &Value) -> Option<Answer> {
+        let limit = |name: &str| self.limits.get(name).and_then(|limit| limit["max_length"].as_u64());
+        body.as_object().into_iter().flatten().find_map(|(name, value)| {
+            let (most, length) = (limit(name)?, value.as_str()?.chars().count());
+            let words = format!("{name} is too long (maximum is {most} characters)");
+            (length as u64 > most).then(|| answer(400, &json!({ "message": words })))
+        })
     }
 
     fn mistakes(&self, query: &BTreeMap<String, String>, body: &Value, has_body: bool) -> Vec<String> {

@@ -372,6 +372,20 @@ pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
 /// The same of any request: `line` has the method and the path.
 #[must_use]
 pub fn send(port: u16, line: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
+    let text = exchange(port, line, headers, body)?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+/// The headers of the answer to a request without a body, their names in lower case.
+#[must_use]
+pub fn headers(port: u16, line: &str, headers: &[(&str, &str)]) -> Option<Vec<(String, String)>> {
+    let text = exchange(port, line, headers, "")?;
+    let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+    Some(text.split_once("\r\n\r\n")?.0.lines().filter_map(header).collect())
+}
+
+fn exchange(port: u16, line: &str, headers: &[(&str, &str)], body: &str) -> Option<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut head = format!("{line} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
@@ -384,8 +398,7 @@ pub fn send(port: u16, line: &str, headers: &[(&str, &str)], body: &str) -> Opti
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    Some(text)
 }
 
 #[cfg(test)]

@@ -221,6 +221,71 @@ const JOB: (&str, &str) = ("job-token", gitlab::JOB_TOKEN);
 const PERSON: (&str, &str) = ("private-token", gitlab::TOKEN);
 
 #[test]
+fn only_who_is_in_a_rule_approves_on_gitlab() {
+    let gitlab = GitLab::start();
+    gitlab.add_person("glpat-of-eve", "eve");
+    let ask = |who, id: u64, body: &Value| {
+        let (status, answer) = ask_gitlab(&gitlab, who, &format!("POST /deployments/{id}/approval"), &body.to_string());
+        (status, answer["message"].as_str().unwrap_or_default().chars().take(34).collect::<String>())
+    };
+    let eve = ("private-token", "glpat-of-eve");
+    let id = gitlab.add("production", "blocked", "main", Some(gitlab::JOB));
+    let yes = json!({ "status": "approved" });
+    let refused = |words: &str| (400, words.to_owned());
+    assert_eq!(ask(PERSON, id, &yes), refused("This environment is not protected."));
+    gitlab.protect("production", &[]);
+    assert_eq!(ask(PERSON, id, &yes), refused("Deployment approvals is not config"));
+    gitlab.protect("production", &[("deployers", &[gitlab::PERSON, gitlab::STARTER]), ("qa", &[gitlab::PERSON])]);
+    assert_eq!(ask(JOB, id, &yes), refused("You cannot approve your own deploy"));
+    assert_eq!(ask(eve, id, &yes), refused("You don't have permission to appro"));
+    let for_sales = json!({ "status": "approved", "represented_as": "sales" });
+    assert_eq!(ask(PERSON, id, &for_sales), refused("There are no approval rules for th"));
+    let long = json!({ "status": "approved", "comment": "x".repeat(256) });
+    assert_eq!(ask(PERSON, id, &long).0, 400);
+    for body in [yes.clone(), json!({ "status": "approved", "represented_as": "qa" }), yes.clone()] {
+        assert_eq!(ask(PERSON, id, &body).0, 201);
+    }
+    assert_eq!(gitlab.said(id).len(), 2, "once for each rule");
+    assert_eq!(ask(JOB, id, &json!({ "status": "rejected" })).0, 201);
+    assert_eq!(ask(PERSON, id, &yes), refused("This deployment is not waiting for"));
+    assert_eq!(gitlab.deployments()[0]["status"], "failed");
+    let _ = gitlab.states();
+}
+
+#[test]
+fn gitlab_says_which_pages_there_are() {
+    let gitlab = GitLab::start();
+    for _ in 0..45 {
+        let _ = gitlab.add("staging", "success", "main", None);
+    }
+    let headers = |query: &str| {
+        let variables = gitlab.variables(None);
+        let api = variables.iter().find(|(name, _)| *name == "CI_API_V4_URL").map(|(_, value)| value.clone());
+        let address = url::Url::parse(&format!("{}/projects/42/deployments{query}", api.expect("an address")));
+        let address = address.expect("an address");
+        let line = format!("GET {}{}", address.path(), address.query().map(|it| format!("?{it}")).unwrap_or_default());
+        let sent = [JOB, ("user-agent", "windlass/0")];
+        e2e::server::headers(address.port().expect("a port"), &line, &sent).expect("an answer")
+    };
+    let of = |query: &str| {
+        let headers = headers(query);
+        let value = |name: &str| headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+        ["x-prev-page", "x-page", "x-next-page", "x-per-page", "x-total", "x-total-pages"]
+            .map(|name| value(name).unwrap_or_else(|| "none".into()))
+    };
+    assert_eq!(of(""), ["", "1", "2", "20", "45", "3"]);
+    assert_eq!(of("?page=3&per_page=20"), ["2", "3", "", "20", "45", "3"]);
+    assert_eq!(of("?per_page=100"), ["", "1", "", "100", "45", "1"]);
+    let link = headers("?page=2&sort=desc").into_iter().find(|(name, _)| name == "link").expect("links").1;
+    for relation in
+        ["page=1>; rel=\"prev\"", "page=3>; rel=\"next\"", "page=1>; rel=\"first\"", "page=3>; rel=\"last\""]
+    {
+        assert!(link.contains(&format!("sort=desc&{relation}")), "{link}");
+    }
+    let _ = gitlab.states();
+}
+
+#[test]
 fn gitlab_keeps_environments_and_packages() {
     let gitlab = GitLab::start();
     let ask = |who, line: &str, body: &Value| {
@@ -238,12 +303,16 @@ fn gitlab_keeps_environments_and_packages() {
     assert_eq!(ask(JOB, &format!("DELETE /deployments/{}", last - 1), &Value::Null).0, 204);
     assert_eq!(ask(JOB, "DELETE /environments/1", &Value::Null).0, 204);
     assert!(gitlab.environments().is_empty() && gitlab.deployments().is_empty());
-    gitlab.protect("production", &["deployers"]);
+    gitlab.protect("production", &[("deployers", &[gitlab::PERSON])]);
     assert_eq!(
         get(PERSON, "/protected_environments/production").1["approval_rules"][0]["required_approvals"],
         json!(1)
     );
     assert_eq!((get(JOB, "/protected_environments").0, get(JOB, "/freeze_periods").0), (401, 401));
+
+    gitlab.add_request(11, &[]);
+    let note = |length: usize| ask(PERSON, "POST /merge_requests/11/notes", &json!({ "body": "x".repeat(length) })).0;
+    assert_eq!((note(1_000_000), note(1_000_001)), (201, 400));
 
     for text in ["{}", "{\"a\": 1}"] {
         let line = "PUT /packages/generic/windlass/1.2.3/run.json";

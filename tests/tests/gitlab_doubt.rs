@@ -113,6 +113,21 @@ fn a_deployment_whose_making_was_never_answered_is_looked_for_until_it_is_known(
 }
 
 #[test]
+fn what_was_made_twice_because_the_first_came_in_late_is_closed_once() {
+    let gitlab = GitLab::start();
+    let project = project(&gitlab, &text("", &[Step::marks("a")]));
+    // Nothing is there yet when it is looked for, and then two are.
+    gitlab.fail("POST /deployments", Fault::Afterwards(Answer::new(502, "<html>Bad Gateway</html>")));
+    let output = deploy(&project).exits(0);
+    assert_eq!(gitlab.states(), [["running", "canceled"], ["running", "success"]]);
+    let ours = &gitlab.deployments()[1]["id"];
+    assert_eq!(output.result()["deployment"]["id"], json!(ours.to_string()));
+    let told = asked(&gitlab);
+    let _ = project.windlass("reap").exits(0);
+    assert_eq!(asked(&gitlab), told, "it is known");
+}
+
+#[test]
 fn a_run_that_is_closed_where_there_is_no_token_is_told_of_where_there_is_one() {
     let gitlab = GitLab::start();
     let project = stuck_project(&gitlab);

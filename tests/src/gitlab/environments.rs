@@ -14,17 +14,21 @@ pub(super) struct Environment {
     state: String,
     external_url: Option<String>,
     created_at: String,
-    /// The names of the rules of whom a deployment there takes an approval; none where it is not protected.
-    rules: Option<Vec<String>>,
+    /// The groups of which a deployment there takes an approval each, with who is in them; none where it is not protected.
+    rules: Option<Rules>,
 }
 
+/// Groups and who is in them.
+pub(super) type Rules = Vec<(String, Vec<String>)>;
+
 impl GitLab {
-    /// An environment becomes a protected one; each of these groups has to approve what is deployed there.
-    pub fn protect(&self, name: &str, groups: &[&str]) {
+    /// An environment becomes a protected one; somebody of each of these groups has to approve what is deployed there.
+    pub fn protect(&self, name: &str, groups: &[(&str, &[&str])]) {
         let mut state = self.state();
         let id = state.environment(name);
         let found = state.environments.iter_mut().find(|environment| environment.id == id).expect("it is there");
-        found.rules = Some(groups.iter().map(|group| (*group).to_owned()).collect());
+        let people = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        found.rules = Some(groups.iter().map(|(group, names)| ((*group).to_owned(), people(names))).collect());
     }
 
     /// An environment that was made so long ago, and where there was nothing deployed since.
@@ -37,6 +41,13 @@ impl GitLab {
             deployment["created_at"] = created_at.into();
             deployment["updated_at"] = created_at.into();
         }
+    }
+
+    /// An environment in this state, to which nothing was deployed.
+    pub fn add_environment(&self, name: &str, state: &str) {
+        let mut kept = self.state();
+        let id = kept.environment(name);
+        kept.environments.iter_mut().find(|it| it.id == id).expect("it is there").state = state.to_owned();
     }
 
     /// The environments and their states.
@@ -63,6 +74,11 @@ impl State {
             rules: None,
         });
         id
+    }
+
+    /// Who has to approve what is deployed there.
+    pub(super) fn rules(&self, id: u64) -> Option<&Rules> {
+        self.environments.iter().find(|environment| environment.id == id)?.rules.as_ref()
     }
 
     /// Where people see what is deployed there.
@@ -107,8 +123,9 @@ impl State {
                         && query.get("search").is_none_or(|part| it.name.contains(part.as_str()))
                         && query.get("states").is_none_or(|state| it.state == *state)
                 };
-                let listed = self.environments.iter().filter(fits).map(|it| self.as_answered(it, false)).collect();
-                page(query, listed)
+                let listed: Value =
+                    self.environments.iter().filter(fits).map(|it| self.as_answered(it, false)).collect();
+                answer(200, &listed)
             }
             ("get_environment", Some(place)) => answer(200, &self.as_answered(&self.environments[place], true)),
             ("create_environment", _) => {
@@ -142,7 +159,9 @@ impl State {
                 self.deployments.retain(|deployment| deployment["environment"]["id"] != gone.id);
                 Answer::new(204, "")
             }
-            ("list_protected_environments", _) => page(query, self.environments.iter().filter_map(protected).collect()),
+            ("list_protected_environments", _) => {
+                answer(200, &self.environments.iter().filter_map(protected).collect())
+            }
             ("get_protected_environment", _) => {
                 let name = super::decoded(named);
                 let found = self.environments.iter().find(|it| it.name == name).and_then(protected);
@@ -166,7 +185,7 @@ fn short(mut answer: Value, without: &[&str]) -> Value {
 
 fn protected(environment: &Environment) -> Option<Value> {
     let rules = environment.rules.as_ref()?;
-    let rule = |(place, name): (usize, &String)| {
+    let rule = |(place, (name, _)): (usize, &(String, Vec<String>))| {
         json!({ "id": place + 1, "user_id": null, "group_id": 134 + place, "access_level": null, "access_level_description": name,
                 "required_approvals": 1, "group_inheritance_type": 0 })
     };
@@ -180,20 +199,4 @@ fn protected(environment: &Environment) -> Option<Value> {
 
 pub(super) fn missing() -> Answer {
     answer(404, &json!({ "message": "404 Not found" }))
-}
-
-/// A page of what there is, and what GitLab says of the others.
-pub(super) fn page(query: &BTreeMap<String, String>, items: Vec<Value>) -> Answer {
-    let number = |name: &str, otherwise: usize| query.get(name).and_then(|it| it.parse().ok()).unwrap_or(otherwise);
-    let (page, size) = (number("page", 1).max(1), number("per_page", 20).max(1));
-    let pages = items.len().div_ceil(size).max(1);
-    let total = items.len().to_string();
-    let next = if page < pages { (page + 1).to_string() } else { String::new() };
-    let listed: Value = items.into_iter().skip((page - 1) * size).take(size).collect();
-    answer(200, &listed)
-        .header("x-page", &page.to_string())
-        .header("x-per-page", &size.to_string())
-        .header("x-next-page", &next)
-        .header("x-total", &total)
-        .header("x-total-pages", &pages.to_string())
 }

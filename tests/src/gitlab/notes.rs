@@ -1,12 +1,20 @@
 //! Notes on merge requests.
 
-use super::{PERSON, State, answer};
+use super::{State, answer};
 use crate::server::Answer;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 impl State {
-    /// The notes on a merge request: one page of them.
-    pub(super) fn talk(&mut self, name: &str, segments: &[&str], body: &Value) -> Answer {
+    /// The notes on a merge request.
+    pub(super) fn talk(
+        &mut self,
+        name: &str,
+        who: &str,
+        segments: &[&str],
+        query: &BTreeMap<String, String>,
+        body: &Value,
+    ) -> Answer {
         let number = |place: usize| segments.get(place).and_then(|id| id.parse::<u64>().ok()).unwrap_or_default();
         let Some(notes) = self.notes.get_mut(&number(3)) else {
             return Answer::new(404, r#"{"message":"404 Merge Request Not Found"}"#);
@@ -18,11 +26,14 @@ impl State {
         };
         match name {
             "list_notes" => {
-                let all: Vec<Value> = notes.iter().enumerate().map(|(place, one)| note(place, one)).collect();
-                Answer::json(&all.into())
+                let mut all: Vec<Value> = notes.iter().enumerate().map(|(place, one)| note(place, one)).collect();
+                if query.get("sort").is_none_or(|sort| sort == "desc") {
+                    all.reverse();
+                }
+                answer(200, &all.into())
             }
             "create_note" => {
-                notes.push((PERSON.to_owned(), text));
+                notes.push((who.to_owned(), text));
                 answer(201, &note(notes.len() - 1, &notes[notes.len() - 1]))
             }
             _ => {
@@ -30,7 +41,7 @@ impl State {
                 let Some((place, one)) = place.and_then(|place| Some((place, notes.get_mut(place)?))) else {
                     return Answer::new(404, r#"{"message":"404 Note Not Found"}"#);
                 };
-                if one.0 != PERSON {
+                if one.0 != who {
                     return Answer::new(403, r#"{"message":"403 Forbidden"}"#);
                 }
                 one.1 = text;

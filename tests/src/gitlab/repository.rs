@@ -1,11 +1,17 @@
 //! The repository: files on branches, changed by commits.
 
-use super::State;
-use super::answer;
-use super::environments::{missing, page};
+use super::environments::missing;
+use super::{GitLab, State, answer};
 use crate::server::Answer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+impl GitLab {
+    /// A file on a branch, which is begun where it is not there.
+    pub fn add_file(&self, branch: &str, path: &str, text: &str) {
+        self.state().branches.entry(branch.to_owned()).or_default().insert(path.to_owned(), text.to_owned());
+    }
+}
 
 impl State {
     pub(super) fn act_on_repository(
@@ -36,7 +42,7 @@ impl State {
                 if below.is_empty() {
                     return Some(answer(404, &json!({ "message": "404 invalid revision or path Not Found" })));
                 }
-                page(query, below)
+                answer(200, &below.into())
             }
             "get_raw_file" => {
                 let path = segments.get(4).map(|path| super::decoded(path)).unwrap_or_default();
