@@ -4,7 +4,7 @@
 
 use e2e::gitlab::{GitLab, JOB, PERSON, TOKEN};
 use e2e::runs::{events_named, newest};
-use e2e::steps::{Step, order, text_with};
+use e2e::steps::{Step, order, text_with, until};
 use e2e::{Output, Project};
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ impl Pipeline {
         let environments = format!("[environments.production]\napproval = {{ {approval} }}\n");
         let project = Project::with(&text_with("", &environments, &[Step::marks("a")])).locked();
         let gitlab = GitLab::start();
+        gitlab.protect("production", &[("deployers", &[PERSON, "root"]), ("qa", &["eve", PERSON])]);
+        gitlab.add_person("glpat-of-mallory", "mallory");
         // GitLab makes the deployments of all jobs when it makes the pipeline.
         let deployment = gitlab.add("production", "blocked", "main", Some(JOB));
         Self { gitlab, project, number: JOB, deployment }
@@ -64,8 +66,12 @@ impl Pipeline {
         self.job(RUN, Some("production"), &[("GITLAB_USER_LOGIN", PERSON)])
     }
 
-    /// A person at a terminal.
+    /// [`PERSON`] at a terminal.
     fn person(&self, words: &str) -> Output {
+        self.person_with(TOKEN, words)
+    }
+
+    fn person_with(&self, token: &str, words: &str) -> Output {
         let variables = self.gitlab.variables(None);
         let kept = ["CI_API_V4_URL", "CI_PROJECT_ID", "CI_PROJECT_URL", "CI_COMMIT_SHA"];
         let mut variables: Vec<(&str, &str)> = variables
@@ -73,7 +79,7 @@ impl Pipeline {
             .filter(|(name, _)| kept.contains(name))
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
-        variables.push(("GITLAB_TOKEN", TOKEN));
+        variables.push(("GITLAB_TOKEN", token));
         self.project.windlass_with(&format!("{words} --forge gitlab"), &variables)
     }
 }
@@ -218,9 +224,19 @@ fn who_waits_on_gitlab_is_told_when_it_is_decided() {
     let late = pipeline.person("approvals --wait --timeout 1s").exits(21);
     assert!(late.stderr.contains("nobody has decided in time"), "{}", late.stderr);
     assert!(!pipeline.project.has(".windlass/leases"));
-    let _ = pipeline.person("reject -m later").exits(0);
-    let rejected = pipeline.person("approvals --wait --format json").exits(21).result();
-    assert_eq!((&rejected[0]["state"], &rejected[0]["rejected"]["by"]), (&json!("rejected"), &json!(PERSON)));
+    let detail = format!("GET /projects/42/deployments/{}", pipeline.deployment);
+    let asked = || pipeline.gitlab.requests().iter().filter(|line| **line == detail).count();
+    let before = asked();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| pipeline.person("approvals --wait --format json"));
+        until("that somebody waits", || asked() > before);
+        // GitLab ends the deployment with that.
+        let _ = pipeline.person("reject -m later").exits(0);
+        let rejected = waiting.join().expect("no panic").exits(21).result();
+        assert_eq!((&rejected[0]["state"], &rejected[0]["rejected"]["by"]), (&json!("rejected"), &json!(PERSON)));
+    });
+    assert_eq!(pipeline.gitlab.deployments()[0]["status"], "failed");
+    assert!(pipeline.person("approvals").exits(0).stderr.contains("nothing waits for an approval"));
 }
 
 #[test]
@@ -233,6 +249,30 @@ fn a_job_approves_nothing_unless_it_is_told_to() {
     let _ = pipeline.job("reject --by-job", None, &[]).exits(0);
     assert_eq!(pipeline.gitlab.said(pipeline.deployment).len(), 1);
     let _ = pipeline.gitlab.states();
+}
+
+#[test]
+fn who_is_in_none_of_the_rules_is_told_so() {
+    let pipeline = Pipeline::new("required = 1");
+    let _ = pipeline.plan();
+    let output = pipeline.person_with("glpat-of-mallory", "approve").exits(21);
+    assert!(output.stderr.contains("You don't have permission to approve this deployment"), "{}", output.stderr);
+    assert!(output.stderr.contains("who is in one of the environment's approval rules"), "{}", output.stderr);
+    let output = pipeline.person("approve --on-behalf sales").exits(21);
+    assert!(output.stderr.contains("There are no approval rules for the given"), "{}", output.stderr);
+    assert_eq!(pipeline.gitlab.said(pipeline.deployment), Vec::<String>::new());
+    let _ = pipeline.person("approve --on-behalf qa").exits(0);
+    let _ = pipeline.gitlab.states();
+}
+
+#[test]
+fn a_comment_that_is_longer_than_gitlab_takes_is_not_sent() {
+    let pipeline = Pipeline::new("required = 1");
+    let _ = pipeline.plan();
+    let long = "x".repeat(256);
+    let output = pipeline.person(&format!("reject -m {long}")).exits(21);
+    assert!(output.stderr.contains(" characters, and GitLab takes 255"), "{}", output.stderr);
+    assert!(!pipeline.gitlab.requests().iter().any(|line| line.ends_with("/approval")));
 }
 
 #[test]

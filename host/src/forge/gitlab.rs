@@ -259,11 +259,8 @@ impl GitLab {
     /// The deployment that the job itself made.
     pub(super) async fn adopt(&self, announcement: &Announcement) -> Result<Created, Problem> {
         let environment = &announcement.subject.environment;
-        let listed = self.listed(&mut self.client.effort(), environment).await?;
-        let of_job = |deployment: &&Deployment| {
-            deployment.deployable.as_ref().is_some_and(|job| Some(job.id) == self.project.job)
-        };
-        listed.iter().find(of_job).map(|found| self.created(found, true)).ok_or_else(|| {
+        let found = self.of_job(&mut self.client.effort(), environment).await?;
+        found.map(|found| self.created(&found, true)).ok_or_else(|| {
             Problem::new(Code::ForgeRefused, format!("the job has made no deployment to `{environment}`"))
                 .because("none of the newest deployments there is of this job")
                 .with_note("nothing was run")

@@ -6,6 +6,7 @@ use super::{Deployment, GitLab};
 use crate::approval::{Answer, Decision};
 use crate::forge::approvals::{Gate, Reply, Said, Sought};
 use crate::forge::client::Effort;
+use crate::forge::deployments::unlisted;
 use crate::forge::pages::Pages;
 use crate::forge::segment;
 use crate::plan::PlanFile;
@@ -13,6 +14,9 @@ use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// The longest comment that GitLab takes with an answer, in characters.
+const COMMENT: usize = 255;
 
 /// What the files of plans are called in the artifacts of a job: of one environment, and where there is only one.
 fn plan_files(environment: &str) -> [String; 2] {
@@ -113,14 +117,17 @@ impl GitLab {
     /// What was said to the deployment of this job; while it is planned, to those of all jobs of its pipeline.
     pub(in crate::forge) async fn decisions(&self, environment: &str, planning: bool) -> Result<Said, Problem> {
         let mut effort = self.client.effort();
-        let listed = self.listed(&mut effort, environment).await?;
-        let is_meant = |deployment: &&Deployment| {
-            deployment.deployable.as_ref().is_some_and(|job| {
-                if planning { job.pipeline() == self.project.pipeline } else { Some(job.id) == self.project.job }
-            })
+        // Those of a pipeline that is planned in are new.
+        let meant: Vec<Deployment> = if planning {
+            let is_meant = |deployment: &Deployment| {
+                deployment.deployable.as_ref().is_some_and(|job| job.pipeline() == self.project.pipeline)
+            };
+            self.listed(&mut effort, environment).await?.into_iter().filter(is_meant).collect()
+        } else {
+            self.of_job(&mut effort, environment).await?.into_iter().collect()
         };
         let mut said = Said::default();
-        for deployment in listed.iter().filter(is_meant) {
+        for deployment in meant {
             let detail = self.detail(&mut effort, deployment.id).await?;
             said.decisions.extend(detail.decisions());
             said.starters.extend(detail.starters());
@@ -146,10 +153,11 @@ impl GitLab {
         let mut effort = self.client.effort();
         let mut gates = Vec::new();
         for (environment, _) in sought.environments {
-            for deployment in self.listed(&mut effort, environment).await? {
-                let Some(job) = deployment.deployable.as_ref().filter(|_| deployment.status == "blocked") else {
-                    continue;
-                };
+            let blocked = Pages::all(format!("{}&status=blocked", self.route_to(environment)));
+            let blocked: Vec<Deployment> =
+                blocked.collect(&mut effort).await.map_err(|failure| unlisted(&failure, environment))?;
+            for deployment in blocked {
+                let Some(job) = deployment.deployable.as_ref() else { continue };
                 let Some(pipeline) = job.pipeline() else { continue };
                 // In a pipeline, what waits in it; elsewhere, all that waits.
                 if self.project.pipeline.is_some_and(|ours| ours != pipeline) {
@@ -244,6 +252,13 @@ impl GitLab {
                 .because("the only token is `CI_JOB_TOKEN`, and what every job of the pipeline can say is no approval")
                 .with_note("nothing was changed")
                 .with_hint("set `GITLAB_TOKEN` to an approver's token; `--by-job` lets the job do it"));
+        }
+        let length = reply.comment.chars().count();
+        if length > COMMENT {
+            return Err(Problem::new(Code::ForgeRefused, format!("GitLab lets nobody {action} at such length"))
+                .because(format!("the comment has {length} characters, and GitLab takes {COMMENT}"))
+                .with_note("nothing was changed")
+                .with_hint("say it in fewer words"));
         }
         let status = match reply.answer {
             Answer::Approved => "approved",

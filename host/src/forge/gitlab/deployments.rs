@@ -3,7 +3,7 @@
 
 use super::{Deployment, Effort, GitLab};
 use crate::forge::deployments::{Listed, Relate, Relation, Shown, Whose, unlisted};
-use crate::forge::pages::PAGE;
+use crate::forge::pages::{PAGE, Pages};
 use crate::problem::Problem;
 
 impl GitLab {
@@ -13,22 +13,51 @@ impl GitLab {
         environment: &str,
         relate: &Relate<'_>,
     ) -> Result<Vec<Listed>, Problem> {
-        // What is not among the newest hundred is too long ago to be what a run comes after.
-        let listed = self.listed(&mut self.client.effort(), environment).await?;
         let mut found = Vec::new();
-        for deployment in listed {
+        let is_end = |deployment: Deployment| {
             let id = deployment.id.to_string();
             let (relation, shown) = (relate(&id, &Whose::Unsaid), shown(&deployment.status));
-            if relation == Relation::Other {
-                continue;
-            }
             let is_end = relation == Relation::Same && shown.has_succeeded();
-            found.push(Listed { id, commit: deployment.sha, shown, relation });
-            if is_end {
+            if relation != Relation::Other {
+                found.push(Listed { id, commit: deployment.sha, shown, relation });
+            }
+            is_end
+        };
+        self.look(&mut self.client.effort(), environment, is_end).await?;
+        Ok(found)
+    }
+
+    /// The deployment that this job made. It is as old as its pipeline: where the job waited, it is behind others.
+    pub(super) async fn of_job(
+        &self,
+        effort: &mut Effort<'_>,
+        environment: &str,
+    ) -> Result<Option<Deployment>, Problem> {
+        let mut found = None;
+        let is_ours = |deployment: Deployment| {
+            let is_ours = deployment.deployable.as_ref().is_some_and(|job| Some(job.id) == self.project.job);
+            found = found.take().or(Some(deployment).filter(|_| is_ours));
+            is_ours
+        };
+        self.look(effort, environment, is_ours).await?;
+        Ok(found)
+    }
+
+    /// Looks at the deployments to an environment, newest first, until one is the end. What is not among the first thousand is too
+    /// long ago to be what anybody looks for.
+    async fn look(
+        &self,
+        effort: &mut Effort<'_>,
+        environment: &str,
+        mut is_end: impl FnMut(Deployment) -> bool,
+    ) -> Result<(), Problem> {
+        let mut pages = Pages::first(self.route_to(environment));
+        while let Some(listed) = pages.next(effort).await.map_err(|failure| unlisted(&failure, environment))? {
+            if listed.into_iter().any(&mut is_end) {
                 break;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// The newest hundred, newest first.
