@@ -5,7 +5,7 @@
 use e2e::fault::{Fault, passing};
 use e2e::github::{GitHub, JOB_TOKEN, RUN};
 use e2e::mix::each;
-use e2e::runs::{cut_off, events_named, kill, newest, runs, stuck};
+use e2e::runs::{cut_off, end_child, events_named, kill, newest, runs, stuck};
 use e2e::server::Answer;
 use e2e::steps::{Step, order, text, until};
 use e2e::{Output, Project};
@@ -129,10 +129,73 @@ fn what_a_lost_machine_did_in_the_middle_of_a_step_nobody_takes_for_nothing() {
     let second = machine(&github, &text, NEXT);
     let output = second.windlass("rollback -e staging --format json").exits(11);
     assert_eq!(output.result()["reason"], "step-unknown");
-    assert!(output.stderr.contains("nobody can tell what step `b`"), "{}", output.stderr);
+    assert!(output.stderr.contains("nobody can tell what run `[run]` did from step `b` on"), "{}", output.stderr);
     assert_eq!(order(&second), "");
-    let _ = second.windlass("rollback -e staging --keep b").exits(0);
+    let wrong = second.windlass("rollback -e staging --recorded a").exits(2);
+    assert!(wrong.stderr.contains("nobody asks what step `a` did"), "{}", wrong.stderr);
+    let _ = second.windlass("rollback -e staging --recorded b").exits(0);
     assert_eq!(order(&second), "-a");
+}
+
+#[test]
+fn what_a_step_records_is_kept_while_it_is_at_work_and_is_not_taken_for_all() {
+    let github = GitHub::start();
+    github.add_run(NEXT, "ada");
+    let text = text("", &[Step::marks("a").run(&stuck("child", "exit 0"))]);
+    let first = machine(&github, &text, RUN);
+    let child = first.start("run -e staging");
+    let is_recorded = |text: &Vec<u8>| String::from_utf8_lossy(text).contains("\"record-appended\"");
+    until("its record", || github.files("refs/windlass/journals/shop/staging").values().any(is_recorded));
+    kill(child);
+    end_child(&first, "child");
+    github.set_run(RUN, "completed", Some("cancelled"));
+    let second = machine(&github, &text, NEXT);
+    for words in ["rollback -e staging", "rollback -e staging --dry-run"] {
+        let output = second.windlass(words).exits(11);
+        assert!(output.stderr.contains("one record of it is known, and there may be more"), "{}", output.stderr);
+    }
+    let _ = second.windlass("rollback -e staging --recorded a").exits(0);
+    assert_eq!(order(&second), "-a");
+}
+
+#[test]
+fn a_step_that_the_forge_did_not_hear_of_is_not_taken_for_one_that_was_never_begun() {
+    let github = GitHub::start();
+    github.add_run(NEXT, "ada");
+    let text = text("", &[waits("a"), Step::marks("b").run(&stuck("child", "exit 0"))]);
+    let first = machine(&github, &text, RUN);
+    let run = first.start("run -e staging");
+    let go = Go(&first);
+    until("its step", || first.has("waiting"));
+    let refuse = |request: &e2e::server::Request| {
+        let is_journal = request.method == "POST" && request.path.ends_with("/git/trees");
+        let answer = Answer::new(422, "{\"message\":\"no\"}").header("content-type", "application/json");
+        is_journal.then_some(Fault::Instead(answer))
+    };
+    github.draw(Some(Box::new(refuse)));
+    drop(go);
+    until("the next step", || first.has("child"));
+    kill(run);
+    end_child(&first, "child");
+    github.draw(None);
+    github.set_run(RUN, "completed", Some("cancelled"));
+    let second = machine(&github, &text, NEXT);
+    let output = second.windlass("rollback -e staging").exits(11);
+    assert!(output.stderr.contains("from step `a` on"), "{}", output.stderr);
+    // The machine that ran it knows all of it.
+    let _ = first.windlass("rollback -e staging").exits(0);
+    assert_eq!(order(&first), "a -b -a");
+}
+
+#[test]
+fn what_came_to_its_own_end_is_taken_back_from_anywhere() {
+    let github = GitHub::start();
+    let text = text("", &[Step::marks("a"), Step::fails("b").key("on_failure = \"stop\"")]);
+    let first = machine(&github, &text, RUN);
+    let _ = deploy(&first);
+    let second = machine(&github, &text, RUN);
+    let _ = second.windlass("rollback -e staging").exits(0);
+    assert_eq!(order(&second), "-b -a");
 }
 
 #[test]

@@ -215,6 +215,10 @@ pub(super) struct Rollback {
     /// Leave this step's work as it is, and take back the rest. Can be given more than once.
     #[arg(long, value_name = "STEP")]
     pub(super) keep: Vec<String>,
+    /// You looked: from this step on, at which the journal of a run ends that another machine was lost with, nothing was done but
+    /// what is recorded. Can be given more than once.
+    #[arg(long, value_name = "STEP")]
+    pub(super) recorded: Vec<String>,
     /// Show what would be taken back, and change nothing.
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -98,7 +98,7 @@ impl Conduct<'_> {
     /// Where the events of a run go, for as long as its lease is held.
     pub(super) fn recorder(&self, journal: Journal, lease: &Arc<Lease>) -> Arc<Recorder> {
         let (lease, keeping) = (Arc::downgrade(lease), self.project.keeping.clone());
-        let keeper = Kept { lease: lease.clone(), keeping, place: self.subject.place() };
+        let keeper = Kept::new(lease.clone(), keeping, self.subject.place());
         let recorder = Recorder::new(journal, self.listener.clone(), self.redactor.clone(), guard(lease));
         Arc::new(recorder.kept_by(Box::new(keeper)))
     }

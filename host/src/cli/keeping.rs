@@ -24,8 +24,10 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The same after that was not enough once: the forge has trouble, and the run must not wait for it.
 const IMPATIENCE: Duration = Duration::from_secs(2);
-/// How long it is waited for more to be kept with it, where nothing waits for that.
+/// How long it is waited for more to be kept with it, where nothing waits for that: at first, and after many times. Each time costs
+/// requests, of which a job has not many: so a run makes half a dozen in its first minute, and then one a minute.
 const SOON: Duration = Duration::from_secs(2);
+const SELDOM: Duration = Duration::from_secs(60);
 /// How many journals of a place are fetched at most, where it is asked how things stand there: older ones do not matter.
 const MOST: usize = 30;
 /// How much is sent at once at most, in bytes. What is more is sent with the next.
@@ -434,9 +436,17 @@ fn is_run(name: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Kept {
     /// Its lease, which somebody may have taken away since it was looked at last.
-    pub(super) lease: Weak<Lease>,
-    pub(super) keeping: Arc<Keeping>,
-    pub(super) place: Place,
+    lease: Weak<Lease>,
+    keeping: Arc<Keeping>,
+    place: Place,
+    /// How long is waited before what is new is sent without anybody's waiting for it; none while that is waited for.
+    pause: Arc<Mutex<Option<Duration>>>,
+}
+
+impl Kept {
+    pub(super) fn new(lease: Weak<Lease>, keeping: Arc<Keeping>, place: Place) -> Self {
+        Self { lease, keeping, place, pause: Arc::new(Mutex::new(Some(SOON))) }
+    }
 }
 
 #[async_trait]
@@ -456,9 +466,12 @@ impl Keep for Kept {
         if self.keeping.forge().is_none() {
             return;
         }
-        let (keeping, place) = (self.keeping.clone(), self.place.clone());
+        // What comes meanwhile goes with it.
+        let Some(pause) = self.pause.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let (keeping, place, next) = (self.keeping.clone(), self.place.clone(), self.pause.clone());
         tokio::spawn(async move {
-            tokio::time::sleep(SOON).await;
+            tokio::time::sleep(pause).await;
+            *next.lock().unwrap_or_else(PoisonError::into_inner) = Some((pause * 2).min(SELDOM));
             keeping.send(&place, &[], PATIENCE).await;
         });
     }

@@ -11,9 +11,9 @@ use super::session::{Asking, Known, Session, console};
 use super::signals::signals;
 use super::{Failed, print, say};
 use crate::config::DeploymentOwner;
-use crate::event::{Event, Place, RunOutcome, StepOutcome};
+use crate::event::{Event, Place, RunOutcome};
 use crate::forge::Forge;
-use crate::history::{self, Back, PastStep};
+use crate::history::{self, Back};
 use crate::journal::Store as _;
 use crate::lease::Lease;
 use crate::prepare::{self, Prepared};
@@ -48,7 +48,7 @@ async fn take_back(
         return Err(Problem::new(Code::Bug, "there is nothing to take back").into());
     };
     keeps_what_is_there(&back, &arguments.keep)?;
-    proves_all_it_did(project, &back, &arguments.keep)?;
+    proves_all_it_did(project, &back, arguments)?;
     // Whoever does it waits for the lease, as long as the environment says.
     let alive = back.runs.iter().find(|run| arguments.dry_run && project.journals.is_held(&run.run));
     if let Some(alive) = alive {
@@ -131,27 +131,33 @@ fn keeps_what_is_there(back: &Back, keep: &[String]) -> Result<(), Problem> {
     }
 }
 
-/// On the machine that ran it, a step without a record has done nothing: the record is on disk before the effect. The copy on a
-/// forge gets its records later, so that one which ends in the middle of a step proves nothing about that.
-fn proves_all_it_did(project: &Project, back: &Back, keep: &[String]) -> Result<(), Problem> {
-    for run in back.runs.iter().filter(|run| project.journals.was_fetched(&run.run)) {
-        let is_open = |step: &&PastStep| {
-            step.outcome == StepOutcome::Unknown
-                && step.records.is_empty()
-                && step.said.is_none()
-                && !keep.contains(&step.id)
-        };
-        if let Some(step) = run.steps.iter().find(is_open) {
-            let (run, id) = (&run.run, &step.id);
-            return Err(Problem::new(Code::StepUnknown, format!("nobody can tell what step `{id}` of run `{run}` did"))
-                .because("its machine is gone, and so is what the journal kept on the forge did not get any more")
-                .with_note("nothing was changed")
-                .with_hint(format!(
-                    "look at what the step does; where there is nothing to take back, or you took it back, `--keep {id}` leaves it"
-                )));
-        }
+/// On the machine that ran it, what is not recorded was not done: a record is on disk before its effect. The copy on a forge gets
+/// them later, so that one which ends too early proves nothing about the step that it ends in, or before.
+fn proves_all_it_did(project: &Project, back: &Back, arguments: &Arguments) -> Result<(), Problem> {
+    let fetched = back.runs.iter().filter(|run| project.journals.was_fetched(&run.run));
+    let open: Vec<_> = fetched.filter_map(|run| Some((run, prepare::open_end(run)?))).collect();
+    if let Some(id) = arguments.recorded.iter().find(|id| !open.iter().any(|(_, step)| step.id == **id)) {
+        return Err(Problem::new(Code::Usage, format!("nobody asks what step `{id}` did"))
+            .because("its journal has it, or is whole because this machine wrote it")
+            .with_note("nothing was changed")
+            .with_hint("leave `--recorded` out"));
     }
-    Ok(())
+    let settled = |id: &String| arguments.keep.contains(id) || arguments.recorded.contains(id);
+    let Some((run, step)) = open.into_iter().find(|(_, step)| !settled(&step.id)) else { return Ok(()) };
+    let (run, id, count) = (&run.run, &step.id, step.records.len());
+    let known = match count {
+        0 => "no record of it is known".to_owned(),
+        1 => "one record of it is known, and there may be more".to_owned(),
+        _ => format!("{count} records of it are known, and there may be more"),
+    };
+    let keep = if count > 0 { format!(", `--keep {id}` leaves it") } else { String::new() };
+    Err(Problem::new(Code::StepUnknown, format!("nobody can tell what run `{run}` did from step `{id}` on"))
+        .because("its machine is gone, and so is what the journal kept on the forge did not get any more")
+        .because(known)
+        .with_note("nothing was changed")
+        .with_hint(format!(
+            "look at it, and take back by hand what is not recorded; `--recorded {id}` then takes back what is{keep}"
+        )))
 }
 
 /// Make each run ready to be taken back, or say all that stands in the way.
@@ -232,6 +238,9 @@ async fn take_back_under_lease(
         };
         let mut events = vec![rollback, lease_taken(lease)];
         events.extend(doubted(past, elsewhere[index]));
+        events.extend(arguments.recorded.iter().filter(|id| past.step(id).is_some()).map(|id| Event::NoteAdded {
+            text: format!("somebody looked: from step `{id}` on nothing is left but what is recorded"),
+        }));
         if !leftovers[index].is_empty() {
             events.push(Event::NoteAdded { text: format!("the run was cut off{}", ended(&leftovers[index])) });
         }

@@ -6,7 +6,7 @@ use super::resolve::{Resolved, no_overlaps};
 use super::{Facts, Prepared, PreparedStep, accepted};
 use crate::config::{Config, Holes, Step};
 use crate::event::StepOutcome;
-use crate::history::PastRun;
+use crate::history::{PastRun, PastStep};
 use crate::lock::{LockedStep, LockedSteps};
 use crate::plan::PlannedStep;
 use crate::plugin::{Effect, Plugin, Services};
@@ -45,6 +45,31 @@ async fn as_it_was(
         capabilities,
         config: Some(config),
     })
+}
+
+/// Where a journal that may be only the beginning of what was written says too little of what a run did: the first step that
+/// changes something and of which it does not have the end, begun or not. None where the run came to its own end, or where
+/// whatever took it back had the whole of it.
+#[must_use]
+pub fn open_end(past: &PastRun) -> Option<&PastStep> {
+    let has_ended = past.outcome.is_some() && !matches!(past.code(), Some(Code::CutOff | Code::StepUnknown));
+    if has_ended || past.turned.is_some() {
+        return None;
+    }
+    // Before its plan was written down it did nothing.
+    let plan = plan_of(past).ok()?;
+    let may_change = |planned: &PlannedStep| {
+        let nothing = planned.intents.is_empty() && !planned.deferred && !past.force;
+        !nothing && (planned.intents.is_empty() || planned.intents.iter().any(|intent| !intent.effect.looks_only()))
+    };
+    let changing = plan.steps.iter().map(|planned| planned_step(past, planned)).filter(may_change);
+    let mut steps = changing.filter_map(|planned| past.step(&planned.id));
+    let is_open = |step: &PastStep| match step.outcome {
+        StepOutcome::Unknown | StepOutcome::NotRun => true,
+        StepOutcome::Failed => step.again,
+        _ => false,
+    };
+    steps.find(|step| is_open(step))
 }
 
 /// A run, made ready to be taken back. Steps of which nothing is left are there, and may do nothing.

@@ -8,7 +8,7 @@ mod resolve;
 mod resume;
 
 pub use again::plan_of;
-pub use back::{Check, taken_back};
+pub use back::{Check, open_end, taken_back};
 pub use resolve::{Resolved, resolve, wanted};
 pub use resume::{Probed, Resumed, Settled, resume};
 

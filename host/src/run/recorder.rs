@@ -84,6 +84,10 @@ impl Recorder {
             events.iter().map(|event| self.without_secrets(event).unwrap_or_else(|| event.clone())).collect();
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append_all(&clean)?;
         clean.iter().for_each(|event| self.listener.event(event));
+        // The effect comes now, and does not wait; but it may be a long one, and the machine may be lost with it.
+        if clean.iter().any(|event| matches!(event, Event::RecordAppended { .. })) {
+            self.keep_soon();
+        }
         Ok(())
     }
 
