@@ -40,6 +40,39 @@ pub const STARTER: &str = "root";
 /// What the API's address has behind the server's.
 const BASE: &str = "/sub/gitlab/api/v4";
 
+/// A request, as far as it is understood.
+#[derive(Debug)]
+struct Asked<'a> {
+    operation: &'a Operation,
+    who: &'a str,
+    /// The path's, still percent-encoded: `projects` first.
+    segments: Vec<&'a str>,
+    query: BTreeMap<String, String>,
+    /// None where it is a file.
+    body: Value,
+}
+
+impl Asked<'_> {
+    fn name(&self) -> &str {
+        &self.operation.name
+    }
+
+    /// A segment of the path, decoded.
+    fn part(&self, place: usize) -> String {
+        self.segments.get(place).map(|segment| decoded(segment)).unwrap_or_default()
+    }
+
+    /// A segment of the path as a number.
+    fn number(&self, place: usize) -> u64 {
+        self.segments.get(place).and_then(|segment| segment.parse().ok()).unwrap_or_default()
+    }
+
+    /// A parameter of the query.
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     deployments: Vec<Value>,
@@ -280,73 +313,52 @@ impl State {
         if self.is_token_expired || (operation.job_token == "no" && request.header("job-token").is_some()) {
             return (Answer::new(401, r#"{"message":"401 Unauthorized"}"#), vec![]);
         }
-        let who = who.as_str();
+        let asked = Asked { operation, who: &who, segments: route.split('/').skip(1).collect(), query, body };
         let fault = if is_late { None } else { self.faults.due(request) };
         let mut wrong = vec![];
         let answer = Fault::befall(fault, || {
-            let answer = operation
-                .too_long(&body)
-                .unwrap_or_else(|| self.act(operation, who, route, &query, &body, &request.body));
-            let answer = pages::paged(operation, &request.path, &query, answer);
+            let answer = operation.too_long(&asked.body).unwrap_or_else(|| self.act(&asked, &request.body));
+            let answer = pages::paged(operation, &request.path, &asked.query, answer);
             wrong.extend(answers::mistakes(operation, &answer).into_iter().map(|mistake| format!("{line}: {mistake}")));
             answer
         });
         (answer, wrong)
     }
 
-    fn act(
-        &mut self,
-        operation: &Operation,
-        who: &str,
-        route: &str,
-        query: &BTreeMap<String, String>,
-        body: &Value,
-        bytes: &[u8],
-    ) -> Answer {
-        if operation.name == "get_job_of_token" {
-            return self.job_of_token();
+    fn act(&mut self, asked: &Asked<'_>, bytes: &[u8]) -> Answer {
+        match asked.name() {
+            "get_job_of_token" => return self.job_of_token(),
+            "get_user" => return answer(200, &json!({ "id": 7, "username": asked.who, "name": asked.who })),
+            _ if asked.number(1) != PROJECT => {
+                return Answer::new(404, r#"{"message":"404 Project Not Found"}"#);
+            }
+            _ => {}
         }
-        if operation.name == "get_user" {
-            return answer(200, &json!({ "id": 7, "username": who, "name": who }));
-        }
-        let segments: Vec<&str> = route.trim_start_matches('/').split('/').collect();
-        if segments.get(1) != Some(&PROJECT.to_string().as_str()) {
-            return Answer::new(404, r#"{"message":"404 Project Not Found"}"#);
-        }
-        let place = segments
-            .get(3)
-            .and_then(|id| id.parse().ok())
-            .and_then(|id: u64| self.deployments.iter().position(|deployment| deployment["id"] == id));
-        match (operation.name.as_str(), place) {
+        let id = asked.number(3);
+        match (asked.name(), self.deployments.iter().position(|deployment| deployment["id"] == id)) {
             ("list_freeze_periods", _) => answer(200, &self.freezes.clone().into()),
-            ("list_deployments", _) => answer(200, &self.list(query)),
+            ("list_deployments", _) => answer(200, &self.list(&asked.query)),
             ("create_deployment", _) => {
-                let id = self.make(body, None);
+                let id = self.make(&asked.body, None);
                 let made = self.deployments.iter().find(|deployment| deployment["id"] == id);
                 answer(201, made.unwrap_or(&Value::Null))
             }
             ("get_deployment", Some(place)) => answer(200, &self.detail(place)),
-            ("approve_deployment", Some(place)) => self.approve(place, who, body),
-            ("list_pipeline_jobs", _) => answer(200, &self.jobs(segments.get(3).copied().unwrap_or_default())),
-            ("get_job_artifact", _) => {
-                let job = segments.get(3).and_then(|id| id.parse().ok()).unwrap_or_default();
-                let path = segments.get(5).map(|path| decoded(path)).unwrap_or_default();
-                match self.artifacts.get(&(job, path)) {
-                    Some(text) => Answer::new(200, text.clone()),
-                    None => Answer::new(404, r#"{"message":"404 Not Found"}"#),
-                }
-            }
+            ("approve_deployment", Some(place)) => self.approve(place, asked.who, &asked.body),
+            ("list_pipeline_jobs", _) => answer(200, &self.jobs(id)),
+            ("get_job_artifact", _) => match self.artifacts.get(&(id, asked.part(5))) {
+                Some(text) => Answer::new(200, text.clone()),
+                None => missing(),
+            },
             ("delete_deployment", Some(place)) => self.delete(place),
-            ("list_notes" | "create_note" | "update_note", _) => {
-                self.talk(&operation.name, who, &segments, query, body)
-            }
-            ("update_deployment", Some(place)) => self.update(place, body, operation.transitions.as_ref()),
-            (name, _) => self
-                .act_on_environments(name, &segments, query, body)
-                .or_else(|| self.act_on_packages(name, &segments, query, bytes))
-                .or_else(|| self.act_on_repository(name, &segments, query, body))
-                .or_else(|| self.act_on_jobs(name, &segments))
-                .unwrap_or_else(|| Answer::new(404, r#"{"message":"404 Not found"}"#)),
+            ("list_notes" | "create_note" | "update_note", _) => self.talk(asked),
+            ("update_deployment", Some(place)) => self.update(place, &asked.body, asked.operation.transitions.as_ref()),
+            _ => self
+                .act_on_environments(asked)
+                .or_else(|| self.act_on_packages(asked, bytes))
+                .or_else(|| self.act_on_repository(asked))
+                .or_else(|| self.act_on_jobs(asked))
+                .unwrap_or_else(missing),
         }
     }
 
@@ -362,8 +374,8 @@ impl State {
     }
 
     /// The jobs of a pipeline: those of its deployments, and those that have handed something on.
-    fn jobs(&self, pipeline: &str) -> Value {
-        if pipeline != PIPELINE.to_string() {
+    fn jobs(&self, pipeline: u64) -> Value {
+        if pipeline != PIPELINE {
             return json!([]);
         }
         let job = |id| (id, json!({ "id": id, "name": "test", "status": "success" }));
@@ -432,6 +444,10 @@ fn job_of_deployment(job: u64) -> Value {
 fn decoded(segment: &str) -> String {
     let pair = format!("a={segment}");
     form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+fn missing() -> Answer {
+    answer(404, &json!({ "message": "404 Not found" }))
 }
 
 fn answer(status: u16, value: &Value) -> Answer {

@@ -1,9 +1,8 @@
 //! Environments, and which of them are protected.
 
-use super::{GitLab, State, answer};
+use super::{Asked, GitLab, State, answer, missing};
 use crate::server::Answer;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// An environment.
 #[derive(Debug, Clone)]
@@ -107,21 +106,14 @@ impl State {
         made
     }
 
-    pub(super) fn act_on_environments(
-        &mut self,
-        operation: &str,
-        segments: &[&str],
-        query: &BTreeMap<String, String>,
-        body: &Value,
-    ) -> Option<Answer> {
-        let named = segments.get(3).copied().unwrap_or_default();
-        let place = named.parse().ok().and_then(|id: u64| self.environments.iter().position(|it| it.id == id));
-        Some(match (operation, place) {
+    pub(super) fn act_on_environments(&mut self, asked: &Asked<'_>) -> Option<Answer> {
+        let (id, body) = (asked.number(3), &asked.body);
+        Some(match (asked.name(), self.environments.iter().position(|it| it.id == id)) {
             ("list_environments", _) => {
                 let fits = |it: &&Environment| {
-                    query.get("name").is_none_or(|name| it.name == *name)
-                        && query.get("search").is_none_or(|part| it.name.contains(part.as_str()))
-                        && query.get("states").is_none_or(|state| it.state == *state)
+                    asked.query("name").is_none_or(|name| it.name == name)
+                        && asked.query("search").is_none_or(|part| it.name.contains(part))
+                        && asked.query("states").is_none_or(|state| it.state == state)
                 };
                 let listed: Value =
                     self.environments.iter().filter(fits).map(|it| self.as_answered(it, false)).collect();
@@ -163,7 +155,7 @@ impl State {
                 answer(200, &self.environments.iter().filter_map(protected).collect())
             }
             ("get_protected_environment", _) => {
-                let name = super::decoded(named);
+                let name = asked.part(3);
                 let found = self.environments.iter().find(|it| it.name == name).and_then(protected);
                 found.map_or_else(missing, |found| answer(200, &found))
             }
@@ -195,8 +187,4 @@ fn protected(environment: &Environment) -> Option<Value> {
                                    "group_id": null, "group_inheritance_type": 0 }],
         "approval_rules": rules.iter().enumerate().map(rule).collect::<Vec<_>>(),
     }))
-}
-
-pub(super) fn missing() -> Answer {
-    answer(404, &json!({ "message": "404 Not found" }))
 }

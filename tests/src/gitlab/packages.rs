@@ -1,7 +1,6 @@
 //! Generic packages, pipelines and jobs.
 
-use super::environments::missing;
-use super::{GitLab, JOB, PIPELINE, PROJECT, STARTER, State, answer};
+use super::{Asked, GitLab, JOB, PIPELINE, PROJECT, STARTER, State, answer, missing};
 use crate::server::Answer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -52,15 +51,9 @@ fn is_name(text: &str) -> bool {
 }
 
 impl State {
-    pub(super) fn act_on_packages(
-        &mut self,
-        operation: &str,
-        segments: &[&str],
-        query: &BTreeMap<String, String>,
-        bytes: &[u8],
-    ) -> Option<Answer> {
-        let part = |place: usize| segments.get(place).map(|part| super::decoded(part)).unwrap_or_default();
-        Some(match operation {
+    pub(super) fn act_on_packages(&mut self, asked: &Asked<'_>, bytes: &[u8]) -> Option<Answer> {
+        let part = |place: usize| asked.part(place);
+        Some(match asked.name() {
             "upload_generic_package" => {
                 let (name, version, file) = (part(4), part(5), part(6));
                 if ![&name, &version, &file].iter().all(|text| is_name(text)) {
@@ -78,12 +71,12 @@ impl State {
             }
             "list_packages" => {
                 let fits = |it: &&Package| {
-                    query.get("package_type").is_none_or(|kind| kind == "generic")
-                        && query.get("package_name").is_none_or(|name| it.name.contains(name.as_str()))
-                        && query.get("package_version").is_none_or(|version| it.version == *version)
+                    asked.query("package_type").is_none_or(|kind| kind == "generic")
+                        && asked.query("package_name").is_none_or(|name| it.name.contains(name))
+                        && asked.query("package_version").is_none_or(|version| it.version == version)
                 };
                 let mut listed: Vec<Value> = self.packages.iter().filter(fits).map(package).collect();
-                if query.get("sort").map(String::as_str) == Some("desc") {
+                if asked.query("sort") == Some("desc") {
                     listed.reverse();
                 }
                 answer(200, &listed.into())
@@ -111,9 +104,9 @@ impl State {
         }
     }
 
-    pub(super) fn act_on_jobs(&self, operation: &str, segments: &[&str]) -> Option<Answer> {
-        let id = segments.get(3).and_then(|id| id.parse().ok()).unwrap_or_default();
-        Some(match operation {
+    pub(super) fn act_on_jobs(&self, asked: &Asked<'_>) -> Option<Answer> {
+        let id = asked.number(3);
+        Some(match asked.name() {
             "get_job" => answer(200, &self.job(id)),
             "list_jobs" => answer(200, &json!([self.job(JOB)])),
             "get_pipeline" => answer(200, &self.pipeline(id)),

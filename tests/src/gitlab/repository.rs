@@ -1,7 +1,6 @@
 //! The repository: files on branches, changed by commits.
 
-use super::environments::missing;
-use super::{GitLab, State, answer};
+use super::{Asked, GitLab, State, answer, missing};
 use crate::server::Answer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,24 +13,18 @@ impl GitLab {
 }
 
 impl State {
-    pub(super) fn act_on_repository(
-        &mut self,
-        operation: &str,
-        segments: &[&str],
-        query: &BTreeMap<String, String>,
-        body: &Value,
-    ) -> Option<Answer> {
-        let reference = query.get("ref").map(String::as_str).unwrap_or_default();
-        Some(match operation {
-            "create_commit" => self.commit(body),
+    pub(super) fn act_on_repository(&mut self, asked: &Asked<'_>) -> Option<Answer> {
+        let reference = asked.query("ref").unwrap_or_default();
+        Some(match asked.name() {
+            "create_commit" => self.commit(&asked.body),
             "list_repository_tree" => {
                 let Some(files) = self.branches.get(reference) else { return Some(missing()) };
-                let directory = query.get("path").map(|path| format!("{path}/")).unwrap_or_default();
+                let directory = asked.query("path").map(|path| format!("{path}/")).unwrap_or_default();
                 let below: Vec<Value> = files
                     .keys()
                     .filter(|path| path.starts_with(&directory))
                     .filter(|path| {
-                        query.get("recursive").is_some_and(|it| it == "true") || !path[directory.len()..].contains('/')
+                        asked.query("recursive") == Some("true") || !path[directory.len()..].contains('/')
                     })
                     .map(|path| {
                         let name = path.rsplit('/').next().unwrap_or_default();
@@ -45,8 +38,7 @@ impl State {
                 answer(200, &below.into())
             }
             "get_raw_file" => {
-                let path = segments.get(4).map(|path| super::decoded(path)).unwrap_or_default();
-                let found = self.branches.get(reference).and_then(|files| files.get(&path));
+                let found = self.branches.get(reference).and_then(|files| files.get(&asked.part(4)));
                 found.map_or_else(
                     || answer(404, &json!({ "message": "404 File Not Found" })),
                     |text| Answer::new(200, text.clone()).header("content-type", "text/plain"),
