@@ -5,10 +5,14 @@
 
 mod capability;
 mod gate;
+mod question;
+mod visible;
+mod written;
 
 pub(crate) use capability::JOURNALS;
 pub use capability::{
     Access, Capability, Database, Directory, Environment, Exec, Http, Phase, Phases, Secret, SecretUse, TcpProbe,
-    visible,
 };
-pub use gate::{Denial, Gate, Question, Usage};
+pub use gate::{Denial, Gate, Usage};
+pub use question::Question;
+pub use visible::visible;
