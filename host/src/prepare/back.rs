@@ -1,9 +1,10 @@
 //! Taking a run back: its steps as they were, the refusals, and the checks of what is live again. As all of [`super`],
 //! this looks and changes nothing.
 
+use super::accept::accepted;
 use super::again::{outputs_of, plan_of, planned_step};
 use super::resolve::{Resolved, no_overlaps};
-use super::{Facts, Prepared, PreparedStep, accepted};
+use super::{Facts, Prepared, PreparedStep};
 use crate::config::{Config, Holes, Step};
 use crate::event::StepOutcome;
 use crate::history::{PastRun, PastStep};

@@ -4,13 +4,45 @@
 use super::{Prepared, PreparedStep};
 use crate::event::{Level, Listener, ReportItem};
 use crate::history::PastRun;
-use crate::plugin::{Deployment, EffectKey, Surroundings};
+use crate::plugin::{Answer, Call, Deployment, EffectKey, Function, Stop, Surroundings};
+use crate::policy::Phase;
 use crate::problem::{Code, Problem};
 use serde_json::Value;
 use std::sync::Arc;
 
+impl Prepared {
+    /// Ask a step something that changes nothing.
+    ///
+    /// # Errors
+    /// The step's own failure.
+    pub(super) async fn ask(
+        &self,
+        step: &PreparedStep,
+        function: Function,
+        config: &str,
+        records: &[String],
+        listener: &Arc<dyn Listener>,
+    ) -> Result<Answer, Problem> {
+        let (answer, _) = step
+            .plugin
+            .call(Call {
+                function,
+                config,
+                records,
+                gate: step.gate(Phase::Plan),
+                limits: step.limits(None),
+                surroundings: Arc::new(Looking::new(self, step, listener)),
+                services: self.services.clone(),
+                // There is nothing to put in order: whoever does not want to wait drops it.
+                stop: Stop::never(),
+            })
+            .await;
+        answer.map_err(|failure| self.clean_problem(failure.into_problem(&step.plugin.locked_name(), function.name())))
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Looking {
+struct Looking {
     step: String,
     state: String,
     deployment: Deployment,
@@ -19,7 +51,7 @@ pub(super) struct Looking {
 }
 
 impl Looking {
-    pub(super) fn new(prepared: &Prepared, step: &PreparedStep, listener: &Arc<dyn Listener>) -> Self {
+    fn new(prepared: &Prepared, step: &PreparedStep, listener: &Arc<dyn Listener>) -> Self {
         let id = step.step.id.as_str().to_owned();
         let begun = prepared.facts.begun.clone();
         let attempts = begun.as_deref().and_then(|run| run.step(&id)).map_or(1, |step| step.attempts.max(1));

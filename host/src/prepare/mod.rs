@@ -1,46 +1,33 @@
 //! From facts to a plan: plugins are loaded, their configurations checked, their requests held against the lock, and each
 //! is asked what it would do. Nothing is changed here.
 
+mod accept;
 mod again;
 mod back;
 mod look;
 mod resolve;
 mod resume;
+mod step;
 
+pub use accept::{lock_missing, locked_steps};
 pub use again::plan_of;
 pub use back::{Check, open_end, taken_back};
 pub use resolve::{Resolved, resolve, wanted};
 pub use resume::{Probed, Resumed, Settled, resume};
+pub use step::PreparedStep;
 
-use crate::config::{Config, Environment, Holes, Selection, Step, fill, fill_known};
+use crate::config::{Config, Holes, Selection};
 use crate::event::{Listener, StepOutcome, Subject};
 use crate::history::PastRun;
-use crate::lock::{Lock, LockedStep, LockedSteps, not_accepted};
+use crate::lock::{LockedStep, LockedSteps};
 use crate::plan::{Plan, PlannedStep, SCHEMA};
-use crate::plugin::{
-    Answer, Call, Deployment, Effect, Function, Intent, Limits, LiveRelease, Plugin, Services, StepState, Stop,
-};
-use crate::policy::{Capability, Gate, Phase, SecretUse};
+use crate::plugin::{Answer, Deployment, Effect, Function, Intent, LiveRelease, Services, StepState};
+use crate::policy::{Capability, Phase};
 use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
-use resolve::{no_overlaps, requires};
+use accept::accept_all;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A step that is ready to be run.
-#[derive(Debug, Clone)]
-pub struct PreparedStep {
-    /// The step.
-    pub step: Step,
-    /// Its plugin.
-    pub plugin: Plugin,
-    /// What the lock accepts for it.
-    pub locked: LockedStep,
-    /// What it may do; of a deferred step, with holes for outputs.
-    pub capabilities: Vec<Capability>,
-    /// Its configuration as JSON, filled; none where it needs outputs that are not there yet.
-    pub config: Option<String>,
-}
 
 /// What is known before anything is planned.
 #[derive(Debug, Clone)]
@@ -74,28 +61,6 @@ pub struct Prepared {
     pub facts: Facts,
     /// What every call has in common.
     pub services: Arc<Services>,
-}
-
-/// That there is no lock.
-#[must_use]
-pub fn lock_missing() -> Problem {
-    Problem::new(Code::LockMissing, "there is no `deploy.lock`")
-        .because("nothing that a plugin asks for is accepted until it is")
-        .with_note("nothing was run")
-        .with_hint("run `windlass lock`, commit the file and have it reviewed")
-}
-
-/// What the lock accepts for one environment.
-///
-/// # Errors
-/// [`Code::LockMissing`], [`Code::NotAccepted`].
-pub fn locked_steps<'a>(lock: Option<&'a Lock>, environment: &Environment) -> Result<&'a LockedSteps, Problem> {
-    let lock = lock.ok_or_else(lock_missing)?;
-    lock.environments.get(environment.key.as_str()).ok_or_else(|| {
-        Problem::new(Code::NotAccepted, format!("`deploy.lock` accepts nothing in environment `{}`", environment.key))
-            .with_note("nothing was run")
-            .with_hint("run `windlass lock`, and have the change to `deploy.lock` reviewed")
-    })
 }
 
 /// The names of the secrets that these steps may use.
@@ -174,164 +139,6 @@ pub async fn prepare(
         prepared.push(step, planned);
     }
     if problems.is_empty() { Ok(prepared) } else { Err(problems) }
-}
-
-/// Everything that can be refused without asking a plugin to look at the world.
-async fn accept_all(
-    config: &Config,
-    resolved: Vec<Resolved>,
-    locked: &LockedSteps,
-    facts: &Facts,
-) -> Result<Vec<PreparedStep>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut accepted = Vec::new();
-    for resolved in resolved {
-        match accept(config, &resolved, locked, facts).await {
-            Ok(step) => accepted.push(step),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if problems.is_empty() { Ok(accepted) } else { Err(problems) }
-}
-
-/// What the lock accepts for a step, if it accepts its plugin.
-fn accepted<'a>(locked: &'a LockedSteps, environment: &str, resolved: &Resolved) -> Result<&'a LockedStep, Problem> {
-    let id = resolved.step.id.as_str();
-    let accepted = locked.get(id).ok_or_else(|| {
-        not_accepted(
-            environment,
-            id,
-            format!("step `{id}` is not accepted"),
-            format!("`deploy.lock` does not have it in environment `{environment}`"),
-        )
-    })?;
-    accepted.accepts_plugin(environment, id, resolved.step.plugin.as_str(), &resolved.plugin)?;
-    Ok(accepted)
-}
-
-async fn accept(
-    config: &Config,
-    resolved: &Resolved,
-    locked: &LockedSteps,
-    facts: &Facts,
-) -> Result<PreparedStep, Problem> {
-    let accepted = accepted(locked, &facts.subject.environment, resolved)?;
-    let (capabilities, config_text) = fill_step(config, resolved, accepted, facts).await?;
-    Ok(PreparedStep {
-        step: resolved.step.clone(),
-        plugin: resolved.plugin.clone(),
-        locked: accepted.clone(),
-        capabilities,
-        config: config_text,
-    })
-}
-
-/// The capabilities and the configuration of a step with all holes filled that can be.
-async fn fill_step(
-    config: &Config,
-    resolved: &Resolved,
-    locked: &LockedStep,
-    facts: &Facts,
-) -> Result<(Vec<Capability>, Option<String>), Problem> {
-    let id = resolved.step.id.as_str();
-    let (with, deferred) = match fill(&resolved.step.with, &facts.holes) {
-        Ok(with) => (with, false),
-        Err(unfilled) if unfilled.is_deferred() => (fill_known(&resolved.step.with, &facts.holes), true),
-        Err(unfilled) => {
-            return Err(Problem::new(Code::ConfigInvalid, format!("step `{id}` uses a value that is not there"))
-                .because(unfilled)
-                .with_note("nothing was run")
-                .with_hint("set the variable in the job, or take it out")
-                .at(config.place_of_step(&resolved.step, "with")));
-        }
-    };
-    // What stands in a hole was excused when the holes were open; what it is filled with is not.
-    if !deferred && let Some(problem) = resolved.schema.check_filled(config, &resolved.step, &with).into_iter().next() {
-        return Err(problem);
-    }
-    let capabilities = requires(config, resolved, &with).await?;
-    locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities)?;
-    Ok((capabilities, (!deferred).then(|| with.to_string())))
-}
-
-impl PreparedStep {
-    /// As it stands in the plan before it was asked what it would do.
-    #[must_use]
-    pub fn without_intents(&self, holes: &Holes) -> PlannedStep {
-        let with = self
-            .config
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_else(|| fill_known(&self.step.with, holes));
-        PlannedStep {
-            id: self.step.id.as_str().to_owned(),
-            plugin: self.plugin.locked_name(),
-            digest: self.plugin.digest().to_owned(),
-            with,
-            capabilities: self.capabilities.clone(),
-            intents: Vec::new(),
-            deferred: self.config.is_none(),
-        }
-    }
-
-    /// The gate for one call of it.
-    #[must_use]
-    pub fn gate(&self, phase: Phase) -> Gate {
-        Gate::new(&self.capabilities, phase)
-    }
-
-    /// The limits of one call of it, within what is left of the run.
-    #[must_use]
-    pub fn limits(&self, left: Option<std::time::Duration>) -> Limits {
-        let time = self.step.timeout.get();
-        Limits {
-            time: left.map_or(time, |left| time.min(left)),
-            output: self.step.output_limit.bytes(),
-            ..Limits::default()
-        }
-    }
-
-    /// Fill a deferred step, now that the outputs are there, and hold it against the lock once more.
-    ///
-    /// # Errors
-    /// Where an output is still missing, or it now asks for more than it may.
-    pub async fn fill_deferred(&mut self, facts: &Facts) -> Result<(), Problem> {
-        let id = self.step.id.as_str();
-        let with = fill(&self.step.with, &facts.holes).map_err(|unfilled| {
-            Problem::new(Code::StepFailed, format!("step `{id}` uses an output that is not there")).because(unfilled)
-        })?;
-        let text = with.to_string();
-        let capabilities = self
-            .plugin
-            .requires(&text)
-            .await
-            .map_err(|failure| failure.into_problem(&self.plugin.locked_name(), "requires"))?;
-        let accepted = capabilities
-            .iter()
-            .try_for_each(Capability::check)
-            .and_then(|()| no_overlaps(&capabilities))
-            .and_then(|()| self.locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities));
-        // Refused this late, it is a step that fails: others have been run already.
-        accepted.map_err(|problem| Problem { code: Code::StepDenied, note: None, ..problem })?;
-        self.capabilities = capabilities;
-        self.config = Some(text);
-        Ok(())
-    }
-
-    /// A secret that it needs in one of these phases and that is not set: a database's or a variable's. A header's or a
-    /// URL's absence is the plugin's to handle.
-    fn missing_secret(&self, secrets: &Secrets, phases: &[Phase]) -> Option<&str> {
-        self.capabilities.iter().find_map(|capability| match capability {
-            Capability::Secret(secret)
-                if matches!(secret.usage, SecretUse::Database | SecretUse::ChildVariable { .. })
-                    && phases.iter().any(|phase| secret.phases.contains(phase))
-                    && secrets.get(&secret.name).is_none() =>
-            {
-                Some(secret.name.as_str())
-            }
-            _ => None,
-        })
-    }
 }
 
 impl Prepared {
@@ -436,25 +243,9 @@ impl Prepared {
         config: &str,
         listener: &Arc<dyn Listener>,
     ) -> Result<Vec<Intent>, Problem> {
-        let surroundings = look::Looking::new(self, step, listener);
-        let (answer, _) = step
-            .plugin
-            .call(Call {
-                function: Function::Plan,
-                config,
-                records: &[],
-                gate: step.gate(Phase::Plan),
-                limits: step.limits(None),
-                surroundings: Arc::new(surroundings),
-                services: self.services.clone(),
-                // It changes nothing, so there is nothing to put in order: whoever does not want to wait drops it.
-                stop: Stop::never(),
-            })
-            .await;
-        match answer {
-            Ok(Answer::Intents(intents)) => Ok(intents.into_iter().map(|intent| self.clean(intent)).collect()),
-            Ok(_) => Err(Problem::new(Code::Bug, "`plan` was answered with something else")),
-            Err(failure) => Err(self.clean_problem(failure.into_problem(&step.plugin.locked_name(), "plan"))),
+        match self.ask(step, Function::Plan, config, &[], listener).await? {
+            Answer::Intents(intents) => Ok(intents.into_iter().map(|intent| self.clean(intent)).collect()),
+            _ => Err(Problem::new(Code::Bug, "`plan` was answered with something else")),
         }
     }
 

@@ -1,17 +1,16 @@
 //! Going on with a run: what became of what was cut off, and what is planned again. As all of [`super`], this looks and
 //! changes nothing.
 
+use super::accept::accept_all;
 use super::again::{outputs_of, plan_of, planned_step};
-use super::look::Looking;
 use super::resolve::Resolved;
-use super::{Facts, Prepared, PreparedStep, accept_all};
+use super::{Facts, Prepared, PreparedStep};
 use crate::config::{Config, Hole, holes_in};
 use crate::event::{Listener, Verdict, Witness};
 use crate::history::{PastRun, PastStep};
 use crate::lock::LockedSteps;
 use crate::plan::PlannedStep;
-use crate::plugin::{Answer, Call, Function, Services, Stop};
-use crate::policy::Phase;
+use crate::plugin::{Answer, Function, Services};
 use crate::problem::{Code, Problem};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -274,23 +273,10 @@ impl Prepared {
         listener: &Arc<dyn Listener>,
     ) -> Result<Verdict, Problem> {
         let records: Vec<String> = cut.records.iter().map(|record| record.text().to_owned()).collect();
-        let (answer, _) = step
-            .plugin
-            .call(Call {
-                function: Function::Probe,
-                config: step.config.as_deref().unwrap_or("{}"),
-                records: &records,
-                gate: step.gate(Phase::Plan),
-                limits: step.limits(None),
-                surroundings: Arc::new(Looking::new(self, step, listener)),
-                services: self.services.clone(),
-                stop: Stop::never(),
-            })
-            .await;
-        match answer {
-            Ok(Answer::Verdict(verdict)) => Ok(verdict),
-            Ok(_) => Err(Problem::new(Code::Bug, "`probe` was answered with something else")),
-            Err(failure) => Err(self.clean_problem(failure.into_problem(&step.plugin.locked_name(), "probe"))),
+        let config = step.config.as_deref().unwrap_or("{}");
+        match self.ask(step, Function::Probe, config, &records, listener).await? {
+            Answer::Verdict(verdict) => Ok(verdict),
+            _ => Err(Problem::new(Code::Bug, "`probe` was answered with something else")),
         }
     }
 }

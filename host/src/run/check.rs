@@ -1,14 +1,11 @@
 //! After taking back: is the release that is live again as it must be? The checks are those that it passed when it was
 //! deployed, with the configuration of then.
 
-use super::surroundings::Running;
 use super::{Machine, milliseconds};
 use crate::event::{Event, RunOutcome, Trouble};
-use crate::plugin::{Answer, Call, CallFailure, Function, Stop};
-use crate::policy::Phase;
+use crate::plugin::{Answer, CallFailure, Function};
 use crate::prepare::{Check, PreparedStep};
 use crate::problem::{Code, Problem};
-use std::sync::Arc;
 use std::time::Instant;
 
 impl Machine<'_> {
@@ -52,21 +49,8 @@ impl Machine<'_> {
         let id = check.step.id.as_str().to_owned();
         self.recorder.record(&Event::CheckStarted { step: id.clone() })?;
         let started = Instant::now();
-        let surroundings = Arc::new(Running::new(check, 1, self.shared.clone(), self.recorder.clone()));
-        let (answer, usages) = check
-            .plugin
-            .call(Call {
-                function: Function::Apply,
-                config: check.config.as_deref().unwrap_or("{}"),
-                records: &[],
-                // It is a part of taking back, and has what is granted for that.
-                gate: check.gate(Phase::Revert),
-                limits: check.limits(None),
-                surroundings,
-                services: self.prepared.services.clone(),
-                stop: Stop::at(self.cancellation.clone(), 2),
-            })
-            .await;
+        // It is a part of taking back, and has what is granted for that.
+        let (answer, usages) = self.call_back(check, Function::Apply, &[]).await;
         let duration_ms = milliseconds(started.elapsed());
         let problem = match answer {
             Ok(Answer::Outcome(outcome)) => {

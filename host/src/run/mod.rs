@@ -8,6 +8,7 @@
 //! A run that was cut off goes on by the same machine: its journal says how far it has come.
 
 mod check;
+mod course;
 mod recorder;
 mod revert;
 mod step;
@@ -15,13 +16,14 @@ mod surroundings;
 
 pub use recorder::{Guard, Keep, Recorder};
 
-use crate::config::{OnCancel, OnFailure};
-use crate::event::{Event, RunOutcome, StepOutcome, Trouble};
+use crate::config::OnCancel;
+use crate::event::{Event, RunOutcome, StepOutcome};
 use crate::history::{PastRun, PastStep, Turned};
 use crate::plan::PlannedStep;
 use crate::plugin::Effect;
 use crate::prepare::{Prepared, PreparedStep};
 use crate::problem::{Code, Problem};
+use course::Course;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -95,26 +97,6 @@ struct Machine<'a> {
     unreverted: Option<Problem>,
     /// Why it is not proven that the release that is live again works.
     unproven: Option<Problem>,
-}
-
-/// Where a run is going once its steps are no longer taken one after the other.
-enum Course {
-    /// All were done, or failed and do not matter.
-    Through(Option<Problem>),
-    /// Something went wrong.
-    Failed {
-        /// The last step that may have done something.
-        last: usize,
-        /// The one that failed.
-        failed: Option<usize>,
-        problem: Problem,
-        /// Whether what was done is to stay.
-        stay: bool,
-    },
-    /// Somebody told it to stop, at or before this step.
-    Cancelled(usize),
-    /// Somebody wants it taken back.
-    Back,
 }
 
 /// How a step ended.
@@ -275,66 +257,6 @@ impl Machine<'_> {
             kept,
             steps: self.results(),
         })
-    }
-
-    /// Take the steps one after the other, from where the run has come, until all are done or it has to turn.
-    async fn course(&mut self) -> Result<Course, Problem> {
-        if let Some(course) = self.turned_before() {
-            return Ok(course);
-        }
-        let mut tolerated: Option<Problem> = None;
-        for index in 0..self.prepared.steps.len() {
-            let past = self.begun.as_deref().and_then(|run| run.step(self.prepared.steps[index].step.id.as_str()));
-            let on_failure = self.prepared.steps[index].step.on_failure;
-            match past.map(|step| (step.outcome, step.again, step.trouble.as_ref())) {
-                Some((StepOutcome::Succeeded | StepOutcome::Skipped, ..)) => continue,
-                // It was cut off after the failure and before what follows on it.
-                Some((StepOutcome::Failed, false, Some(trouble))) if on_failure != OnFailure::Stop => {
-                    let problem = trouble.problem();
-                    if on_failure == OnFailure::Rollback {
-                        return Ok(Course::Failed { last: index, failed: Some(index), problem, stay: false });
-                    }
-                    tolerated.get_or_insert(problem);
-                    continue;
-                }
-                _ => {}
-            }
-            if self.is_cancelled() {
-                return Ok(Course::Cancelled(index));
-            }
-            if self.is_late() {
-                return Ok(Course::Failed { last: index, failed: None, problem: self.lateness(), stay: false });
-            }
-            match self.step(index).await? {
-                Ended::Well => {}
-                Ended::Cancelled => return Ok(Course::Cancelled(index)),
-                Ended::Badly(problem) => {
-                    // There is nothing to go on with once the run's own time is over.
-                    if on_failure == OnFailure::Continue && !self.is_late() {
-                        tolerated.get_or_insert(problem);
-                        continue;
-                    }
-                    let stay = on_failure == OnFailure::Stop;
-                    return Ok(Course::Failed { last: index, failed: Some(index), problem, stay });
-                }
-            }
-        }
-        Ok(Course::Through(tolerated))
-    }
-
-    /// The way of a run that had turned round before this process goes on with it.
-    fn turned_before(&self) -> Option<Course> {
-        let begun = self.begun.as_deref()?;
-        let last = self.prepared.steps.len().saturating_sub(1);
-        match begun.turned.as_ref()? {
-            Turned::Asked { .. } => Some(Course::Back),
-            Turned::Cancellation => Some(Course::Cancelled(last)),
-            Turned::Failure(step) => {
-                let index = |id: &String| self.prepared.steps.iter().position(|step| step.step.id.as_str() == id);
-                let problem = begun.problem.as_ref().map_or_else(|| self.lateness(), Trouble::problem);
-                Some(Course::Failed { last, failed: step.as_ref().and_then(index), problem, stay: false })
-            }
-        }
     }
 
     /// Take down how the run ended.

@@ -122,6 +122,29 @@ impl Machine<'_> {
         Ok(ended)
     }
 
+    /// A call that is a part of taking back.
+    pub(super) async fn call_back(
+        &self,
+        step: &PreparedStep,
+        function: Function,
+        records: &[String],
+    ) -> (Result<Answer, CallFailure>, Vec<Usage>) {
+        step.plugin
+            .call(Call {
+                function,
+                config: step.config.as_deref().unwrap_or("{}"),
+                records,
+                gate: step.gate(Phase::Revert),
+                // The deadline of the run is no deadline for taking it back.
+                limits: step.limits(None),
+                surroundings: Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone())),
+                services: self.prepared.services.clone(),
+                // The first signal is what began this.
+                stop: Stop::at(self.cancellation.clone(), 2),
+            })
+            .await
+    }
+
     async fn revert(&mut self, step: &PreparedStep) -> Result<Reverted, Problem> {
         let id = step.step.id.as_str().to_owned();
         self.recorder.record(&Event::RevertStarted { step: id.clone() })?;
@@ -133,22 +156,7 @@ impl Machine<'_> {
         self.begin(step, 0);
         let started = Instant::now();
         let records = self.shared.records(&id);
-        let surroundings = Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone()));
-        // The deadline of the run is no deadline for taking it back.
-        let (answer, usages) = step
-            .plugin
-            .call(Call {
-                function: Function::Revert,
-                config: step.config.as_deref().unwrap_or("{}"),
-                records: &records,
-                gate: step.gate(Phase::Revert),
-                limits: step.limits(None),
-                surroundings,
-                services: self.prepared.services.clone(),
-                // The first signal is what began this.
-                stop: Stop::at(self.cancellation.clone(), 2),
-            })
-            .await;
+        let (answer, usages) = self.call_back(step, Function::Revert, &records).await;
         let took = started.elapsed();
         match answer {
             Ok(Answer::Outcome(outcome)) => {
