@@ -2,11 +2,13 @@
 
 mod again;
 mod past;
+mod replay;
 #[cfg(test)]
 mod tests;
 
 pub use again::{Back, falls_short, find, may_go_on, missing, not_resumable, others_follow, to_take_back};
 pub use past::{Deployed, PastRun, PastStep, Turned};
+pub use replay::{reopen, replay, replay_bytes};
 
 use crate::event::{Event, Place, RunOutcome};
 use crate::journal::{self, Entry, Journal, Store};
@@ -42,72 +44,6 @@ fn after(time: &str) -> Option<String> {
     let milliseconds: i64 = milliseconds.parse().ok()?;
     let later = time.timestamp().checked_add(jiff::SignedDuration::from_millis(milliseconds + 1)).ok()?;
     Some(time_of_id(later))
-}
-
-/// Derives a run from its events. None where it has no event: it was cut off before it did anything, or another process
-/// begins it at this moment.
-///
-/// # Errors
-/// [`Code::JournalInvalid`], also where it does not begin with a run.
-pub fn replay(store: &dyn Store, run: &str) -> Result<Option<PastRun>, Problem> {
-    let mut replay = Replay::None;
-    match journal::read(store, run, |entry| replay.add(entry)) {
-        Err(problem) if problem.code == Code::RunNotFound => Ok(None),
-        read => read.and_then(|_| replay.run(&store.name(run))),
-    }
-}
-
-/// As [`replay`], of a journal that is in no store; `name` is what errors call it.
-///
-/// # Errors
-/// As [`replay`].
-pub fn replay_bytes(bytes: &[u8], name: &str) -> Result<Option<PastRun>, Problem> {
-    let mut replay = Replay::None;
-    journal::read_bytes(bytes, name, |entry| replay.add(entry))?;
-    replay.run(name)
-}
-
-/// As [`replay`], of a run whose process is gone, with its journal to go on with.
-///
-/// # Errors
-/// As [`replay`], and as [`Journal::reopen`].
-pub fn reopen(store: &dyn Store, run: &str) -> Result<(Journal, Option<PastRun>), Problem> {
-    let mut replay = Replay::None;
-    let journal = Journal::reopen(store, run, |entry| replay.add(entry))?;
-    Ok((journal, replay.run(&store.name(run))?))
-}
-
-/// A run, as far as its journal was read.
-enum Replay {
-    None,
-    Run(Box<PastRun>),
-    /// The journal begins with another event.
-    Other,
-}
-
-impl Replay {
-    fn add(&mut self, entry: Entry) {
-        match self {
-            Self::None => *self = PastRun::begin(entry).map_or(Self::Other, |run| Self::Run(Box::new(run))),
-            Self::Run(run) => run.add(entry),
-            Self::Other => {}
-        }
-    }
-
-    fn run(self, name: &str) -> Result<Option<PastRun>, Problem> {
-        match self {
-            Self::None => Ok(None),
-            Self::Run(run) => Ok(Some(*run)),
-            Self::Other => {
-                Err(Problem::new(Code::JournalInvalid, format!("the journal `{name}` does not begin with a run"))
-                    .because("its first event is another one")
-                    .with_note("nothing was run")
-                    .with_hint(
-                        "restore the file, or move the directory out of `.windlass/runs` once you know what it did",
-                    ))
-            }
-        }
-    }
 }
 
 /// The names of the runs, newest first.

@@ -1,7 +1,6 @@
-//! A run as its journal tells of it: the events, one after the other, become what is known now. Pure.
+//! A run as its journal tells of it: what is known of it now, and what that comes to. Pure.
 
-use crate::event::{Event, Job, Json, RunOutcome, StepOutcome, Subject, Trouble, Verdict, Witness};
-use crate::journal::Entry;
+use crate::event::{Job, Json, RunOutcome, StepOutcome, Subject, Trouble, Verdict, Witness};
 use crate::problem::{Code, Problem};
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,7 +35,7 @@ pub struct PastStep {
     /// What it left for taking it back, in order.
     pub records: Vec<Json>,
     /// What it put out. No map: one of one entry takes the memory of eleven, and there may be many thousand steps.
-    outputs: Box<[(String, String)]>,
+    pub(super) outputs: Box<[(String, String)]>,
     /// The step as it was planned while the run was under way, where it was.
     pub replanned: Option<Json>,
 }
@@ -128,7 +127,7 @@ pub struct PastRun {
     /// Why it is not proven that what is live again since it was taken back works.
     pub unproven: Option<Trouble>,
     /// Where each step is in `steps`.
-    places: HashMap<String, usize>,
+    pub(super) places: HashMap<String, usize>,
 }
 
 impl PastStep {
@@ -162,62 +161,6 @@ impl PastRun {
     #[must_use]
     pub fn is_release(&self) -> bool {
         self.outcome == Some(RunOutcome::Succeeded) && self.changed
-    }
-
-    /// A run as its first event begins it; none where that is another event.
-    pub(super) fn begin(entry: Entry) -> Option<Self> {
-        let Event::RunStarted { run, subject, plan, forge, steps, process, job, .. } = entry.event else { return None };
-        let places = steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
-        let steps = steps
-            .into_iter()
-            .map(|step| PastStep {
-                id: step.id,
-                plugin: step.plugin,
-                finally: step.finally,
-                outcome: StepOutcome::NotRun,
-                reverting: false,
-                kept: false,
-                said: None,
-                attempts: 0,
-                duration_ms: 0,
-                again: false,
-                trouble: None,
-                records: Vec::new(),
-                outputs: Box::default(),
-                replanned: None,
-            })
-            .collect();
-        Some(Self {
-            run,
-            subject: *subject,
-            plan,
-            planned: None,
-            variables: BTreeMap::new(),
-            forge,
-            deployment: None,
-            doubted: false,
-            told: false,
-            approved: false,
-            approvers: Vec::new(),
-            during_freeze: None,
-            force: false,
-            process,
-            job,
-            stopped: false,
-            unproven: None,
-            places,
-            last: entry.at.clone(),
-            started: entry.at,
-            outcome: None,
-            reason: None,
-            changed: false,
-            duration_ms: None,
-            cancelled: false,
-            turned: None,
-            steps,
-            state: BTreeMap::new(),
-            problem: None,
-        })
     }
 
     /// A step by its id.
@@ -304,165 +247,5 @@ impl PastRun {
             .because(format!("process {} is at work for it, and has its journal", self.process))
             .with_note("nothing was changed")
             .with_hint("wait for it to end, or end that process")
-    }
-
-    /// One more event.
-    pub(super) fn add(&mut self, entry: Entry) {
-        self.last = entry.at;
-        match entry.event {
-            Event::RunPlanned { plan, variables, force } => {
-                self.force = force;
-                self.planned = Some(plan);
-                self.variables = variables;
-            }
-            Event::DeploymentDoubted { forge } => {
-                self.doubted = true;
-                self.forge = forge;
-            }
-            Event::DeploymentCreated { id, url, adopted, forge } => {
-                self.doubted = false;
-                self.forge = forge.unwrap_or_else(|| std::mem::take(&mut self.forge));
-                self.deployment = Some(Deployed { id, url, adopted });
-            }
-            Event::RunApproved { by } => {
-                self.approved = true;
-                self.approvers = by.into_iter().map(|approver| approver.name).collect();
-            }
-            Event::FreezeOverridden { reason, .. } => self.during_freeze = Some(reason),
-            Event::RunResumed { process, job, forge, .. } => {
-                (self.process, self.job) = (process, job);
-                self.forge = forge.unwrap_or_else(|| std::mem::take(&mut self.forge));
-                self.try_again();
-                self.reopen(self.has_ended());
-            }
-            Event::RollbackStarted { to, keep, process, job, .. } => {
-                (self.process, self.job) = (process, job);
-                let asked = matches!(self.turned, Some(Turned::Asked { .. }));
-                self.reopen(self.has_ended() || !asked);
-                self.turned = Some(Turned::Asked { to, keep });
-            }
-            Event::EnvironmentStopped { .. } => self.stopped = true,
-            Event::RunCancelled { .. } => self.cancelled = true,
-            Event::DeploymentTold { .. } => self.told = true,
-            Event::CheckFailed { trouble, .. } => drop(self.unproven.get_or_insert(*trouble)),
-            Event::RunTurned { step: None } if self.cancelled => self.turned = Some(Turned::Cancellation),
-            Event::RunTurned { step } => self.turned = Some(Turned::Failure(step)),
-            Event::StateSet { state, key, value } => drop(self.state.entry(state).or_default().insert(key, value)),
-            Event::RunFinished { outcome, reason, changed, duration_ms } => {
-                self.outcome = Some(outcome);
-                self.reason = reason;
-                self.changed |= changed;
-                self.duration_ms = Some(self.duration_ms.unwrap_or_default() + duration_ms);
-            }
-            event => self.add_to_step(event),
-        }
-    }
-
-    /// Where it ended with a failure and not by being cut off, what failed is tried again: the last one that did, because
-    /// those before were tolerated.
-    fn try_again(&mut self) {
-        if self.outcome == Some(RunOutcome::Failed) && self.turned.is_none() && !self.is_cut_off() {
-            let failed = |step: &&mut PastStep| !step.finally && step.outcome == StepOutcome::Failed;
-            if let Some(step) = self.steps.iter_mut().rev().find(failed) {
-                step.again = true;
-            }
-        }
-    }
-
-    /// Whether it came to its end by itself.
-    fn has_ended(&self) -> bool {
-        self.outcome.is_some() && !self.is_cut_off()
-    }
-
-    /// Somebody goes on with it. `tell` where its finally steps have something new to tell.
-    fn reopen(&mut self, tell: bool) {
-        if tell {
-            self.steps.iter_mut().filter(|step| step.finally).for_each(|step| step.outcome = StepOutcome::NotRun);
-        }
-        self.outcome = None;
-        self.reason = None;
-        self.cancelled = false;
-        self.unproven = None;
-        self.told = false;
-        // Going forward again, the run has its chance; what it was taken back for stays the reason.
-        if self.turned.is_none() {
-            self.problem = None;
-        }
-    }
-
-    fn add_to_step(&mut self, event: Event) {
-        macro_rules! step {
-            ($id:expr) => {
-                match self.places.get(&$id).and_then(|place| self.steps.get_mut(*place)) {
-                    Some(step) => step,
-                    None => return,
-                }
-            };
-        }
-        match event {
-            Event::StepPlanned { step, planned } => step!(step).replanned = Some(planned),
-            Event::StepStarted { step, attempt } => {
-                let step = step!(step);
-                step.outcome = StepOutcome::Unknown;
-                step.said = None;
-                step.reverting = false;
-                step.attempts = step.attempts.max(attempt);
-            }
-            Event::RecordAppended { step, record, .. } => {
-                step!(step).records.push(record);
-                self.changed = true;
-            }
-            Event::StepSucceeded { step, outputs, duration_ms, changed, .. } => {
-                self.changed |= changed;
-                let step = step!(step);
-                step.outcome = StepOutcome::Succeeded;
-                step.outputs = outputs.into_iter().collect();
-                step.duration_ms += duration_ms;
-            }
-            Event::StepFailed { step, trouble, again, duration_ms, .. } => {
-                if !again {
-                    self.problem.get_or_insert_with(|| (*trouble).clone());
-                }
-                let step = step!(step);
-                step.outcome = StepOutcome::Failed;
-                step.again = again;
-                step.trouble = Some(trouble);
-                step.duration_ms += duration_ms;
-            }
-            Event::StepCancelled { step, .. } => step!(step).outcome = StepOutcome::Cancelled,
-            Event::StepSkipped { step } => step!(step).outcome = StepOutcome::Skipped,
-            Event::StepProbed { step, verdict, by, .. } => {
-                let step = step!(step);
-                step.said = Some((verdict, by));
-                step.outcome = match verdict {
-                    Verdict::Done => StepOutcome::Succeeded,
-                    Verdict::NotDone | Verdict::Partly => StepOutcome::NotRun,
-                    Verdict::Unknown => StepOutcome::Unknown,
-                }
-            }
-            Event::RevertStarted { step } => {
-                let step = step!(step);
-                step.outcome = StepOutcome::Unknown;
-                step.reverting = true;
-            }
-            Event::StepReverted { step, .. } => {
-                let step = step!(step);
-                step.outcome = StepOutcome::Reverted;
-                step.reverting = false;
-            }
-            Event::StepKept { step, outcome, .. } => {
-                let step = step!(step);
-                step.outcome = outcome;
-                step.kept = true;
-                step.reverting = false;
-            }
-            Event::RevertFailed { step, trouble, .. } => {
-                let step = step!(step);
-                step.outcome = StepOutcome::RevertFailed;
-                step.trouble = Some(trouble);
-                step.reverting = false;
-            }
-            _ => {}
-        }
     }
 }
