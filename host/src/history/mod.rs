@@ -11,7 +11,7 @@ pub use past::{Deployed, PastRun, PastStep, Turned};
 pub use replay::{reopen, replay, replay_bytes};
 
 use crate::event::{Event, Place, RunOutcome};
-use crate::journal::{self, Entry, Journal, Store};
+use crate::journal::{self, Entry, Store};
 use crate::problem::{Code, Problem};
 
 /// The id of a run that begins now: its time, so that ids sort like runs, and enough at random to be its own. Later than
