@@ -10,6 +10,7 @@ mod artifacts;
 mod comments;
 mod deployments;
 mod environments;
+mod jobs;
 mod protection;
 mod refs;
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod comments;
 mod deployments;
 mod environments;
 mod freeze;
+mod jobs;
 mod leases;
 mod packages;
 mod wire;

@@ -6,11 +6,11 @@
 //! How long a file is no list says: it is found out when it is read.
 
 use super::GitLab;
-use crate::event::{Job, Place};
+use crate::event::Place;
 use crate::forge::answer::Failure;
 use crate::forge::client::Effort;
 use crate::forge::kept::{Imprint, Shelf, Shelved, Shelving, encoded, place_of};
-use crate::forge::pages::{Pages, some};
+use crate::forge::pages::Pages;
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde::Deserialize;
@@ -19,7 +19,8 @@ use url::form_urlencoded::Serializer;
 /// What the names of our packages begin with.
 const PREFIX: &str = "windlass.";
 /// What it takes.
-const HINT: &str = "turn on the project's package registry, and let whoever started the job be a developer of it";
+pub(super) const HINT: &str =
+    "turn on the project's package registry, and let whoever started the job be a developer of it";
 /// The file of each version.
 const FILE: &str = "journal.jsonl";
 
@@ -31,12 +32,6 @@ struct Package {
     name: String,
     #[serde(default)]
     version: Option<String>,
-}
-
-/// How a job stands.
-#[derive(Debug, Deserialize)]
-struct Status {
-    status: String,
 }
 
 impl GitLab {
@@ -109,27 +104,6 @@ impl GitLab {
     pub(in crate::forge) async fn may_keep(&self) -> Result<(), Problem> {
         let read = self.packages(&mut self.client.effort(), PREFIX).await;
         read.map(drop).map_err(|failure| self.unkept(&failure, "keep journals", HINT))
-    }
-
-    /// Whether a job is over; none where this token may not ask: a job's own may not ask for other jobs.
-    pub(in crate::forge) async fn is_over(&self, job: &Job) -> Result<Option<bool>, Problem> {
-        let Some(number) = job.job else { return Ok(None) };
-        if self.project.job == Some(number) {
-            return Ok(Some(false));
-        }
-        if !self.is_given {
-            return Ok(None);
-        }
-        let unsaid = |failure: Failure| self.unkept(&failure, &format!("say whether job {number} is over"), HINT);
-        match self.client.effort().get::<Status>(&self.route(&format!("/jobs/{number}"))).await {
-            Ok(status) => Ok(Some(matches!(status.status.as_str(), "success" | "failed" | "canceled" | "skipped"))),
-            // Only what is over can be deleted; but what may not be read is not there either.
-            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => {
-                let listed = some::<Status>(&mut self.client.effort(), &self.route("/jobs"), 1).await;
-                listed.map(|_| Some(true)).map_err(unsaid)
-            }
-            Err(failure) => Err(unsaid(failure)),
-        }
     }
 
     fn file(&self, name: &str, run: &str) -> String {
