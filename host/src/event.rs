@@ -78,6 +78,9 @@ pub enum Event {
         /// The CI's job that it is in, where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<Job>,
+        /// Where what it deploys can be seen, where the environment says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
     },
     /// What is going to be done. Always the second event: `resume` and `rollback` go by it.
     RunPlanned {
@@ -289,6 +292,9 @@ pub enum Event {
         step: String,
         /// One line.
         summary: String,
+        /// What it put into the report.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        report: Vec<ReportItem>,
         /// What it used and was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
@@ -310,6 +316,9 @@ pub enum Event {
         step: String,
         /// Why.
         trouble: Box<Trouble>,
+        /// What it put into the report before it failed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        report: Vec<ReportItem>,
         /// What it used and was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
@@ -327,6 +336,9 @@ pub enum Event {
         step: String,
         /// One line.
         summary: String,
+        /// What it put into the report.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        report: Vec<ReportItem>,
         /// What it used and was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
@@ -339,6 +351,9 @@ pub enum Event {
         step: String,
         /// Why.
         trouble: Box<Trouble>,
+        /// What it put into the report before it failed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        report: Vec<ReportItem>,
         /// What it used and was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,

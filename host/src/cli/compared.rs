@@ -130,6 +130,7 @@ mod tests {
             steps: vec![],
             process: 1,
             job: None,
+            url: None,
         };
         let store = Memory::default();
         match before {

@@ -331,6 +331,7 @@ fn run_started(conduct: &Conduct<'_>, run: &str, plan: &str, prepared: &Prepared
         steps: prepared.steps.iter().chain(&prepared.finally).map(entry).collect(),
         process: std::process::id(),
         job: conduct.project.facts.job.clone(),
+        url: conduct.environment.url.clone(),
     }
 }
 

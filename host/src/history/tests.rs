@@ -32,6 +32,7 @@ fn begin(store: &dyn Store, run: &str, environment: &str) -> Journal {
         steps: vec![step("a", false), step("b", false), step("z", true)],
         process: 1,
         job: None,
+        url: None,
     };
     journal.append(&started).expect("an event");
     journal
@@ -127,7 +128,7 @@ fn what_is_cut_off_is_unknown_until_somebody_says_what_became_of_it() {
 fn a_revert_that_was_cut_off_is_unknown_in_another_way() {
     let store = Memory::default();
     let revert = |step: &str| Event::RevertStarted { step: step.into() };
-    let reverted = Event::StepReverted { step: "b".into(), summary: String::new(), usages: vec![], duration_ms: 1 };
+    let reverted = Event::StepReverted { step: "b".into(), summary: String::new(), report: vec![], usages: vec![], duration_ms: 1 };
     let events = [
         started("a", 1),
         record("a"),

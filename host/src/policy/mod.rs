@@ -15,4 +15,4 @@ pub use capability::{
 };
 pub use gate::{Denial, Gate, Usage};
 pub use question::Question;
-pub use visible::visible;
+pub use visible::{hides, visible};

@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 
-/// A text in which nothing can hide from whoever reviews it: control characters, and those that turn the direction of
-/// writing, are shown as escapes.
+/// Whether a character hides something from whoever reads it: a control character, one without a width, or one that turns the
+/// direction of writing.
+#[must_use]
+pub fn hides(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A text in which nothing can hide from whoever reviews it: what would is shown as escapes.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    let hides = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
     if !text.contains(hides) {
         return Cow::Borrowed(text);
     }

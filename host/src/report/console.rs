@@ -1,7 +1,8 @@
 //! The run as it goes, line by line, on standard error.
 
+use super::verdict::Came;
 use super::{Style, harmless};
-use crate::event::{Event, Level, Listener, RunOutcome, Severity, Subject, Trouble};
+use crate::event::{Event, Level, Listener, Severity, Subject, Trouble};
 use crate::problem::{Code, Exit};
 use crate::run::RunResult;
 use crate::words::span;
@@ -209,32 +210,17 @@ pub fn verdict(
     took: Duration,
     style: Style,
 ) -> String {
-    let app = &subject.app;
-    let (version, environment) = (&subject.version, &subject.environment);
-    let commit = crate::words::short(&subject.commit);
-    let at = url.map(|url| format!(" at {url}")).unwrap_or_default();
-    let line = match result.outcome {
-        RunOutcome::Succeeded if !result.changed => {
-            style.green(&format!("nothing changed: {app} {version} ({commit}) is live in {environment}{at}"))
-        }
-        RunOutcome::Succeeded => style.green(&format!("{app} {version} ({commit}) is live in {environment}{at}")),
-        RunOutcome::Failed => style.red(&format!("{app} {version} was not deployed to {environment}; nothing was taken back")),
-        RunOutcome::RolledBack if result.asked => {
-            style.green(&format!("what {app} {version} did in {environment} is taken back"))
-        }
-        RunOutcome::RolledBack => style.red(&format!("{app} {version} was not deployed to {environment}; what was done is taken back")),
-        RunOutcome::RollbackFailed if result.asked && result.reason != Some(Code::RollbackUnproven) => {
-            style.red(&format!("not all of what {app} {version} did in {environment} could be taken back: a person is needed"))
-        }
-        RunOutcome::RollbackFailed if result.reason == Some(Code::RollbackUnproven) => {
-            style.red(&format!("what {app} {version} did in {environment} is taken back, but it is not proven that what is live again works: a person is needed"))
-        }
-        RunOutcome::RollbackFailed => {
-            style.red(&format!("{app} {version} was not deployed to {environment}, and not all of it could be taken back: a person is needed"))
-        }
-        RunOutcome::Cancelled => style.yellow(&format!("the deployment of {app} {version} to {environment} was cancelled")),
-        RunOutcome::Blocked => style.yellow(&format!("{app} {version} may not be deployed to {environment} now")),
+    let came = Came {
+        subject,
+        outcome: Some(result.outcome),
+        changed: result.changed,
+        asked: result.asked,
+        unproven: result.reason == Some(Code::RollbackUnproven),
+        still: true,
+        url,
     };
+    let (tone, line) = came.sentence();
+    let line = tone.paint(&line, style);
     let took = style.dim(&format!("in {}", span(took)));
     let mut text = format!("\n{line} {took}\n");
     for step in &result.kept {

@@ -7,6 +7,8 @@ mod plan;
 mod problem;
 mod recovery;
 mod result;
+pub mod story;
+mod verdict;
 
 pub use console::{Console, Silent, announce, announce_rollback, verdict};
 pub use plan::{plan, plan_steps, plan_summary};

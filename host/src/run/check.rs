@@ -32,7 +32,7 @@ impl Machine<'_> {
                 }
                 Check::Refused { id: step, problem } => {
                     let trouble = Box::new(Trouble::from(&*problem));
-                    self.recorder.record(&Event::CheckFailed { step, trouble, usages: vec![], duration_ms: 0 })?;
+                    self.recorder.record(&Event::CheckFailed { step, trouble, report: vec![], usages: vec![], duration_ms: 0 })?;
                     Some(*problem)
                 }
             };
@@ -50,12 +50,12 @@ impl Machine<'_> {
         self.recorder.record(&Event::CheckStarted { step: id.clone() })?;
         let started = Instant::now();
         // It is a part of taking back, and has what is granted for that.
-        let (answer, usages) = self.call_back(check, Function::Apply, &[]).await;
+        let (answer, (usages, report)) = self.call_back(check, Function::Apply, &[]).await;
         let duration_ms = milliseconds(started.elapsed());
         let problem = match answer {
             Ok(Answer::Outcome(outcome)) => {
                 let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
-                self.recorder.record(&Event::CheckPassed { step: id, summary, usages, duration_ms })?;
+                self.recorder.record(&Event::CheckPassed { step: id, summary, report, usages, duration_ms })?;
                 return Ok(None);
             }
             Ok(_) => Problem::new(Code::Bug, "`apply` was answered with something else"),
@@ -70,6 +70,7 @@ impl Machine<'_> {
         self.recorder.record(&Event::CheckFailed {
             step: id,
             trouble: Box::new(Trouble::from(&problem)),
+            report,
             usages,
             duration_ms,
         })?;

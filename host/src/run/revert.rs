@@ -3,7 +3,7 @@
 use super::surroundings::Running;
 use super::{Machine, milliseconds, told_to_stop};
 use crate::config::OnCancel;
-use crate::event::{Event, RunOutcome, StepOutcome, Trouble};
+use crate::event::{Event, ReportItem, RunOutcome, StepOutcome, Trouble};
 use crate::history::Turned;
 use crate::plugin::{Answer, Call, CallFailure, Function, Stop};
 use crate::policy::{Phase, Usage};
@@ -12,6 +12,9 @@ use crate::problem::{Code, Problem};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// What a call used, was denied, and put into the report.
+type Told = (Vec<Usage>, Vec<ReportItem>);
 
 /// What came of taking a step back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,14 +125,16 @@ impl Machine<'_> {
         Ok(ended)
     }
 
-    /// A call that is a part of taking back.
+    /// A call that is a part of taking back, with what it used, was denied, and put into the report.
     pub(super) async fn call_back(
         &self,
         step: &PreparedStep,
         function: Function,
         records: &[String],
-    ) -> (Result<Answer, CallFailure>, Vec<Usage>) {
-        step.plugin
+    ) -> (Result<Answer, CallFailure>, Told) {
+        let surroundings = Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone()));
+        let (answer, usages) = step
+            .plugin
             .call(Call {
                 function,
                 config: step.config.as_deref().unwrap_or("{}"),
@@ -137,12 +142,13 @@ impl Machine<'_> {
                 gate: step.gate(Phase::Revert),
                 // The deadline of the run is no deadline for taking it back.
                 limits: step.limits(None),
-                surroundings: Arc::new(Running::new(step, 1, self.shared.clone(), self.recorder.clone())),
+                surroundings: surroundings.clone(),
                 services: self.prepared.services.clone(),
                 // The first signal is what began this.
                 stop: Stop::at(self.cancellation.clone(), 2),
             })
-            .await
+            .await;
+        (answer, (usages, surroundings.take_report()))
     }
 
     async fn revert(&mut self, step: &PreparedStep) -> Result<Reverted, Problem> {
@@ -156,7 +162,7 @@ impl Machine<'_> {
         self.begin(step, 0);
         let started = Instant::now();
         let records = self.shared.records(&id);
-        let (answer, usages) = self.call_back(step, Function::Revert, &records).await;
+        let (answer, told) = self.call_back(step, Function::Revert, &records).await;
         let took = started.elapsed();
         match answer {
             Ok(Answer::Outcome(outcome)) => {
@@ -168,9 +174,11 @@ impl Machine<'_> {
                     self.conclude(step, before, 0, took);
                     return Ok(Reverted::Kept);
                 }
+                let (usages, report) = told;
                 self.recorder.record(&Event::StepReverted {
                     step: id,
                     summary,
+                    report,
                     usages,
                     duration_ms: milliseconds(took),
                 })?;
@@ -179,18 +187,18 @@ impl Machine<'_> {
             }
             Ok(_) => {
                 let problem = Problem::new(Code::Bug, "`revert` was answered with something else");
-                self.revert_failed(step, &problem, usages, took)
+                self.revert_failed(step, &problem, told, took)
             }
             Err(CallFailure::Refused(problem)) if problem.code.ends_run() => Err(problem),
             Err(CallFailure::Stopped) => {
                 let problem =
                     Problem::new(Code::Cancelled, format!("taking back step `{id}` was cut short by a second signal"));
-                self.revert_failed(step, &problem, usages, took)
+                self.revert_failed(step, &problem, told, took)
             }
             Err(failure) => {
                 let problem = failure.into_problem(&step.plugin.locked_name(), Function::Revert.name());
                 let problem = self.prepared.clean_problem(problem);
-                self.revert_failed(step, &problem, usages, took)
+                self.revert_failed(step, &problem, told, took)
             }
         }
     }
@@ -199,12 +207,13 @@ impl Machine<'_> {
         &mut self,
         step: &PreparedStep,
         problem: &Problem,
-        usages: Vec<Usage>,
+        (usages, report): Told,
         took: Duration,
     ) -> Result<Reverted, Problem> {
         self.recorder.record(&Event::RevertFailed {
             step: step.step.id.as_str().to_owned(),
             trouble: Box::new(Trouble::from(problem)),
+            report,
             usages,
             duration_ms: milliseconds(took),
         })?;
