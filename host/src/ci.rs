@@ -321,6 +321,13 @@ pub fn changed_files(directory: &Path) -> Vec<String> {
     String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| Some(line.get(3..)?.to_owned())).collect()
 }
 
+/// The file whose Markdown GitHub shows on the page of the job.
+#[must_use]
+pub fn summary(variables: &Variables) -> Option<std::path::PathBuf> {
+    let is_github = variables.get("GITHUB_ACTIONS") == Some("true");
+    variables.get("GITHUB_STEP_SUMMARY").filter(|path| is_github && !path.is_empty()).map(Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ Examples:
   windlass plan -e staging         see everything that would happen
   windlass run -e staging          do it
   windlass status                  what is live, and what to do next
+  windlass report last             what happened in the newest run
   windlass resume RUN              go on with a run that was cut off
   windlass rollback -e staging     go back to the release before
 
@@ -125,6 +126,8 @@ pub(super) enum Command {
     Status,
     /// Show the runs, newest first.
     History(History),
+    /// Tell what happened in a run, and what to do now; on request as one HTML file, as JUnit XML or as Markdown.
+    Report(Report),
     /// Print the JSON Schema of `deploy.toml`, or of a plugin's configuration.
     Schema(Schema),
     /// Explain the word that an error, a result or an exit code is about.
@@ -337,6 +340,22 @@ pub(super) struct History {
     /// How many runs.
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     pub(super) count: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// The run, or `last` for the newest one.
+    #[arg(value_name = "RUN")]
+    pub(super) run: String,
+    /// Write it as one HTML file, which needs nothing else; `-` for standard output.
+    #[arg(long, value_name = "FILE", group = "form")]
+    pub(super) html: Option<PathBuf>,
+    /// Write its steps and checks as JUnit XML; `-` for standard output.
+    #[arg(long, value_name = "FILE", group = "form")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write it as Markdown; `-` for standard output.
+    #[arg(long, value_name = "FILE", group = "form")]
+    pub(super) markdown: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

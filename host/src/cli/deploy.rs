@@ -9,7 +9,7 @@ use super::project::Project;
 use super::reap::close_all;
 use super::session::{Asking, Session, console};
 use super::signals::signals;
-use super::{Failed, print, say};
+use super::{Failed, print, say, story};
 use crate::event::{Event, Listener, RunOutcome, StepEntry};
 use crate::files::write_whole;
 use crate::forge::{Forge, Frozen};
@@ -127,6 +127,7 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     let forge = Forge::choose(common.forge, &project.facts, &asking.secrets).unwrap_or(Forge::Local);
     say_freeze(asking.environment, &freezes(project, asking.environment, &forge).await);
     comment::planned(&asking, &forge, &prepared).await;
+    story::planned(project, &prepared.plan, &prepared.services.redactor);
     Ok(())
 }
 
@@ -211,7 +212,9 @@ async fn deploy(
     let lease = conduct.lease(|| history::next_id(&project.journals)).await?;
     let begin = Begin { file: file.as_ref(), before, freezes };
     let conducted = under_lease(&conduct, arguments, asking, prepared, begin, &lease).await;
+    let run = lease.run().to_owned();
     conduct.leave(lease).await;
+    story::ended(project, &run, &conduct.redactor);
     let (conducted, exit) = conducted?;
     comment::ended(&conduct, &conducted.run).await;
     conduct.report(&conducted, exit);

@@ -21,6 +21,7 @@ mod rollback;
 mod session;
 mod signals;
 mod status;
+mod story;
 
 use crate::approval;
 use crate::problem::{Exit, Problem};
@@ -138,6 +139,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Status => in_runtime(status::status(common)),
         Command::History(history) => in_runtime(status::history(common, history)),
         Command::Init(init) => inform::init(common, init),
+        Command::Report(report) => in_runtime(story::report(common, report)),
         Command::Schema(schema) => in_runtime(inform::schema(schema)),
         Command::Explain(explain) => inform::explain(explain),
         Command::Completions(completions) => inform::completions(completions),

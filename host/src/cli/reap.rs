@@ -5,7 +5,7 @@ use super::conduct::{announcement, deployed, deployment_created, left, state_of,
 use super::keeping::{Wanted, warning};
 use super::live::retire;
 use super::project::Project;
-use super::{Failed, print, say};
+use super::{Failed, print, say, story};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
 use crate::forge::{self, Announcement, Forge};
@@ -75,6 +75,9 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     let places: BTreeSet<Place> = closed.iter().map(|one| one.past.subject.place()).collect();
     for place in &places {
         project.keeping.send(place, &[], PATIENCE).await;
+    }
+    for one in &closed {
+        let _ = story::kept(&project, &one.past.run, &tokens.redactor());
     }
     let mut freed = Vec::new();
     // Those of this machine, too, that were taken while the forge's could not be.

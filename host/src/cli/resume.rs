@@ -10,7 +10,7 @@ use super::live::revive;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session, console, say_what_changed};
 use super::signals::signals;
-use super::{Failed, say};
+use super::{Failed, say, story};
 use crate::event::{Event, RunOutcome, Subject, Verdict};
 use crate::forge::Forge;
 use crate::history::{self, PastRun, Turned};
@@ -95,6 +95,7 @@ async fn go_on(
         Err(problem) => Err(problem.into()),
     };
     conduct.leave(lease).await;
+    story::ended(project, &past.run, &conduct.redactor);
     let (conducted, exit) = conducted?;
     comment::ended(&conduct, &conducted.run).await;
     conduct.report(&conducted, exit);

@@ -9,7 +9,7 @@ use super::project::Project;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session, console};
 use super::signals::signals;
-use super::{Failed, print, say};
+use super::{Failed, print, say, story};
 use crate::config::DeploymentOwner;
 use crate::event::{Event, Place, RunOutcome};
 use crate::forge::Forge;
@@ -92,6 +92,10 @@ async fn take_back(
     let lease = conduct.lease(|| newest.run.clone()).await?;
     let conducted = take_back_under_lease(&conduct, arguments, &back, prepared, &lease).await;
     conduct.leave(lease).await;
+    // The page of the job tells of each as the others' journals do: newest first.
+    for run in &back.runs {
+        story::ended(project, &run.run, &conduct.redactor);
+    }
     let (conducted, exit) = conducted?;
     comment::ended(&conduct, &conducted.run).await;
     conduct.report(&conducted, exit);

@@ -5,11 +5,13 @@ use super::keeping::Wanted;
 use super::project::Project;
 use super::{Failed, print, say};
 use crate::event::{Place, RunOutcome, StepOutcome};
-use crate::history::{self, PastRun, Turned};
+use crate::history::{self, Back, PastRun, Turned};
 use crate::journal::Store as _;
 use crate::problem::{Code, Problem};
-use crate::{config, lease};
+use crate::report::story::{Standing, Suggestion};
+use crate::{config, lease, prepare};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -283,6 +285,62 @@ pub(super) fn next(project: &Project, place: &Place) -> Result<String, Problem> 
     let Known { runs, damaged, .. } = Known::of(project)?;
     let here: Vec<&PastRun> = runs.iter().filter(|run| run.subject.place() == *place).collect();
     Ok(look(project, place, &here, &damaged, None).next)
+}
+
+/// How a run stands now, `held` by somebody who deploys there or not, and what works for it.
+pub(super) fn standing(project: &Project, past: &PastRun, holder: Option<&lease::Holder>) -> Result<Standing, Problem> {
+    let place = past.subject.place();
+    let Known { runs, damaged, .. } = Known::of(project)?;
+    let here: Vec<&PastRun> = runs.iter().filter(|run| run.subject.place() == place).collect();
+    let Look { live, next, .. } = look(project, &place, &here, &damaged, holder);
+    let is_at_work = past.outcome.is_none() && project.journals.is_held(&past.run);
+    Ok(Standing {
+        live: live.is_some_and(|live| live.run == past.run),
+        under_way: is_at_work || holder.is_some_and(|holder| holder.run == past.run),
+        next: Some(next).filter(|next| next != "nothing"),
+        // Whoever is at work there is in the way of either.
+        commands: if holder.is_some() || is_at_work { vec![] } else { suggestions(project, past) },
+    })
+}
+
+/// The commands that go on with a run, or take it back: those that would not refuse.
+fn suggestions(project: &Project, past: &PastRun) -> Vec<Suggestion> {
+    let journals = &project.journals;
+    if project.keeping.must_agree(past).is_err() {
+        return vec![];
+    }
+    let mut suggestions = Vec::new();
+    if past.planned.is_some() && history::may_go_on(journals, past).is_ok() {
+        let does = if past.turned.is_some() { "goes on taking it back" } else { "goes on with it" };
+        suggestions.push(Suggestion { command: format!("windlass resume {}", past.run), does: does.into() });
+    }
+    let place = past.subject.place();
+    let back = history::to_take_back(journals, &place, None).ok();
+    if let Some(Back { runs, to }) = back.filter(|back| back.runs.iter().any(|run| run.run == past.run)) {
+        let keep: BTreeSet<String> = runs.iter().flat_map(prepare::lasting).collect();
+        let kept: String = keep.iter().map(|step| format!(" --keep {step}")).collect();
+        let what = match runs.len() {
+            1 => "takes back what it did".to_owned(),
+            count => format!("takes back what it and {} more did", count - 1),
+        };
+        let but = match keep.len() {
+            0 => String::new(),
+            _ => format!(", but for {}, which cannot be", config::listing(&keep, "and")),
+        };
+        let then = match to {
+            Some(to) => format!(
+                ", so that {} ({}) is live again",
+                to.subject.version,
+                crate::words::short(&to.subject.commit)
+            ),
+            None => "; no release from before is known".to_owned(),
+        };
+        suggestions.push(Suggestion {
+            command: format!("windlass rollback {}{kept}", place.options()),
+            does: format!("{what}{but}{then}"),
+        });
+    }
+    suggestions
 }
 
 /// Whether something about a run is not settled: it has not ended, or has left something that was not taken back, or what is

@@ -114,6 +114,17 @@ impl Directory {
         }
     }
 
+    /// Put a file beside a journal that is made of it and can be made again, so that it need not outlast a power cut.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn put_beside(&self, run: &str, name: &str, text: &[u8]) -> io::Result<()> {
+        let path = self.directory(run).join(name);
+        let temporary = path.with_extension("tmp");
+        std::fs::write(&temporary, text)?;
+        std::fs::rename(&temporary, &path)
+    }
+
     /// Whether a journal came from elsewhere, whoever went on with it here.
     #[must_use]
     pub fn was_fetched(&self, run: &str) -> bool {

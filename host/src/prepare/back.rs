@@ -159,6 +159,15 @@ fn irreversible(past: &PastRun, planned: &PlannedStep) -> Option<Problem> {
     )))
 }
 
+/// The steps of a run whose work is there, and cannot be taken back, as their plans said.
+#[must_use]
+pub fn lasting(past: &PastRun) -> Vec<String> {
+    let Ok(plan) = plan_of(past) else { return vec![] };
+    let left = plan.steps.iter().filter(|planned| past.left().any(|step| step.id == planned.id));
+    let lasting = left.filter(|planned| irreversible(past, &planned_step(past, planned)).is_some());
+    lasting.map(|planned| planned.id.clone()).collect()
+}
+
 /// A check that a live release passed when it was deployed.
 #[derive(Debug, Clone)]
 pub enum Check {

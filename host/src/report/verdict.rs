@@ -6,7 +6,7 @@ use crate::words::short;
 
 /// How good that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub(super) enum Tone {
     /// As it was meant to be.
     Good,
     /// Neither.
@@ -17,8 +17,7 @@ pub enum Tone {
 
 impl Tone {
     /// The text in its colour.
-    #[must_use]
-    pub fn paint(self, text: &str, style: Style) -> String {
+    pub(super) fn paint(self, text: &str, style: Style) -> String {
         match self {
             Self::Good => style.green(text),
             Self::Open => style.yellow(text),
@@ -29,27 +28,26 @@ impl Tone {
 
 /// What a run came to.
 #[derive(Debug, Clone, Copy)]
-pub struct Came<'a> {
+pub(super) struct Came<'a> {
     /// What it is about.
-    pub subject: &'a Subject,
+    pub(super) subject: &'a Subject,
     /// Its outcome; none where it did not end.
-    pub outcome: Option<RunOutcome>,
+    pub(super) outcome: Option<RunOutcome>,
     /// Whether anything was changed.
-    pub changed: bool,
+    pub(super) changed: bool,
     /// Whether somebody asked for it to be taken back.
-    pub asked: bool,
+    pub(super) asked: bool,
     /// Whether it is not proven that what is live again works.
-    pub unproven: bool,
+    pub(super) unproven: bool,
     /// Whether what it deployed is live, where it succeeded; whether it is under way, where it did not end.
-    pub still: bool,
+    pub(super) still: bool,
     /// Where what it deployed can be seen.
-    pub url: Option<&'a str>,
+    pub(super) url: Option<&'a str>,
 }
 
 impl Came<'_> {
     /// The sentence, without a full stop, and how good that is.
-    #[must_use]
-    pub fn sentence(&self) -> (Tone, String) {
+    pub(super) fn sentence(&self) -> (Tone, String) {
         let Subject { app, version, environment, commit, .. } = self.subject;
         let release = format!("{app} {version} ({})", short(commit));
         let at = self.url.filter(|_| self.still).map(|url| format!(" at {url}")).unwrap_or_default();

@@ -52,6 +52,8 @@ impl<D: Database, S: Surroundings> Session<'_, D, S> {
             self.adopt(adoption, &run)?;
         }
         let mut applied: Vec<&Migration> = vec![];
+        let mut results: Vec<(&str, &str)> =
+            adopted.iter().map(|migration| (migration.file.as_str(), "taken as applied")).collect();
         let total = u64::try_from(standing.pending.len()).unwrap_or(u64::MAX);
         for (index, migration) in standing.pending.iter().enumerate() {
             let done = u64::try_from(index).unwrap_or(u64::MAX);
@@ -62,13 +64,29 @@ impl<D: Database, S: Surroundings> Session<'_, D, S> {
                         self.surroundings.info(&format!("applied `{}` in {milliseconds} ms", migration.file));
                     }
                     applied.push(migration);
+                    results.push((&migration.file, "applied"));
                 }
                 Ok(Turn::Overtaken) => {
                     self.surroundings.info(&format!("`{}` was applied by another run in the meantime", migration.file));
+                    results.push((&migration.file, "applied by another run"));
                 }
-                Err(broken) => return Err(self.describe(broken, migration, &applied, &standing.pending[index + 1..])),
+                Err(broken) => {
+                    let rest = &standing.pending[index + 1..];
+                    results.push((
+                        &migration.file,
+                        match broken.left {
+                            Left::Nothing => "failed, and nothing of it remains",
+                            Left::Pieces => "failed, and a part of it remains",
+                            Left::Unclear => "not known",
+                        },
+                    ));
+                    results.extend(rest.iter().map(|migration| (migration.file.as_str(), "not run")));
+                    self.surroundings.tell(&results);
+                    return Err(self.describe(broken, migration, &applied, rest));
+                }
             }
         }
+        self.surroundings.tell(&results);
         self.outcome(files, applied.len())
     }
 

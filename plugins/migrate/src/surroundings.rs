@@ -22,6 +22,9 @@ pub trait Surroundings {
 
     /// Say how far it is.
     fn progress(&self, message: &str, done: u64, total: u64);
+
+    /// Put into the report of the run what became of each migration, by its file.
+    fn tell(&self, results: &[(&str, &str)]);
 }
 
 /// The host itself.
@@ -47,5 +50,14 @@ impl Surroundings for Host {
 
     fn progress(&self, message: &str, done: u64, total: u64) {
         windlass_plugin::progress::update(message, Some(done), Some(total));
+    }
+
+    fn tell(&self, results: &[(&str, &str)]) {
+        if results.is_empty() {
+            return;
+        }
+        let rows: Vec<Vec<String>> =
+            results.iter().map(|(file, result)| vec![(*file).to_owned(), (*result).to_owned()]).collect();
+        windlass_plugin::report::table("Migrations", &["migration", "result"].map(String::from), &rows);
     }
 }

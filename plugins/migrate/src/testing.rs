@@ -146,4 +146,9 @@ impl Surroundings for Journal {
     }
 
     fn progress(&self, _: &str, _: u64, _: u64) {}
+
+    fn tell(&self, results: &[(&str, &str)]) {
+        let mut told = self.told.borrow_mut();
+        told.extend(results.iter().map(|(file, result)| format!("{file}: {result}")));
+    }
 }

@@ -2,10 +2,13 @@
 //! block, begins no HTML, links nowhere and mentions nobody.
 
 use super::words::{effect_word, parts, place, row_mark, severity, step_mark, step_word, took, Fact, Mark, time};
+use super::read::trouble as trouble_of;
+use super::text::Texts;
 use super::{PlanStory, PlannedStory, Story};
 use crate::event::Trouble;
 use crate::problem::Problem;
 use crate::report::verdict::Tone;
+use crate::secret::Redactor;
 use std::fmt::Write as _;
 
 /// How much of a text in a line is shown, in characters.
@@ -73,14 +76,14 @@ pub fn plan_markdown(plan: &PlanStory, title: &str, room: usize) -> String {
 
 /// What kept a command from doing anything, in no more than so many bytes.
 #[must_use]
-pub fn problems_markdown(what: &str, problems: &[Problem], room: usize) -> String {
+pub fn problems_markdown(what: &str, problems: &[Problem], redactor: &Redactor, room: usize) -> String {
     let rows = problems.iter().map(|problem| {
         let trouble = Trouble::from(problem);
         let place = problem.place.as_ref().map(|place| {
             let (line, column) = place.line_and_column();
             format!("{}\n\n", code(&format!("{}:{line}:{column}", place.file)))
         });
-        format!("{}{}", place.unwrap_or_default(), fenced(&parts(&super::read::trouble(&trouble)), "text"))
+        format!("{}{}", place.unwrap_or_default(), fenced(&parts(&trouble_of(Texts(redactor), &trouble)), "text"))
     });
     let head = format!("## ❌ {}\n\n", text(what));
     let section = Section { what: "errors", before: String::new(), rows: rows.collect(), after: "" };
@@ -113,7 +116,7 @@ fn joined(head: &str, sections: Vec<Section>, tail: &str, room: usize, run: &str
     let mut page = head.to_owned();
     if !cut.is_empty() {
         let whole = if run.is_empty() { String::new() } else { format!(": {} shows all", code(&format!("windlass report {run}"))) };
-        let _ = writeln!(page, "⚠️ there was no room for {}{whole}\n", crate::config::listing(cut, "and"));
+        let _ = writeln!(page, "⚠️ there was no room for {}{whole}\n", cut.join(", "));
     }
     page.push_str(&body);
     page.push_str(tail);

@@ -1,7 +1,7 @@
 //! From the events of a journal to the story. What each step came to is [`PastRun`]'s to say; what is added here is what people
 //! want to see beside.
 
-use super::text::{clean, line};
+use super::text::Texts;
 use super::{
     Capabilities, CheckAgain, Deployment, FreezeOverride, IntentStory, Kind, Metric, Note, PlanStory, PlannedStory, Row,
     RowOutcome, SCHEMA, Said, Standing, StepStory, Story, Table, Used, Work, WorkOutcome,
@@ -15,6 +15,7 @@ use crate::policy::Usage;
 use crate::prepare;
 use crate::problem::Problem;
 use crate::report::plan_summary;
+use crate::secret::Redactor;
 use std::collections::HashMap;
 
 impl Story {
@@ -22,9 +23,9 @@ impl Story {
     ///
     /// # Errors
     /// As [`history::find`].
-    pub fn of(store: &dyn Store, run: &str) -> Result<Self, Problem> {
+    pub fn of(store: &dyn Store, run: &str, redactor: &Redactor) -> Result<Self, Problem> {
         let past = history::find(store, run)?;
-        let mut reader = Reader::new(&past);
+        let mut reader = Reader::new(Texts(redactor), &past);
         journal::read(store, run, |entry| reader.add(entry))?;
         Ok(reader.story(past))
     }
@@ -39,22 +40,23 @@ impl Story {
 impl PlanStory {
     /// A plan as it is told.
     #[must_use]
-    pub fn of(plan: &Plan, digest: &str) -> Self {
-        let steps = plan.steps.iter().map(|step| planned(step, false));
-        let finally = plan.finally.iter().map(|step| planned(step, true));
+    pub fn of(plan: &Plan, digest: &str, redactor: &Redactor) -> Self {
+        let texts = Texts(redactor);
+        let steps = plan.steps.iter().map(|step| planned(texts, step, false));
+        let finally = plan.finally.iter().map(|step| planned(texts, step, true));
         Self { digest: digest.to_owned(), summary: plan_summary(plan), steps: steps.chain(finally).collect() }
     }
 }
 
-fn planned(step: &PlannedStep, finally: bool) -> PlannedStory {
+fn planned(texts: Texts<'_>, step: &PlannedStep, finally: bool) -> PlannedStory {
     let intents = step.intents.iter().map(|intent| IntentStory {
-        id: line(&intent.id),
-        summary: line(&intent.summary),
+        id: texts.line(&intent.id),
+        summary: texts.line(&intent.summary),
         effect: intent.effect,
     });
     PlannedStory {
-        id: line(&step.id),
-        plugin: line(&step.plugin),
+        id: texts.line(&step.id),
+        plugin: texts.line(&step.plugin),
         finally,
         deferred: step.deferred,
         intents: intents.collect(),
@@ -62,7 +64,8 @@ fn planned(step: &PlannedStep, finally: bool) -> PlannedStory {
 }
 
 /// What is read of the events, step by step.
-struct Reader {
+struct Reader<'a> {
+    texts: Texts<'a>,
     windlass: String,
     url: Option<String>,
     places: HashMap<String, usize>,
@@ -76,9 +79,10 @@ struct Reader {
     notes: Vec<Note>,
 }
 
-impl Reader {
-    fn new(past: &PastRun) -> Self {
+impl<'a> Reader<'a> {
+    fn new(texts: Texts<'a>, past: &PastRun) -> Self {
         Self {
+            texts,
             windlass: String::new(),
             url: None,
             places: past.steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect(),
@@ -96,15 +100,15 @@ impl Reader {
     fn add(&mut self, Entry { at, event, .. }: Entry) {
         match event {
             Event::RunStarted { windlass, url, .. } => {
-                self.windlass = line(&windlass);
-                self.url = url.map(|url| line(&url));
+                self.windlass = self.texts.line(&windlass);
+                self.url = url.map(|url| self.texts.line(&url));
             }
-            Event::RunApproved { by } => self.approvals = Some(by.into_iter().map(approver).collect()),
+            Event::RunApproved { by } => self.approvals = Some(by.into_iter().map(|it| approver(self.texts, it)).collect()),
             Event::FreezeOverridden { cause, until, reason } => {
                 self.freeze_override = Some(FreezeOverride {
-                    cause: line(&cause),
-                    until: until.map(|until| line(&until)),
-                    reason: line(&reason),
+                    cause: self.texts.line(&cause),
+                    until: until.map(|until| self.texts.line(&until)),
+                    reason: self.texts.line(&reason),
                 });
             }
             Event::LeaseTaken { from: Some(from), .. } => {
@@ -137,7 +141,7 @@ impl Reader {
     }
 
     fn note(&mut self, at: String, text: &str) {
-        self.notes.push(Note { at, text: line(text) });
+        self.notes.push(Note { at, text: self.texts.line(text) });
     }
 
     fn add_work(&mut self, at: String, event: Event) {
@@ -145,15 +149,15 @@ impl Reader {
             Event::StepStarted { step, attempt } => self.begin(&step, begun(Kind::Apply, attempt, at)),
             Event::RevertStarted { step } => self.begin(&step, begun(Kind::Revert, 0, at)),
             Event::CheckStarted { step } => {
-                self.checks_again.push(CheckAgain { step: line(&step), work: begun(Kind::Check, 0, at) });
+                self.checks_again.push(CheckAgain { step: self.texts.line(&step), work: begun(Kind::Check, 0, at) });
             }
             Event::StepSucceeded { step, attempt, summary, findings, report, usages, duration_ms, .. } => {
-                let came = Came::well(WorkOutcome::Succeeded, &summary, duration_ms);
+                let came = self.came_well(WorkOutcome::Succeeded, &summary, duration_ms);
                 self.end(&step, Kind::Apply, attempt, at, Came { findings, report, usages, ..came });
             }
             Event::StepFailed { step, attempt, trouble, usages, report, duration_ms, again } => {
                 let outcome = if again { WorkOutcome::TriedAgain } else { WorkOutcome::Failed };
-                let came = Came::badly(outcome, &trouble, duration_ms);
+                let came = self.came_badly(outcome, &trouble, duration_ms);
                 self.end(&step, Kind::Apply, attempt, at, Came { report, usages, ..came });
             }
             Event::StepCancelled { step, attempt } => {
@@ -161,23 +165,23 @@ impl Reader {
                 self.end(&step, Kind::Apply, attempt, at, came);
             }
             Event::StepReverted { step, summary, report, usages, duration_ms } => {
-                let came = Came::well(WorkOutcome::Succeeded, &summary, duration_ms);
+                let came = self.came_well(WorkOutcome::Succeeded, &summary, duration_ms);
                 self.end(&step, Kind::Revert, 0, at, Came { report, usages, ..came });
             }
             Event::StepKept { step, summary, .. } => {
-                let came = Came { outcome: Some(WorkOutcome::Kept), summary: Some(line(&summary)), ..Came::default() };
+                let came = Came { outcome: Some(WorkOutcome::Kept), summary: Some(self.texts.line(&summary)), ..Came::default() };
                 self.end(&step, Kind::Revert, 0, at, came);
             }
             Event::RevertFailed { step, trouble, report, usages, duration_ms } => {
-                let came = Came::badly(WorkOutcome::Failed, &trouble, duration_ms);
+                let came = self.came_badly(WorkOutcome::Failed, &trouble, duration_ms);
                 self.end(&step, Kind::Revert, 0, at, Came { report, usages, ..came });
             }
             Event::CheckPassed { step, summary, report, usages, duration_ms } => {
-                let came = Came::well(WorkOutcome::Succeeded, &summary, duration_ms);
+                let came = self.came_well(WorkOutcome::Succeeded, &summary, duration_ms);
                 self.end(&step, Kind::Check, 0, at, Came { report, usages, ..came });
             }
             Event::CheckFailed { step, trouble, report, usages, duration_ms } => {
-                let came = Came::badly(WorkOutcome::Failed, &trouble, duration_ms);
+                let came = self.came_badly(WorkOutcome::Failed, &trouble, duration_ms);
                 self.end(&step, Kind::Check, 0, at, Came { report, usages, ..came });
             }
             _ => {}
@@ -199,8 +203,8 @@ impl Reader {
         let is_open = |work: &Work| work.kind == kind && work.outcome == WorkOutcome::Unknown;
         let work = match kind {
             Kind::Check => {
-                if !self.checks_again.last().is_some_and(|check| check.step == line(step) && is_open(&check.work)) {
-                    self.checks_again.push(CheckAgain { step: line(step), work: begun(kind, attempt, at.clone()) });
+                if !self.checks_again.last().is_some_and(|check| check.step == self.texts.line(step) && is_open(&check.work)) {
+                    self.checks_again.push(CheckAgain { step: self.texts.line(step), work: begun(kind, attempt, at.clone()) });
                 }
                 self.checks_again.last_mut().map(|check| &mut check.work)
             }
@@ -217,19 +221,20 @@ impl Reader {
         work.outcome = came.outcome.unwrap_or(WorkOutcome::Unknown);
         work.summary = came.summary;
         work.trouble = came.trouble;
-        work.findings = came.findings.into_iter().map(finding).collect();
+        work.findings = came.findings.into_iter().map(|it| finding(self.texts, it)).collect();
         for item in came.report {
             match item {
-                ReportItem::Annotation { finding: found } => work.findings.push(finding(found)),
-                ReportItem::Table { title, columns, rows } => work.tables.push(table(&title, &columns, &rows)),
+                ReportItem::Annotation { finding: found } => work.findings.push(finding(self.texts, found)),
+                ReportItem::Table { title, columns, rows } => work.tables.push(table(self.texts, &title, &columns, &rows)),
                 ReportItem::Metric { name, value, unit } => {
-                    work.metrics.push(Metric { name: line(&name), value, unit: line(&unit) });
+                    work.metrics.push(Metric { name: self.texts.line(&name), value, unit: self.texts.line(&unit) });
                 }
             }
         }
+        let step = self.texts.line(step);
         for table in &work.tables {
-            self.checks.add("check", step, kind == Kind::Check, table);
-            self.migrations.add("migration", step, false, table);
+            self.checks.add("check", &step, kind == Kind::Check, table);
+            self.migrations.add("migration", &step, false, table);
         }
     }
 
@@ -243,22 +248,22 @@ impl Reader {
             let granted = capabilities.remove(step.id.as_str()).unwrap_or_default();
             let replanned = step.replanned.as_ref().and_then(|it| serde_json::from_str::<PlannedStep>(it.text()).ok());
             let granted = replanned.map_or(granted, |it| it.capabilities.iter().map(describe).collect());
-            told(step, work, granted, usages)
+            told(self.texts, step, work, granted, usages)
         });
         let steps = steps.collect();
         let deployment = past.deployment.as_ref();
         Story {
             schema: SCHEMA,
             windlass: self.windlass,
-            subject: subject(&past.subject),
+            subject: subject(self.texts, &past.subject),
             duration_ms: past.duration_ms,
             outcome: past.outcome,
-            reason: past.reason.as_deref().map(line),
+            reason: past.reason.as_deref().map(|text| self.texts.line(text)),
             changed: past.changed,
             taken_back: matches!(past.turned, Some(Turned::Asked { .. })),
-            problem: past.problem.as_ref().map(trouble),
-            unproven: past.unproven.as_ref().map(trouble),
-            plan: plan.as_ref().map(|plan| PlanStory::of(plan, &past.plan)),
+            problem: past.problem.as_ref().map(|it| trouble(self.texts, it)),
+            unproven: past.unproven.as_ref().map(|it| trouble(self.texts, it)),
+            plan: plan.as_ref().map(|plan| PlanStory::of(plan, &past.plan, self.texts.0)),
             steps,
             checks_again: self.checks_again,
             checks: self.checks.rows,
@@ -266,9 +271,9 @@ impl Reader {
             approvals: self.approvals,
             freeze_override: self.freeze_override,
             deployment: Deployment {
-                forge: line(&past.forge),
-                id: deployment.map(|it| line(&it.id)),
-                url: deployment.and_then(|it| it.url.as_deref()).map(line),
+                forge: self.texts.line(&past.forge),
+                id: deployment.map(|it| self.texts.line(&it.id)),
+                url: deployment.and_then(|it| it.url.as_deref()).map(|text| self.texts.line(text)),
                 told: past.told,
             },
             url: self.url,
@@ -294,19 +299,15 @@ struct Came {
     duration_ms: Option<u64>,
 }
 
-impl Came {
-    fn well(outcome: WorkOutcome, summary: &str, duration_ms: u64) -> Self {
-        let summary = Some(line(summary)).filter(|summary| !summary.is_empty());
-        Self { outcome: Some(outcome), summary, duration_ms: Some(duration_ms), ..Self::default() }
+impl Reader<'_> {
+    fn came_well(&self, outcome: WorkOutcome, summary: &str, duration_ms: u64) -> Came {
+        let summary = Some(self.texts.line(summary)).filter(|summary| !summary.is_empty());
+        Came { outcome: Some(outcome), summary, duration_ms: Some(duration_ms), ..Came::default() }
     }
 
-    fn badly(outcome: WorkOutcome, why: &Trouble, duration_ms: u64) -> Self {
-        Self {
-            outcome: Some(outcome),
-            trouble: Some(trouble(why)),
-            duration_ms: Some(duration_ms),
-            ..Self::default()
-        }
+    fn came_badly(&self, outcome: WorkOutcome, why: &Trouble, duration_ms: u64) -> Came {
+        let trouble = Some(trouble(self.texts, why));
+        Came { outcome: Some(outcome), trouble, duration_ms: Some(duration_ms), ..Came::default() }
     }
 }
 
@@ -331,17 +332,17 @@ fn between(from: &str, to: &str) -> Option<u64> {
 }
 
 /// A step, with what the run came to of it.
-fn told(step: &PastStep, work: Vec<Work>, granted: Vec<String>, usages: Vec<Usage>) -> StepStory {
+fn told(texts: Texts<'_>, step: &PastStep, work: Vec<Work>, granted: Vec<String>, usages: Vec<Usage>) -> StepStory {
     let reverts = matches!(step.outcome, StepOutcome::Reverted | StepOutcome::RevertFailed) || step.kept;
     let last = |kind: Kind| work.iter().rev().find(|work| work.kind == kind);
     let says = last(if reverts { Kind::Revert } else { Kind::Apply });
     let (used, denied): (Vec<_>, Vec<_>) = usages.into_iter().partition(|usage| usage.allowed);
     let used_of = |usages: Vec<Usage>| -> Vec<Used> {
-        usages.into_iter().map(|usage| Used { asked: line(&usage.asked), times: usage.times }).collect()
+        usages.into_iter().map(|usage| Used { asked: texts.line(&usage.asked), times: usage.times }).collect()
     };
     StepStory {
-        id: line(&step.id),
-        plugin: line(&step.plugin),
+        id: texts.line(&step.id),
+        plugin: texts.line(&step.plugin),
         finally: step.finally,
         outcome: step.outcome,
         kept: step.kept,
@@ -353,7 +354,7 @@ fn told(step: &PastStep, work: Vec<Work>, granted: Vec<String>, usages: Vec<Usag
         said: step.said.map(|(verdict, by)| Said { verdict, by }),
         work,
         capabilities: Capabilities {
-            granted: granted.iter().map(|text| line(text)).collect(),
+            granted: granted.iter().map(|text| texts.line(text)).collect(),
             used: used_of(used),
             denied: used_of(denied),
         },
@@ -396,7 +397,7 @@ impl Rows {
                 "not tried" | "not run" | "still applied" => RowOutcome::Skipped,
                 _ => RowOutcome::Failed,
             };
-            let place = self.places.entry((line(step), name.clone(), again)).or_insert(self.rows.len());
+            let place = self.places.entry((step.to_owned(), name.clone(), again)).or_insert(self.rows.len());
             match self.rows.get_mut(*place) {
                 Some(row) => {
                     if row.results.last() != Some(result) {
@@ -405,7 +406,7 @@ impl Rows {
                     row.outcome = outcome;
                 }
                 None => self.rows.push(Row {
-                    step: line(step),
+                    step: step.to_owned(),
                     name: name.clone(),
                     again,
                     results: vec![result.clone()],
@@ -416,48 +417,48 @@ impl Rows {
     }
 }
 
-fn table(title: &str, columns: &[String], rows: &[Vec<String>]) -> Table {
-    let cells = |cells: &[String]| -> Vec<String> { cells.iter().map(|cell| line(cell)).collect() };
-    Table { title: line(title), columns: cells(columns), rows: rows.iter().map(|row| cells(row)).collect() }
+fn table(texts: Texts<'_>, title: &str, columns: &[String], rows: &[Vec<String>]) -> Table {
+    let cells = |cells: &[String]| -> Vec<String> { cells.iter().map(|cell| texts.line(cell)).collect() };
+    Table { title: texts.line(title), columns: cells(columns), rows: rows.iter().map(|row| cells(row)).collect() }
 }
 
-fn finding(finding: Finding) -> Finding {
+fn finding(texts: Texts<'_>, finding: Finding) -> Finding {
     Finding {
-        code: line(&finding.code),
-        message: line(&finding.message),
-        file: finding.file.as_deref().map(line),
+        code: texts.line(&finding.code),
+        message: texts.line(&finding.message),
+        file: finding.file.as_deref().map(|text| texts.line(text)),
         ..finding
     }
 }
 
-pub(super) fn trouble(trouble: &Trouble) -> Trouble {
+pub(super) fn trouble(texts: Texts<'_>, trouble: &Trouble) -> Trouble {
     Trouble {
-        code: line(&trouble.code),
-        detail: trouble.detail.as_deref().map(line),
-        what: line(&trouble.what),
-        causes: trouble.causes.iter().map(|cause| clean(cause)).collect(),
-        note: trouble.note.as_deref().map(line),
-        hint: trouble.hint.as_deref().map(line),
+        code: texts.line(&trouble.code),
+        detail: trouble.detail.as_deref().map(|text| texts.line(text)),
+        what: texts.line(&trouble.what),
+        causes: trouble.causes.iter().map(|cause| texts.lines(cause)).collect(),
+        note: trouble.note.as_deref().map(|text| texts.line(text)),
+        hint: trouble.hint.as_deref().map(|text| texts.line(text)),
     }
 }
 
-fn approver(approver: Approver) -> Approver {
+fn approver(texts: Texts<'_>, approver: Approver) -> Approver {
     Approver {
-        name: line(&approver.name),
-        at: approver.at.as_deref().map(line),
-        comment: approver.comment.as_deref().map(line),
+        name: texts.line(&approver.name),
+        at: approver.at.as_deref().map(|text| texts.line(text)),
+        comment: approver.comment.as_deref().map(|text| texts.line(text)),
     }
 }
 
-fn subject(subject: &Subject) -> Subject {
+fn subject(texts: Texts<'_>, subject: &Subject) -> Subject {
     Subject {
-        app: line(&subject.app),
-        environment: line(&subject.environment),
-        component: subject.component.as_deref().map(line),
-        commit: line(&subject.commit),
-        reference: subject.reference.as_deref().map(line),
-        version: line(&subject.version),
-        actor: subject.actor.as_deref().map(line),
+        app: texts.line(&subject.app),
+        environment: texts.line(&subject.environment),
+        component: subject.component.as_deref().map(|text| texts.line(text)),
+        commit: texts.line(&subject.commit),
+        reference: subject.reference.as_deref().map(|text| texts.line(text)),
+        version: texts.line(&subject.version),
+        actor: subject.actor.as_deref().map(|text| texts.line(text)),
     }
 }
 

@@ -1,12 +1,29 @@
 //! Texts from outside, as they may be shown anywhere: nothing in them colours, moves or hides something.
 
 use crate::policy::hides;
+use crate::secret::Redactor;
 
 /// How much of a text is shown, in characters. The journal has the whole.
 const LONGEST: usize = 16_000;
 
-/// A text of several lines.
-pub(super) fn clean(text: &str) -> String {
+/// What makes texts fit to be shown. The journal holds no secret that was known when it was written: what has become one since is
+/// taken out here, before the text is changed.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a>(pub(super) &'a Redactor);
+
+impl Texts<'_> {
+    /// A text of several lines.
+    pub(super) fn lines(self, text: &str) -> String {
+        clean(&self.0.redact(text))
+    }
+
+    /// A text in one line.
+    pub(super) fn line(self, text: &str) -> String {
+        self.lines(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn clean(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.chars();
     let mut length = 0;
@@ -62,11 +79,6 @@ fn skip_sequence(begin: char, rest: &mut std::str::Chars<'_>) {
     }
 }
 
-/// A text in one line.
-pub(super) fn line(text: &str) -> String {
-    clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,7 +99,12 @@ mod tests {
         ] {
             assert_eq!(clean(text), shown, "{text:?}");
         }
-        assert_eq!(line(" a\r\n\tb "), "a b");
+    }
+
+    #[test]
+    fn a_secret_is_gone_before_a_text_is_changed() {
+        let redactor = crate::secret::Secrets::from_environment(["TOKEN"], |_| Some("two  words".to_owned())).redactor();
+        assert_eq!(Texts(&redactor).line(" the token\r\n\tis two  words "), "the token is ***");
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl Story {
         }
         if let Some(approvals) = &self.approvals {
             let names: Vec<&str> = approvals.iter().map(|approver| approver.name.as_str()).collect();
-            facts.push(("approved by", Fact::Text(crate::config::listing(names, "and"))));
+            facts.push(("approved by", Fact::Text(names.join(", "))));
         }
         if let Some(freeze) = &self.freeze_override {
             facts.push(("freeze", Fact::Text(format!("overridden: {}", freeze.reason))));

@@ -1,0 +1,156 @@
+//! What is told of a run afterwards: `report`, the files beside its journal, and the page of the job. None of it changes what came
+//! of a run: what cannot be written is said in one line.
+
+use super::arguments::{Common, Format, Report as Arguments};
+use super::keeping::Wanted;
+use super::project::Project;
+use super::{Failed, print, say, status};
+use crate::files::write_whole;
+use crate::history::{self, PastRun};
+use crate::lease::{self, Standing};
+use crate::lock::Lock;
+use crate::plan::Plan;
+use crate::policy::Capability;
+use crate::problem::{Code, Problem};
+use crate::report::story::{self, PlanStory, Story};
+use crate::report::{self, Style};
+use crate::secret::{Redactor, Secrets};
+use crate::{ci, forge};
+use std::io::Write as _;
+use std::path::Path;
+
+/// How large the page of a job may become, in bytes. GitHub leaves out the whole of one that is larger than 1 MiB.
+const PAGE: usize = 900 << 10;
+
+/// Less room is not worth a beginning.
+const SCRAP: usize = 4 << 10;
+
+/// `windlass report`
+pub(super) async fn report(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
+    let project = Project::load(common)?;
+    let last = arguments.run == "last";
+    project.fetch_all(common, if last { Wanted::Newest(1) } else { Wanted::Since(&arguments.run) }).await;
+    let run = if last { newest(&project, common)? } else { arguments.run.clone() };
+    let redactor = redactor(&project);
+    let story = Story::of(&project.journals, &run, &redactor)?;
+    let past = history::find(&project.journals, &run)?;
+    let holder = match lease::standing(&*project.leases, &past.subject.place()).await {
+        Ok(Standing::Held { holder, alive, .. }) if alive != Some(false) => Some(holder),
+        Ok(_) => None,
+        // Who holds it is no part of what happened.
+        Err(problem) => {
+            say(&report::problem(&problem, Style::of_stderr()));
+            None
+        }
+    };
+    let story = story.standing(status::standing(&project, &past, holder.as_ref())?);
+    let Arguments { html, junit, markdown, .. } = arguments;
+    let (file, text) = match (html, junit, markdown) {
+        (Some(file), ..) => (file, story::html(&story)),
+        (_, Some(file), _) => (file, story::junit(&story)),
+        (.., Some(file)) => (file, story::markdown(&story, PAGE)),
+        (None, None, None) => {
+            match common.format {
+                Format::Human => print(&story::human(&story, Style::of_stdout())),
+                Format::Json => print(&format!("{}\n", serde_json::to_string(&story).unwrap_or_default())),
+            }
+            return Ok(project.keeping.must_agree(&past)?);
+        }
+    };
+    if file.as_os_str() == "-" {
+        print(&text);
+    } else {
+        write_whole(file, text.as_bytes()).map_err(|error| {
+            Problem::new(Code::Usage, format!("the report cannot be written to `{}`", file.display()))
+                .because(error)
+                .with_note("nothing was changed")
+                .with_hint("name another file, or `-` for standard output")
+        })?;
+    }
+    Ok(project.keeping.must_agree(&past)?)
+}
+
+/// The newest run of those that the common options name.
+fn newest(project: &Project, common: &Common) -> Result<String, Problem> {
+    for run in history::names(&project.journals)? {
+        match history::place_of(&project.journals, &run) {
+            Some(place) if !common.covers(&place) => {}
+            // A run that was cut off before its first line is none.
+            None if history::replay(&project.journals, &run)?.is_none() => {}
+            _ => return Ok(run),
+        }
+    }
+    Err(Problem::new(Code::RunNotFound, "there is no run yet")
+        .with_note("nothing was changed")
+        .with_hint("`windlass run` deploys"))
+}
+
+/// What takes the secrets out that are known here.
+fn redactor(project: &Project) -> Redactor {
+    let mut names: Vec<String> = forge::TOKENS.map(str::to_owned).into();
+    for step in Lock::load(&project.directory).ok().flatten().iter().flat_map(|lock| lock.environments.values()).flatten() {
+        names.extend(step.1.capabilities.iter().filter_map(|capability| match capability {
+            Capability::Secret(secret) => Some(secret.name.clone()),
+            _ => None,
+        }));
+    }
+    Secrets::from_environment(names, |name| project.variables.get(name).map(str::to_owned)).redactor()
+}
+
+/// Leave the report of a run beside its journal, and on the page of the job, now that its process has nothing more to do for it.
+/// Where it never began there is none.
+pub(super) fn ended(project: &Project, run: &str, redactor: &Redactor) {
+    let Some(story) = kept(project, run, redactor) else { return };
+    summarize(project, |room| story::markdown(&story, room));
+}
+
+/// Leave the report of a run beside its journal.
+pub(super) fn kept(project: &Project, run: &str, redactor: &Redactor) -> Option<Story> {
+    match told(project, run, redactor) {
+        Ok(story) => {
+            for (name, text) in [("report.html", story::html(&story)), ("junit.xml", story::junit(&story))] {
+                if let Err(error) = project.journals.put_beside(run, name, text.as_bytes()) {
+                    say(&format!("note: `{name}` of run {run} cannot be written: {error}\n"));
+                }
+            }
+            Some(story)
+        }
+        Err(problem) if problem.code == Code::RunNotFound => None,
+        Err(problem) => {
+            say(&format!("note: there is no report of run {run}: {problem}\n"));
+            None
+        }
+    }
+}
+
+fn told(project: &Project, run: &str, redactor: &Redactor) -> Result<Story, Problem> {
+    let past: PastRun = history::find(&project.journals, run)?;
+    let story = Story::of(&project.journals, run, redactor)?;
+    // The lease is given back, and what there is now to say of the place is of this run.
+    Ok(story.standing(status::standing(project, &past, None)?))
+}
+
+/// Show a plan on the page of the job.
+pub(super) fn planned(project: &Project, plan: &Plan, redactor: &Redactor) {
+    let title = format!("{} {} to {}", plan.app, plan.version, plan.place().title());
+    let plan = PlanStory::of(plan, &plan.digest(), redactor);
+    summarize(project, |room| story::plan_markdown(&plan, &title, room));
+}
+
+/// Append to the page of the job what there is room for, where there is one.
+fn summarize(project: &Project, text: impl FnOnce(usize) -> String) {
+    let Some(file) = ci::summary(&project.variables) else { return };
+    let there = std::fs::metadata(&file).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX));
+    let room = PAGE.saturating_sub(there);
+    if room < SCRAP {
+        say(&format!("note: nothing is added to the page of the job: there are {there} bytes on it already\n"));
+        return;
+    }
+    if let Err(error) = append(&file, &text(room)) {
+        say(&format!("note: the page of the job (`{}`) cannot be written: {error}\n", file.display()));
+    }
+}
+
+fn append(file: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().append(true).create(true).open(file)?.write_all(text.as_bytes())
+}
