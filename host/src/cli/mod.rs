@@ -81,7 +81,9 @@ pub fn main() -> ExitCode {
         Err(Failed::Said(exit)) => code(exit),
         Err(Failed::Problems(list)) => {
             say(&problems(&list, Style::of_stderr()));
-            code(list.iter().map(|problem| problem.code.exit()).max().unwrap_or(Exit::Bug))
+            let exit = list.iter().map(|problem| problem.code.exit()).max().unwrap_or(Exit::Bug);
+            story::refused(&arguments.common, &list, exit);
+            code(exit)
         }
     }
 }

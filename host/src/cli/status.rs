@@ -194,8 +194,17 @@ struct Known {
 
 impl Known {
     fn of(project: &Project) -> Result<Self, Problem> {
+        Ok(Self::read(project, history::names(&project.journals)?))
+    }
+
+    /// What those of one place say: of the others no more than their first lines are read.
+    fn of_place(project: &Project, place: &Place) -> Result<Self, Problem> {
+        Ok(Self::read(project, history::names_in(&project.journals, place)?))
+    }
+
+    fn read(project: &Project, names: impl IntoIterator<Item = String>) -> Self {
         let mut known = Self { runs: Vec::new(), damaged: Vec::new(), problems: Vec::new() };
-        for name in history::names(&project.journals)? {
+        for name in names {
             match history::replay(&project.journals, &name) {
                 Ok(run) => known.runs.extend(run),
                 Err(problem) => {
@@ -205,7 +214,7 @@ impl Known {
             }
         }
         known.damaged.reverse();
-        Ok(known)
+        known
     }
 }
 
@@ -282,15 +291,15 @@ fn look<'a>(
 
 /// What to do next in a place where a run has just ended.
 pub(super) fn next(project: &Project, place: &Place) -> Result<String, Problem> {
-    let Known { runs, damaged, .. } = Known::of(project)?;
+    let Known { runs, damaged, .. } = Known::of_place(project, place)?;
     let here: Vec<&PastRun> = runs.iter().filter(|run| run.subject.place() == *place).collect();
     Ok(look(project, place, &here, &damaged, None).next)
 }
 
-/// How a run stands now, `held` by somebody who deploys there or not, and what works for it.
+/// How a run stands now, and what works for it. `holder` is who deploys there at this moment.
 pub(super) fn standing(project: &Project, past: &PastRun, holder: Option<&lease::Holder>) -> Result<Standing, Problem> {
     let place = past.subject.place();
-    let Known { runs, damaged, .. } = Known::of(project)?;
+    let Known { runs, damaged, .. } = Known::of_place(project, &place)?;
     let here: Vec<&PastRun> = runs.iter().filter(|run| run.subject.place() == place).collect();
     let Look { live, next, .. } = look(project, &place, &here, &damaged, holder);
     let is_at_work = past.outcome.is_none() && project.journals.is_held(&past.run);
@@ -316,7 +325,12 @@ fn suggestions(project: &Project, past: &PastRun) -> Vec<Suggestion> {
     }
     let place = past.subject.place();
     let back = history::to_take_back(journals, &place, None).ok();
-    if let Some(Back { runs, to }) = back.filter(|back| back.runs.iter().any(|run| run.run == past.run)) {
+    // A person has to look first, where another machine may have done more than is known here.
+    let is_open = |run: &PastRun| journals.was_fetched(&run.run) && prepare::open_end(run).is_some();
+    let works = |back: &Back| {
+        back.runs.iter().any(|run| run.run == past.run) && !back.runs.iter().any(|run| is_open(run))
+    };
+    if let Some(Back { runs, to }) = back.filter(works) {
         let keep: BTreeSet<String> = runs.iter().flat_map(prepare::lasting).collect();
         let kept: String = keep.iter().map(|step| format!(" --keep {step}")).collect();
         let what = match runs.len() {

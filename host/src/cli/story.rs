@@ -3,7 +3,7 @@
 
 use super::arguments::{Common, Format, Report as Arguments};
 use super::keeping::Wanted;
-use super::project::Project;
+use super::project::{Project, directory};
 use super::{Failed, print, say, status};
 use crate::files::write_whole;
 use crate::history::{self, PastRun};
@@ -11,11 +11,12 @@ use crate::lease::{self, Standing};
 use crate::lock::Lock;
 use crate::plan::Plan;
 use crate::policy::Capability;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Exit, Problem};
 use crate::report::story::{self, PlanStory, Story};
 use crate::report::{self, Style};
 use crate::secret::{Redactor, Secrets};
-use crate::{ci, forge};
+use crate::ci::{self, Variables};
+use crate::forge;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -31,7 +32,7 @@ pub(super) async fn report(common: &Common, arguments: &Arguments) -> Result<(),
     let last = arguments.run == "last";
     project.fetch_all(common, if last { Wanted::Newest(1) } else { Wanted::Since(&arguments.run) }).await;
     let run = if last { newest(&project, common)? } else { arguments.run.clone() };
-    let redactor = redactor(&project);
+    let redactor = redactor(&project.directory, &project.variables);
     let story = Story::of(&project.journals, &run, &redactor)?;
     let past = history::find(&project.journals, &run)?;
     let holder = match lease::standing(&*project.leases, &past.subject.place()).await {
@@ -85,23 +86,23 @@ fn newest(project: &Project, common: &Common) -> Result<String, Problem> {
         .with_hint("`windlass run` deploys"))
 }
 
-/// What takes the secrets out that are known here.
-fn redactor(project: &Project) -> Redactor {
-    let mut names: Vec<String> = forge::TOKENS.map(str::to_owned).into();
-    for step in Lock::load(&project.directory).ok().flatten().iter().flat_map(|lock| lock.environments.values()).flatten() {
-        names.extend(step.1.capabilities.iter().filter_map(|capability| match capability {
-            Capability::Secret(secret) => Some(secret.name.clone()),
-            _ => None,
-        }));
-    }
-    Secrets::from_environment(names, |name| project.variables.get(name).map(str::to_owned)).redactor()
+/// What takes the secrets out that are known here, for whatever environment they are.
+fn redactor(directory: &Path, variables: &Variables) -> Redactor {
+    let lock = Lock::load(directory).ok().flatten();
+    let steps = lock.iter().flat_map(|lock| lock.environments.values()).flat_map(|steps| steps.values());
+    let secrets = steps.flat_map(|step| &step.capabilities).filter_map(|capability| match capability {
+        Capability::Secret(secret) => Some(secret.name.clone()),
+        _ => None,
+    });
+    let names: Vec<String> = secrets.chain(forge::TOKENS.map(str::to_owned)).collect();
+    Secrets::from_environment(names, |name| variables.get(name).map(str::to_owned)).redactor()
 }
 
 /// Leave the report of a run beside its journal, and on the page of the job, now that its process has nothing more to do for it.
 /// Where it never began there is none.
 pub(super) fn ended(project: &Project, run: &str, redactor: &Redactor) {
     let Some(story) = kept(project, run, redactor) else { return };
-    summarize(project, |room| story::markdown(&story, room));
+    summarize(&project.variables, |room| story::markdown(&story, room));
 }
 
 /// Leave the report of a run beside its journal.
@@ -134,12 +135,22 @@ fn told(project: &Project, run: &str, redactor: &Redactor) -> Result<Story, Prob
 pub(super) fn planned(project: &Project, plan: &Plan, redactor: &Redactor) {
     let title = format!("{} {} to {}", plan.app, plan.version, plan.place().title());
     let plan = PlanStory::of(plan, &plan.digest(), redactor);
-    summarize(project, |room| story::plan_markdown(&plan, &title, room));
+    summarize(&project.variables, |room| story::plan_markdown(&plan, &title, room));
+}
+
+/// Show on the page of the job what a command ended with.
+pub(super) fn refused(common: &Common, problems: &[Problem], exit: Exit) {
+    let variables = Variables::of_process();
+    if ci::summary(&variables).is_some() {
+        let redactor = redactor(&directory(&common.config), &variables);
+        let title = format!("windlass ended with exit {}", exit as u8);
+        summarize(&variables, |room| story::problems_markdown(&title, problems, &redactor, room));
+    }
 }
 
 /// Append to the page of the job what there is room for, where there is one.
-fn summarize(project: &Project, text: impl FnOnce(usize) -> String) {
-    let Some(file) = ci::summary(&project.variables) else { return };
+fn summarize(variables: &Variables, text: impl FnOnce(usize) -> String) {
+    let Some(file) = ci::summary(variables) else { return };
     let there = std::fs::metadata(&file).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX));
     let room = PAGE.saturating_sub(there);
     if room < SCRAP {

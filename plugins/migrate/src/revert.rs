@@ -46,15 +46,31 @@ impl<D: Database, S: Surroundings> Session<'_, D, S> {
                 u64::try_from(reverted.len()).unwrap_or(u64::MAX),
                 u64::try_from(targets.len()).unwrap_or(u64::MAX),
             );
-            self.revert_one(target)
-                .map_err(|(failure, left)| self.describe_revert(failure, left, target, &reverted))?;
+            if let Err((failure, left)) = self.revert_one(target) {
+                let mut results: Vec<(&str, &str)> =
+                    targets[..reverted.len()].iter().map(|target| (target.row.name.as_str(), "taken back")).collect();
+                let what = match left {
+                    Left::Nothing => "not taken back",
+                    Left::Pieces => "taken back in part",
+                    Left::Unclear => "not known",
+                };
+                results.push((&target.row.name, what));
+                let rest = targets.iter().skip(results.len());
+                results.extend(rest.map(|target| (target.row.name.as_str(), "still applied")));
+                self.surroundings.tell(&results);
+                return Err(self.describe_revert(failure, left, target, &reverted));
+            }
             reverted.push(format!("`{}`", target.row.name));
         }
+        let names = targets.iter().map(|target| &target.row.name);
+        let names = names.chain(adopted.iter().map(|row| &row.name));
+        let results: Vec<(&str, &str)> = names.map(|name| (name.as_str(), "taken back")).collect();
         if !adopted.is_empty() {
             self.atomically(|| {
                 adopted.iter().try_for_each(|row| history::delete(self.database, &self.place, row.version))
             })?;
         }
+        self.surroundings.tell(&results);
         let newest = self.newest(&[])?;
         let count = targets.len();
         let noun = if count == 1 { "migration" } else { "migrations" };

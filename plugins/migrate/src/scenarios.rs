@@ -135,9 +135,21 @@ fn a_failing_migration_leaves_nothing_of_itself_and_says_what_was_applied() {
     assert_eq!(shop.tables(), ["orders", "windlass_migrations"]);
     assert_eq!(shop.history(), [done(1, "r1")]);
     assert_eq!(shop.probe(&journal.records()), Verdict::Partly);
+    assert_eq!(
+        journal.told.borrow()[..],
+        [
+            "0001_add_orders.sql: applied",
+            "0003_broken.sql: failed, and nothing of it remains",
+            "0004_later.sql: not run"
+        ]
+    );
 
-    let outcome = shop.revert(&journal.records()).unwrap();
+    let again = Journal::new("another run");
+    let database = shop.open();
+    let outcome =
+        Session::new(&database, &config(&json!({})), &again).unwrap().revert(&journal.records()).unwrap();
     assert_eq!(outcome.summary, "took back 1 migration, the schema is at 0");
+    assert_eq!(again.told.borrow()[..], ["0001_add_orders.sql: taken back"]);
     assert_eq!(shop.tables(), ["windlass_migrations"]);
     assert_eq!(shop.probe(&journal.records()), Verdict::NotDone);
 }

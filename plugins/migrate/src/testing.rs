@@ -112,13 +112,15 @@ pub(crate) struct Journal {
     run: &'static str,
     pub(crate) records: RefCell<Vec<Record>>,
     pub(crate) said: RefCell<Vec<String>>,
+    /// What became of each migration, for the report of the run.
+    pub(crate) told: RefCell<Vec<String>>,
     /// Called before a record is kept.
     pub(crate) on_record: OnRecord,
 }
 
 impl Journal {
     pub(crate) fn new(run: &'static str) -> Self {
-        Self { run, records: RefCell::default(), said: RefCell::default(), on_record: Box::new(|_| Ok(())) }
+        Self { run, records: RefCell::default(), said: RefCell::default(), told: RefCell::default(), on_record: Box::new(|_| Ok(())) }
     }
 
     pub(crate) fn records(&self) -> Vec<Record> {

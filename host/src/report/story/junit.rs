@@ -32,11 +32,17 @@ pub fn junit(story: &Story) -> String {
         None => story.subject.environment.clone(),
     };
     let class = |suite: &str| format!("{}.{}.{suite}", story.subject.app.replace('.', "-"), place.replace('.', "-"));
-    let reverts = story.steps.iter().flat_map(|step| {
-        let work = step.work.iter().filter(|work| work.kind == Kind::Revert);
-        work.map(|work| work_case(format!("take back {}", step.id), work))
+    // A reader takes only the first of two cases of one name: of what was done more than once the last one counts.
+    let reverts = story.steps.iter().filter_map(|step| {
+        let work = step.work.iter().rev().find(|work| work.kind == Kind::Revert)?;
+        Some(work_case(format!("take back {}", step.id), work))
     });
-    let again = story.checks_again.iter().map(|check| work_case(format!("{} (what is live again)", check.step), &check.work));
+    let last = |place: usize| {
+        let later = &story.checks_again[place + 1..];
+        !later.iter().any(|check| check.step == story.checks_again[place].step)
+    };
+    let again = story.checks_again.iter().enumerate().filter(|(place, _)| last(*place));
+    let again = again.map(|(_, check)| work_case(format!("{} (what is live again)", check.step), &check.work));
     let suites = [
         ("steps", story.steps.iter().map(step_case).collect()),
         ("rollback", reverts.chain(again).collect::<Vec<_>>()),

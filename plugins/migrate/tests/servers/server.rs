@@ -227,6 +227,8 @@ impl Surroundings for Run {
     }
 
     fn progress(&self, _: &str, _: u64, _: u64) {}
+
+    fn tell(&self, _: &[(&str, &str)]) {}
 }
 
 /// Three runs at once; how many migrations they applied together.
