@@ -50,7 +50,9 @@ fn a_run_that_was_taken_back_is_told_in_every_form() {
     assert!(story["standing"]["next"].as_str().is_some_and(|next| next.contains("mend what failed")), "{story}");
 
     let human = project.windlass("report last").exits(0).stdout;
-    for says in ["shop 0123456789 was not deployed to staging; what was done is taken back", "↩ b", "- c", "Caused by: "] {
+    for says in
+        ["shop 0123456789 was not deployed to staging; what was done is taken back", "↩ b", "- c", "Caused by: "]
+    {
         assert!(human.contains(says), "{says}: {human}");
     }
     // What was left beside the journal when the run ended is what is told now.
@@ -62,7 +64,11 @@ fn a_run_that_was_taken_back_is_told_in_every_form() {
     assert_eq!(std::fs::read_to_string(run.join("junit.xml")).expect("the cases"), junit);
     let name = run.file_name().and_then(|name| name.to_str()).expect("a name");
     let _ = project.windlass(&format!("report {name} --markdown story.md")).exits(0);
-    assert!(project.read("story.md").starts_with("## ❌ shop 0123456789 was not deployed to staging"), "{}", project.read("story.md"));
+    assert!(
+        project.read("story.md").starts_with("## ❌ shop 0123456789 was not deployed to staging"),
+        "{}",
+        project.read("story.md")
+    );
     let _ = project.windlass("report last --html a --junit b").exits(2);
 }
 
@@ -83,7 +89,12 @@ fn junit_is_as_its_readers_want_it() {
         .expect("xmllint is there: `scripts/test` installs it");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let xml = std::fs::read_to_string(newest(&project).join("junit.xml")).expect("the cases");
-    for says in ["<testcase name=\"b\"", "<testcase name=\"take back b\"", "type=\"step-failed\"", "<skipped message=\"not run\">"] {
+    for says in [
+        "<testcase name=\"b\"",
+        "<testcase name=\"take back b\"",
+        "type=\"step-failed\"",
+        "<skipped message=\"not run\">",
+    ] {
         assert!(xml.contains(says), "{says}: {xml}");
     }
 }
@@ -108,7 +119,14 @@ fn what_it_suggests_works() {
     let story = report(&project);
     assert_eq!(story["outcome"], "succeeded");
     assert_eq!(story["steps"][1]["work"].as_array().expect("work").len(), 2, "both attempts are told");
-    assert!(story["notes"].as_array().expect("notes").iter().any(|note| note["text"].as_str().is_some_and(|text| text.ends_with("went on with it"))), "{story}");
+    assert!(
+        story["notes"]
+            .as_array()
+            .expect("notes")
+            .iter()
+            .any(|note| note["text"].as_str().is_some_and(|text| text.ends_with("went on with it"))),
+        "{story}"
+    );
 }
 
 #[test]
@@ -124,7 +142,8 @@ fn what_cannot_be_taken_back_is_not_suggested_to_be() {
 
 #[test]
 fn a_secret_in_what_a_step_says_is_in_no_report() {
-    let leaks = Step::of("a", "echo \"token: $TOKEN\" >&2; exit 3").with("secrets = { TOKEN = { secret = \"TOKEN\" } }");
+    let leaks =
+        Step::of("a", "echo \"token: $TOKEN\" >&2; exit 3").with("secrets = { TOKEN = { secret = \"TOKEN\" } }");
     let project = project(&[leaks]).variable("TOKEN", "s3cr3t<value>&more");
     let (output, page) = on_github(&project, "run");
     assert_eq!(output.code, Some(13), "{}", output.all());

@@ -327,9 +327,7 @@ fn suggestions(project: &Project, past: &PastRun) -> Vec<Suggestion> {
     let back = history::to_take_back(journals, &place, None).ok();
     // A person has to look first, where another machine may have done more than is known here.
     let is_open = |run: &PastRun| journals.was_fetched(&run.run) && prepare::open_end(run).is_some();
-    let works = |back: &Back| {
-        back.runs.iter().any(|run| run.run == past.run) && !back.runs.iter().any(|run| is_open(run))
-    };
+    let works = |back: &Back| back.runs.iter().any(|run| run.run == past.run) && !back.runs.iter().any(is_open);
     if let Some(Back { runs, to }) = back.filter(works) {
         let keep: BTreeSet<String> = runs.iter().flat_map(prepare::lasting).collect();
         let kept: String = keep.iter().map(|step| format!(" --keep {step}")).collect();
@@ -342,11 +340,9 @@ fn suggestions(project: &Project, past: &PastRun) -> Vec<Suggestion> {
             _ => format!(", but for {}, which cannot be", config::listing(&keep, "and")),
         };
         let then = match to {
-            Some(to) => format!(
-                ", so that {} ({}) is live again",
-                to.subject.version,
-                crate::words::short(&to.subject.commit)
-            ),
+            Some(to) => {
+                format!(", so that {} ({}) is live again", to.subject.version, crate::words::short(&to.subject.commit))
+            }
             None => "; no release from before is known".to_owned(),
         };
         suggestions.push(Suggestion {

@@ -5,7 +5,9 @@ use super::arguments::{Common, Format, Report as Arguments};
 use super::keeping::Wanted;
 use super::project::{Project, directory};
 use super::{Failed, print, say, status};
+use crate::ci::{self, Variables};
 use crate::files::write_whole;
+use crate::forge;
 use crate::history::{self, PastRun};
 use crate::lease::{self, Standing};
 use crate::lock::Lock;
@@ -15,8 +17,6 @@ use crate::problem::{Code, Exit, Problem};
 use crate::report::story::{self, PlanStory, Story};
 use crate::report::{self, Style};
 use crate::secret::{Redactor, Secrets};
-use crate::ci::{self, Variables};
-use crate::forge;
 use std::io::Write as _;
 use std::path::Path;
 

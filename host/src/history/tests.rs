@@ -128,7 +128,13 @@ fn what_is_cut_off_is_unknown_until_somebody_says_what_became_of_it() {
 fn a_revert_that_was_cut_off_is_unknown_in_another_way() {
     let store = Memory::default();
     let revert = |step: &str| Event::RevertStarted { step: step.into() };
-    let reverted = Event::StepReverted { step: "b".into(), summary: String::new(), report: vec![], usages: vec![], duration_ms: 1 };
+    let reverted = Event::StepReverted {
+        step: "b".into(),
+        summary: String::new(),
+        report: vec![],
+        usages: vec![],
+        duration_ms: 1,
+    };
     let events = [
         started("a", 1),
         record("a"),

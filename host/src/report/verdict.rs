@@ -52,19 +52,33 @@ impl Came<'_> {
         let release = format!("{app} {version} ({})", short(commit));
         let at = self.url.filter(|_| self.still).map(|url| format!(" at {url}")).unwrap_or_default();
         match self.outcome {
-            None if self.still && self.asked => (Tone::Open, format!("what {app} {version} did in {environment} is being taken back")),
+            None if self.still && self.asked => {
+                (Tone::Open, format!("what {app} {version} did in {environment} is being taken back"))
+            }
             None if self.still => (Tone::Open, format!("{release} is being deployed to {environment}")),
             None => (Tone::Bad, format!("the deployment of {app} {version} to {environment} was cut off")),
             Some(RunOutcome::Succeeded) => {
-                let said = if self.still { format!("{release} is live in {environment}{at}") } else { format!("{release} was deployed to {environment}") };
+                let said = if self.still {
+                    format!("{release} is live in {environment}{at}")
+                } else {
+                    format!("{release} was deployed to {environment}")
+                };
                 (Tone::Good, if self.changed { said } else { format!("nothing changed: {said}") })
             }
-            Some(RunOutcome::Failed) => (Tone::Bad, format!("{app} {version} was not deployed to {environment}; nothing was taken back")),
-            Some(RunOutcome::RolledBack) if self.asked => (Tone::Good, format!("what {app} {version} did in {environment} is taken back")),
-            Some(RunOutcome::RolledBack) => (Tone::Bad, format!("{app} {version} was not deployed to {environment}; what was done is taken back")),
+            Some(RunOutcome::Failed) => {
+                (Tone::Bad, format!("{app} {version} was not deployed to {environment}; nothing was taken back"))
+            }
+            Some(RunOutcome::RolledBack) if self.asked => {
+                (Tone::Good, format!("what {app} {version} did in {environment} is taken back"))
+            }
+            Some(RunOutcome::RolledBack) => {
+                (Tone::Bad, format!("{app} {version} was not deployed to {environment}; what was done is taken back"))
+            }
             Some(RunOutcome::RollbackFailed) if self.unproven => (
                 Tone::Bad,
-                format!("what {app} {version} did in {environment} is taken back, but it is not proven that what is live again works: a person is needed"),
+                format!(
+                    "what {app} {version} did in {environment} is taken back, but it is not proven that what is live again works: a person is needed"
+                ),
             ),
             Some(RunOutcome::RollbackFailed) if self.asked => (
                 Tone::Bad,
@@ -72,10 +86,16 @@ impl Came<'_> {
             ),
             Some(RunOutcome::RollbackFailed) => (
                 Tone::Bad,
-                format!("{app} {version} was not deployed to {environment}, and not all of it could be taken back: a person is needed"),
+                format!(
+                    "{app} {version} was not deployed to {environment}, and not all of it could be taken back: a person is needed"
+                ),
             ),
-            Some(RunOutcome::Cancelled) => (Tone::Open, format!("the deployment of {app} {version} to {environment} was cancelled")),
-            Some(RunOutcome::Blocked) => (Tone::Open, format!("{app} {version} may not be deployed to {environment} now")),
+            Some(RunOutcome::Cancelled) => {
+                (Tone::Open, format!("the deployment of {app} {version} to {environment} was cancelled"))
+            }
+            Some(RunOutcome::Blocked) => {
+                (Tone::Open, format!("{app} {version} may not be deployed to {environment} now"))
+            }
         }
     }
 }

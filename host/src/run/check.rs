@@ -32,7 +32,13 @@ impl Machine<'_> {
                 }
                 Check::Refused { id: step, problem } => {
                     let trouble = Box::new(Trouble::from(&*problem));
-                    self.recorder.record(&Event::CheckFailed { step, trouble, report: vec![], usages: vec![], duration_ms: 0 })?;
+                    self.recorder.record(&Event::CheckFailed {
+                        step,
+                        trouble,
+                        report: vec![],
+                        usages: vec![],
+                        duration_ms: 0,
+                    })?;
                     Some(*problem)
                 }
             };

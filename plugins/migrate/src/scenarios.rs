@@ -146,8 +146,7 @@ fn a_failing_migration_leaves_nothing_of_itself_and_says_what_was_applied() {
 
     let again = Journal::new("another run");
     let database = shop.open();
-    let outcome =
-        Session::new(&database, &config(&json!({})), &again).unwrap().revert(&journal.records()).unwrap();
+    let outcome = Session::new(&database, &config(&json!({})), &again).unwrap().revert(&journal.records()).unwrap();
     assert_eq!(outcome.summary, "took back 1 migration, the schema is at 0");
     assert_eq!(again.told.borrow()[..], ["0001_add_orders.sql: taken back"]);
     assert_eq!(shop.tables(), ["windlass_migrations"]);

@@ -120,7 +120,13 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn new(run: &'static str) -> Self {
-        Self { run, records: RefCell::default(), said: RefCell::default(), told: RefCell::default(), on_record: Box::new(|_| Ok(())) }
+        Self {
+            run,
+            records: RefCell::default(),
+            said: RefCell::default(),
+            told: RefCell::default(),
+            on_record: Box::new(|_| Ok(())),
+        }
     }
 
     pub(crate) fn records(&self) -> Vec<Record> {

@@ -1,11 +1,11 @@
 //! The story as one HTML file: nothing in it comes from elsewhere, no script is in it, and each text is escaped by the library that
 //! writes it.
 
-use super::words::{
-    Fact, Mark, effect_word, parts, place, row_mark, run_word, severity, step_mark, step_word, time, took, work_mark,
-    work_word,
-};
 use super::timeline::timeline;
+use super::words::{
+    Fact, Mark, effect_word, parts, pieces, place, row_mark, run_word, severity, step_mark, step_word, time, took,
+    work_mark, work_word,
+};
 use super::{Kind, PlanStory, Row, StepStory, Story, Table, Work};
 use crate::report::verdict::Tone;
 use base64::Engine as _;
@@ -81,6 +81,15 @@ pub fn html(story: &Story) -> String {
     page.into_string()
 }
 
+/// A text in a line: what stands between backticks is code.
+fn told(text: &str) -> Markup {
+    html! {
+        @for (is_code, piece) in pieces(text) {
+            @if is_code { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
 fn mark(mark: Mark) -> Markup {
     html! { span class={"sign " (mark.class())} aria-hidden="true" { (mark.sign()) } }
 }
@@ -101,7 +110,7 @@ fn facts(story: &Story) -> Markup {
                     dt { (name) }
                     dd {
                         @match &fact {
-                            Fact::Text(value) => { (value) }
+                            Fact::Text(value) => { (told(value)) }
                             Fact::Code(value) => { code { (value) } }
                             Fact::Link(value, address) => { (link(value, address)) }
                         }
@@ -118,7 +127,7 @@ fn next(story: &Story) -> Markup {
         @if standing.next.is_some() || !standing.commands.is_empty() {
             section.next {
                 h2 { "What to do" }
-                @if let Some(next) = &standing.next { p { (next) } }
+                @if let Some(next) = &standing.next { p { (told(next)) } }
                 @for suggestion in &standing.commands {
                     p.command { code { (suggestion.command) } span { (suggestion.does) } }
                 }
@@ -134,7 +143,7 @@ fn troubles(story: &Story) -> Markup {
             section {
                 h2 { "What went wrong" }
                 @for (place, trouble) in troubles {
-                    h3 { (place) }
+                    h3 { (told(&place)) }
                     pre.trouble { (parts(trouble)) }
                 }
             }
@@ -150,10 +159,10 @@ fn step_of(step: &StepStory) -> Markup {
                 span.name { (step.id) }
                 span.word { (step_word(step)) @if step.attempts > 1 { ", " (step.attempts) " attempts" } }
                 span.took { @if step.attempts > 0 { (took(step.duration_ms)) } }
-                @if let Some(says) = step.in_short() { span.says { (says) } }
+                @if let Some(says) = step.in_short() { span.says { (told(&says)) } }
             }
             p.plugin { code { (step.plugin) } @if step.finally { " at the end, however it ends" } }
-            @if let Some(said) = step.said_words() { p { (said) } }
+            @if let Some(said) = step.said_words() { p { (told(&said)) } }
             @for work in &step.work { (work_of(work)) }
         }
     }
@@ -171,11 +180,11 @@ fn work_of(work: &Work) -> Markup {
                 (mark(work_mark(work.outcome))) (what) ": " (work_word(work.outcome)) ", " (time(&work.started))
                 @if let Some(length) = work.duration_ms { ", " (took(length)) }
             }
-            @if let Some(summary) = &work.summary { p { (summary) } }
+            @if let Some(summary) = &work.summary { p { (told(summary)) } }
             @if let Some(trouble) = &work.trouble { pre.trouble { (parts(trouble)) } }
             @for finding in &work.findings {
                 p.finding {
-                    span class={"severity " (severity(finding))} { (severity(finding)) } " " (finding.message)
+                    span class={"severity " (severity(finding))} { (severity(finding)) } " " (told(&finding.message))
                     @if let Some(place) = place(finding) { " " code { (place) } }
                 }
             }
@@ -249,7 +258,7 @@ fn plan_of(plan: &PlanStory) -> Markup {
                                     }
                                 }
                                 @for intent in &step.intents {
-                                    tr { td { code { (step.id) } } td { (effect_word(intent.effect)) } td { (intent.summary) } }
+                                    tr { td { code { (step.id) } } td { (effect_word(intent.effect)) } td { (told(&intent.summary)) } }
                                 }
                             }
                         }
@@ -299,9 +308,9 @@ fn capabilities(story: &Story) -> Markup {
                     @if !(all.granted.is_empty() && all.used.is_empty() && all.denied.is_empty()) {
                         h3 { code { (step.id) } }
                         ul.capabilities {
-                            @for it in &all.denied { li.denied { strong { "denied" } " " (it.asked) span.took { (it.times) "×" } } }
-                            @for it in &all.used { li { strong { "used" } " " (it.asked) span.took { (it.times) "×" } } }
-                            @for it in &all.granted { li.granted { "may " (it) } }
+                            @for it in &all.denied { li.denied { strong { "denied" } " " (told(&it.asked)) span.took { (it.times) "×" } } }
+                            @for it in &all.used { li { strong { "used" } " " (told(&it.asked)) span.took { (it.times) "×" } } }
+                            @for it in &all.granted { li.granted { "may " (told(it)) } }
                         }
                     }
                 }
@@ -315,7 +324,7 @@ fn notes(story: &Story) -> Markup {
         @if !story.notes.is_empty() {
             section {
                 h2 { "Notes" }
-                ul.notes { @for note in &story.notes { li { span.took { (time(&note.at)) } " " (note.text) } } }
+                ul.notes { @for note in &story.notes { li { span.took { (time(&note.at)) } " " (told(&note.text)) } } }
             }
         }
     }

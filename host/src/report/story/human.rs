@@ -96,8 +96,7 @@ fn write_steps(text: &mut String, story: &Story, style: Style) {
         }
         let says = step.summary.as_ref().map(|says| format!(": {says}")).unwrap_or_default();
         let said = step.said_words().map(|said| format!("; {said}")).unwrap_or_default();
-        let _ =
-            writeln!(text, "  {mark} {id:width$}  {}{says}{said} {}", step_word(step), style.dim(&more.join(", ")));
+        let _ = writeln!(text, "  {mark} {id:width$}  {}{says}{said} {}", step_word(step), style.dim(&more.join(", ")));
         for work in &step.work {
             if let Some(trouble) = &work.trouble {
                 for line in parts(trouble).lines() {
@@ -114,7 +113,9 @@ fn write_steps(text: &mut String, story: &Story, style: Style) {
         let what = check.work.summary.as_deref().unwrap_or(words::work_word(check.work.outcome));
         let mark = painted(words::work_mark(check.work.outcome), style);
         let _ = writeln!(text, "  {mark} {:width$}  what is live again: {what}", check.step);
-        for line in check.work.trouble.iter().flat_map(|trouble| parts(trouble).lines().map(str::to_owned).collect::<Vec<_>>()) {
+        for line in
+            check.work.trouble.iter().flat_map(|trouble| parts(trouble).lines().map(str::to_owned).collect::<Vec<_>>())
+        {
             let _ = writeln!(text, "      {line}");
         }
     }

@@ -19,9 +19,16 @@ enum Came {
     Passed,
     Skipped(String),
     /// Something is not as it must be.
-    Failed { kind: String, message: String, text: String },
+    Failed {
+        kind: String,
+        message: String,
+        text: String,
+    },
     /// It is not known, or was cut short.
-    Error { kind: &'static str, message: String },
+    Error {
+        kind: &'static str,
+        message: String,
+    },
 }
 
 /// The story as JUnit XML.

@@ -1,10 +1,12 @@
 //! The story in Markdown, as GitHub's page of a job shows it. Whatever others wrote stands in it as text: it ends no table and no
 //! block, begins no HTML, links nowhere and mentions nobody.
 
-use super::words::{effect_word, parts, place, row_mark, severity, step_mark, step_word, took, Fact, Mark, time};
 use super::read::trouble as trouble_of;
 use super::text::Texts;
-use super::{PlanStory, PlannedStory, Story};
+use super::words::{
+    Fact, Mark, effect_word, parts, pieces, place, row_mark, severity, step_mark, step_word, time, took,
+};
+use super::{PlanStory, PlannedStory, Story, WorkOutcome};
 use crate::event::Trouble;
 use crate::problem::Problem;
 use crate::report::verdict::Tone;
@@ -115,7 +117,11 @@ fn joined(head: &str, sections: Vec<Section>, tail: &str, room: usize, run: &str
     }
     let mut page = head.to_owned();
     if !cut.is_empty() {
-        let whole = if run.is_empty() { String::new() } else { format!(": {} shows all", code(&format!("windlass report {run}"))) };
+        let whole = if run.is_empty() {
+            String::new()
+        } else {
+            format!(": {} shows all", code(&format!("windlass report {run}")))
+        };
         let _ = writeln!(page, "⚠️ there was no room for {}{whole}\n", cut.join(", "));
     }
     page.push_str(&body);
@@ -139,7 +145,8 @@ fn share(mut sizes: Vec<usize>, room: usize) -> usize {
 }
 
 fn troubles(story: &Story) -> Section {
-    let row = |(place, trouble): (String, &Trouble)| format!("{}\n\n{}\n", text(&place), fenced(&parts(trouble), "text"));
+    let row =
+        |(place, trouble): (String, &Trouble)| format!("{}\n\n{}\n", text(&place), fenced(&parts(trouble), "text"));
     Section {
         what: "errors",
         before: "### What went wrong\n\n".into(),
@@ -164,7 +171,12 @@ fn steps(story: &Story) -> Section {
         let took = if step.attempts > 0 { took(step.duration_ms) } else { String::new() };
         let says = step.in_short().map(|says| text(&says)).unwrap_or_default();
         let mark = sign(step_mark(step));
-        format!("| {mark} | {} | {} | {}{attempts} | {took} | {says} |\n", code(&step.id), code(&step.plugin), step_word(step))
+        format!(
+            "| {mark} | {} | {} | {}{attempts} | {took} | {says} |\n",
+            code(&step.id),
+            code(&step.plugin),
+            step_word(step)
+        )
     });
     Section {
         what: "steps",
@@ -176,7 +188,13 @@ fn steps(story: &Story) -> Section {
 
 fn migrations(story: &Story) -> Section {
     let rows = story.migrations.iter().map(|row| {
-        format!("| {} | {} | {} | {} |\n", sign(row_mark(row.outcome)), code(&row.name), text(&row.results.join(", then ")), code(&row.step))
+        format!(
+            "| {} | {} | {} | {} |\n",
+            sign(row_mark(row.outcome)),
+            code(&row.name),
+            text(&row.results.join(", then ")),
+            code(&row.step)
+        )
     });
     Section {
         what: "migrations",
@@ -221,9 +239,10 @@ fn planned(plan: &PlanStory) -> Section {
             None
         };
         let single = single.map(|says| format!("| {id} | | {says} |\n"));
-        let intents = step.intents.iter().map(move |intent| {
-            format!("| {id} | {} | {} |\n", effect_word(intent.effect), text(&intent.summary))
-        });
+        let intents = step
+            .intents
+            .iter()
+            .map(move |intent| format!("| {id} | {} | {} |\n", effect_word(intent.effect), text(&intent.summary)));
         single.into_iter().chain(intents)
     });
     Section {
@@ -261,7 +280,9 @@ fn capabilities(story: &Story) -> Section {
     });
     Section {
         what: "capabilities",
-        before: "<details><summary>Capabilities granted, used and denied</summary>\n\n| step | | |\n| --- | --- | --- |\n".into(),
+        before:
+            "<details><summary>Capabilities granted, used and denied</summary>\n\n| step | | |\n| --- | --- | --- |\n"
+                .into(),
         rows: rows.collect(),
         after: "\n</details>\n\n",
     }
@@ -269,8 +290,9 @@ fn capabilities(story: &Story) -> Section {
 
 fn findings(story: &Story) -> Section {
     let rows = story.steps.iter().flat_map(|step| {
-        let last = step.work.last().into_iter().flat_map(|work| &work.findings);
-        last.map(|finding| {
+        // Where it was tried again it has seen the same again.
+        let work = step.work.iter().filter(|work| work.outcome != WorkOutcome::TriedAgain);
+        work.flat_map(|work| &work.findings).map(|finding| {
             let place = place(finding).map(|place| code(&place)).unwrap_or_default();
             format!("| {} | {} | {} | {place} |\n", severity(finding), code(&step.id), text(&finding.message))
         })
@@ -288,11 +310,21 @@ fn notes(story: &Story) -> Section {
     Section { what: "notes", before: "### Notes\n\n".into(), rows: rows.collect(), after: "\n" }
 }
 
-/// A text in a line, as it is.
+/// A text in a line: what stands between backticks is code, and the rest is as it is.
 fn text(text: &str) -> String {
+    let text: String = cut(text).into_iter().collect();
+    pieces(&text).into_iter().map(|(is_code, piece)| if is_code { code(piece) } else { plain(piece) }).collect()
+}
+
+fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 16);
-    let mut characters = cut(text).into_iter().peekable();
+    let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
+        // A time and what comes before a list are no address.
+        if character == ':' && characters.peek().is_none_or(|next| next.is_whitespace() || next.is_ascii_digit()) {
+            safe.push(character);
+            continue;
+        }
         escape(character, &mut safe);
         // Neither a person nor an issue is called by it.
         if matches!(character, '@' | '#') && characters.peek().is_some_and(|next| next.is_alphanumeric()) {
@@ -368,7 +400,15 @@ mod tests {
     fn what_others_wrote_is_a_text_and_nothing_else() {
         assert_eq!(text("a | b"), "a &#124; b");
         assert_eq!(text("<script>alert(1)</script>"), "&#60;script&#62;alert(1)&#60;/script&#62;");
-        assert_eq!(text("`x` [a](b) *c* _d_ ~e~ $f$"), "&#96;x&#96; &#91;a&#93;(b) &#42;c&#42; &#95;d&#95; &#126;e&#126; &#36;f&#36;");
+        assert_eq!(
+            text("`x` [a](b) *c* _d_ ~e~ $f$"),
+            "`x` &#91;a&#93;(b) &#42;c&#42; &#95;d&#95; &#126;e&#126; &#36;f&#36;"
+        );
+        assert_eq!(
+            text("one `|` is `<b>`, and one ` is none"),
+            "one &#96;&#124;&#96; is &#96;&#60;b&#62;&#96;, and one &#96; is none"
+        );
+        assert_eq!(text("`<b>` is"), "<code>&#60;b&#62;</code> is");
         assert_eq!(text("hi @everyone, see #12"), "hi &#64;&#8288;everyone, see &#35;&#8288;12");
         assert_eq!(text("two\nlines\\"), "two lines&#92;");
         assert_eq!(text("https://a.example www.b.example"), "https&#58;//a.example www&#46;b.example");

@@ -3,8 +3,8 @@
 
 use super::text::Texts;
 use super::{
-    Capabilities, CheckAgain, Deployment, FreezeOverride, IntentStory, Kind, Metric, Note, PlanStory, PlannedStory, Row,
-    RowOutcome, SCHEMA, Said, Standing, StepStory, Story, Table, Used, Work, WorkOutcome,
+    Capabilities, CheckAgain, Deployment, FreezeOverride, IntentStory, Kind, Metric, Note, PlanStory, PlannedStory,
+    Row, RowOutcome, SCHEMA, Said, Standing, StepStory, Story, Table, Used, Work, WorkOutcome,
 };
 use crate::event::{Approver, Event, Finding, ReportItem, RunOutcome, StepOutcome, Subject, Trouble};
 use crate::history::{self, PastRun, PastStep, Turned};
@@ -103,7 +103,9 @@ impl<'a> Reader<'a> {
                 self.windlass = self.texts.line(&windlass);
                 self.url = url.map(|url| self.texts.line(&url));
             }
-            Event::RunApproved { by } => self.approvals = Some(by.into_iter().map(|it| approver(self.texts, it)).collect()),
+            Event::RunApproved { by } => {
+                self.approvals = Some(by.into_iter().map(|it| approver(self.texts, it)).collect())
+            }
             Event::FreezeOverridden { cause, until, reason } => {
                 self.freeze_override = Some(FreezeOverride {
                     cause: self.texts.line(&cause),
@@ -169,7 +171,11 @@ impl<'a> Reader<'a> {
                 self.end(&step, Kind::Revert, 0, at, Came { report, usages, ..came });
             }
             Event::StepKept { step, summary, .. } => {
-                let came = Came { outcome: Some(WorkOutcome::Kept), summary: Some(self.texts.line(&summary)), ..Came::default() };
+                let came = Came {
+                    outcome: Some(WorkOutcome::Kept),
+                    summary: Some(self.texts.line(&summary)),
+                    ..Came::default()
+                };
                 self.end(&step, Kind::Revert, 0, at, came);
             }
             Event::RevertFailed { step, trouble, report, usages, duration_ms } => {
@@ -203,8 +209,13 @@ impl<'a> Reader<'a> {
         let is_open = |work: &Work| work.kind == kind && work.outcome == WorkOutcome::Unknown;
         let work = match kind {
             Kind::Check => {
-                if !self.checks_again.last().is_some_and(|check| check.step == self.texts.line(step) && is_open(&check.work)) {
-                    self.checks_again.push(CheckAgain { step: self.texts.line(step), work: begun(kind, attempt, at.clone()) });
+                if !self
+                    .checks_again
+                    .last()
+                    .is_some_and(|check| check.step == self.texts.line(step) && is_open(&check.work))
+                {
+                    self.checks_again
+                        .push(CheckAgain { step: self.texts.line(step), work: begun(kind, attempt, at.clone()) });
                 }
                 self.checks_again.last_mut().map(|check| &mut check.work)
             }
@@ -225,7 +236,9 @@ impl<'a> Reader<'a> {
         for item in came.report {
             match item {
                 ReportItem::Annotation { finding: found } => work.findings.push(finding(self.texts, found)),
-                ReportItem::Table { title, columns, rows } => work.tables.push(table(self.texts, &title, &columns, &rows)),
+                ReportItem::Table { title, columns, rows } => {
+                    work.tables.push(table(self.texts, &title, &columns, &rows))
+                }
                 ReportItem::Metric { name, value, unit } => {
                     work.metrics.push(Metric { name: self.texts.line(&name), value, unit: self.texts.line(&unit) });
                 }

@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_gone_before_a_text_is_changed() {
-        let redactor = crate::secret::Secrets::from_environment(["TOKEN"], |_| Some("two  words".to_owned())).redactor();
+        let redactor =
+            crate::secret::Secrets::from_environment(["TOKEN"], |_| Some("two  words".to_owned())).redactor();
         assert_eq!(Texts(&redactor).line(" the token\r\n\tis two  words "), "the token is ***");
     }
 

@@ -88,7 +88,11 @@ fn percent(part: f64) -> String {
 }
 
 fn took_of(milliseconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time that was an integer, and is no less than 0")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time that was an integer, and is no less than 0"
+    )]
     took(milliseconds.max(0.0) as u64)
 }
 

@@ -6,6 +6,16 @@ use crate::plugin::Effect;
 use crate::words::{short, span};
 use std::time::Duration;
 
+/// The pieces of a text, and whether each stands between two backticks, as values do in our messages. Where they do not pair there
+/// is one piece.
+pub(super) fn pieces(text: &str) -> Vec<(bool, &str)> {
+    if !text.matches('`').count().is_multiple_of(2) {
+        return vec![(false, text)];
+    }
+    let pieces = text.split('`').enumerate().map(|(index, piece)| (index % 2 == 1, piece));
+    pieces.filter(|(_, piece)| !piece.is_empty()).collect()
+}
+
 /// Milliseconds, as people read them.
 pub(super) fn took(milliseconds: u64) -> String {
     span(Duration::from_millis(milliseconds))
@@ -212,7 +222,10 @@ impl Story {
         let deployment = &self.deployment;
         if let Some(id) = &deployment.id {
             let name = format!("{} on {}", id, deployment.forge);
-            facts.push(("deployment", deployment.url.clone().map_or(Fact::Text(name.clone()), |url| Fact::Link(name, url))));
+            facts.push((
+                "deployment",
+                deployment.url.clone().map_or(Fact::Text(name.clone()), |url| Fact::Link(name, url)),
+            ));
         }
         if let Some(url) = &self.url {
             let what = if self.standing.live { "live at" } else { "address" };
