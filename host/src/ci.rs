@@ -8,7 +8,7 @@ mod event;
 use crate::event::Job;
 use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The process's environment, read once.
 #[derive(Debug, Clone, Default)]
@@ -143,11 +143,64 @@ pub struct Facts {
     pub key: Option<String>,
 }
 
+/// What the page of a job takes from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Which CI it is.
+    pub kind: Kind,
+    /// The directory that paths on it are relative to.
+    pub workspace: Option<PathBuf>,
+    /// Where GitHub's runner reads a step's outputs. Only a runner sets it, and it is there then.
+    pub outputs: Option<PathBuf>,
+    /// Where a person can watch the job.
+    pub url: Option<String>,
+}
+
+impl Page {
+    /// A path as the page knows it: relative, with slashes. None where it is outside of the workspace.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> Option<String> {
+        let path = std::path::absolute(path).ok()?;
+        let inside = path.strip_prefix(self.workspace.as_ref()?).ok()?;
+        let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        (!parts.iter().any(|part| part == "..")).then(|| parts.join("/"))
+    }
+}
+
+/// What the page of this job takes.
+#[must_use]
+pub fn page(variables: &Variables) -> Page {
+    let kind = kind(variables);
+    let directory = |name: &str| variables.get(name).map(PathBuf::from);
+    let (workspace, outputs) = match kind {
+        Kind::GitHub => {
+            (directory("GITHUB_WORKSPACE"), directory("GITHUB_OUTPUT").filter(|path| path.is_file()))
+        }
+        Kind::GitLab => (directory("CI_PROJECT_DIR"), None),
+        Kind::Other | Kind::None => (None, None),
+    };
+    Page { kind, workspace, outputs, url: facts(variables).log_url }
+}
+
+/// Which CI this is.
+fn kind(variables: &Variables) -> Kind {
+    if variables.get("GITHUB_ACTIONS") == Some("true") {
+        Kind::GitHub
+    } else if variables.get("GITLAB_CI") == Some("true") {
+        Kind::GitLab
+    } else if variables.get("CI").is_some_and(|value| value != "false") {
+        Kind::Other
+    } else {
+        Kind::None
+    }
+}
+
 /// Read the facts.
 #[must_use]
 pub fn facts(variables: &Variables) -> Facts {
     let get = |name: &str| variables.get(name).map(str::to_owned);
-    if variables.get("GITHUB_ACTIONS") == Some("true") {
+    let kind = kind(variables);
+    if kind == Kind::GitHub {
         let run = match (
             variables.get("GITHUB_SERVER_URL"),
             variables.get("GITHUB_REPOSITORY"),
@@ -165,7 +218,7 @@ pub fn facts(variables: &Variables) -> Facts {
             ["GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"].iter().filter_map(|name| get(name)).collect();
         starters.dedup();
         return Facts {
-            kind: Kind::GitHub,
+            kind,
             commit: get("GITHUB_SHA"),
             reference: get("GITHUB_REF_NAME"),
             is_tag: variables.get("GITHUB_REF_TYPE") == Some("tag"),
@@ -191,9 +244,9 @@ pub fn facts(variables: &Variables) -> Facts {
             key,
         };
     }
-    if variables.get("GITLAB_CI") == Some("true") {
+    if kind == Kind::GitLab {
         return Facts {
-            kind: Kind::GitLab,
+            kind,
             commit: get("CI_COMMIT_SHA"),
             reference: get("CI_COMMIT_REF_NAME"),
             is_tag: variables.get("CI_COMMIT_TAG").is_some(),
@@ -213,7 +266,6 @@ pub fn facts(variables: &Variables) -> Facts {
             key: get("CI_JOB_ID"),
         };
     }
-    let kind = if variables.get("CI").is_some_and(|value| value != "false") { Kind::Other } else { Kind::None };
     Facts {
         kind,
         commit: None,

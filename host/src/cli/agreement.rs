@@ -1,7 +1,6 @@
 //! What people have to agree to before a run begins: asking for it, and finding out whether they have.
 
 use super::project::Project;
-use super::say;
 use crate::approval::{self, Case, Local, Request, SCHEMA, Where};
 use crate::config::Environment;
 use crate::event::{Approver, Subject};
@@ -9,7 +8,7 @@ use crate::forge::{self, Forge};
 use crate::history::PastRun;
 use crate::plan::{Origin, Plan, PlanFile};
 use crate::problem::{Code, Problem};
-use crate::report::{self, Style};
+use crate::report;
 use crate::secret::Secrets;
 use crate::{gate, journal};
 
@@ -146,7 +145,7 @@ pub(super) async fn origin(
                 .map(|said| said.decisions)
                 .map_err(|problem| {
                     let problem = problem.with_note("no approval can be given to this plan");
-                    say(&report::problem(&problem, Style::of_stderr()));
+                    report::tell(&[problem]);
                 })
                 .ok()
         }
@@ -195,6 +194,6 @@ pub(super) fn holds(project: &Project, environment: &Environment, past: &PastRun
 /// What was agreed to here is done, and has to be agreed to once more before it is done again. A forge asks by itself.
 pub(super) fn settle(project: &Project, plan: &str) {
     if let Err(problem) = Local::of(&project.directory).forget(plan) {
-        say(&report::problem(&problem, Style::of_stderr()));
+        report::tell(&[problem]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::{Answer as AnswerArguments, Approvals, Common, Format};
 use super::project::Project;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::approval::{self, Answer, Case, Decision, Local, Request, SCHEMA, Standing, Where};
 use crate::config::{self, Approval};
 use crate::event::Subject;
@@ -85,7 +85,7 @@ impl<'a> Desk<'a> {
     fn here(&self) -> Result<Vec<Waiting<'a>>, Problem> {
         let (cases, problems) = Local::of(&self.project.directory).cases()?;
         for problem in problems {
-            say(&report::problem(&problem, Style::of_stderr()));
+            report::tell(&[problem]);
         }
         let of = |case: Case| {
             let (environment, rule) = self.rule(&case.request.subject.environment)?;
@@ -289,7 +289,7 @@ pub(super) async fn approvals(common: &Common, arguments: &Approvals) -> Result<
     let all = if arguments.wait { wait(&desk, arguments).await? } else { desk.waiting().await? };
     match common.format {
         Format::Json => {
-            print(&format!("{}\n", serde_json::Value::from(all.iter().map(Waiting::as_json).collect::<Vec<_>>())));
+            print_json(&serde_json::Value::from(all.iter().map(Waiting::as_json).collect::<Vec<_>>()));
         }
         Format::Human if all.is_empty() => say("nothing waits for an approval\n"),
         Format::Human => {
@@ -415,7 +415,7 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     }
     let now = Waiting { case: Some(case), gate: one.gate.clone(), ..*one };
     match common.format {
-        Format::Json => print(&format!("{}\n", now.as_json())),
+        Format::Json => print_json(&now.as_json()),
         Format::Human => {
             let mut text = String::new();
             now.write(&mut text);

@@ -3,8 +3,10 @@
 use crate::config::Duration;
 use crate::event::Place;
 use crate::forge::Choice;
+use clap::builder::OsStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -158,10 +160,28 @@ pub(super) struct Subject {
     pub(super) commit: Option<String>,
 }
 
+/// Where what came of it is handed on to later jobs.
+#[derive(Debug, Args)]
+pub(super) struct Reports {
+    /// Write what later jobs and the forge's pages take into this directory: `deploy.env`, `annotations.json` and, of a run,
+    /// `report.html`.
+    #[arg(long, value_name = "DIR", env = "WINDLASS_REPORTS", value_parser = OsStringValueParser::new())]
+    reports: Option<OsString>,
+}
+
+impl Reports {
+    /// The directory. CI sets what it does not know to nothing.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.reports.as_deref().filter(|path| !path.is_empty()).map(Path::new)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) subject: Subject,
+    #[command(flatten)]
+    pub(super) reports: Reports,
     /// Keep the plan in a file, for `windlass run --plan FILE`.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
@@ -174,6 +194,8 @@ pub(super) struct Plan {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) subject: Subject,
+    #[command(flatten)]
+    pub(super) reports: Reports,
     /// Run only what this plan says, and stop with exit code 20 if anything has drifted from it.
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
@@ -204,10 +226,14 @@ pub(super) struct Resume {
     pub(super) during_freeze: Option<String>,
     #[command(flatten)]
     pub(super) subject: Subject,
+    #[command(flatten)]
+    pub(super) reports: Reports,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Rollback {
+    #[command(flatten)]
+    pub(super) reports: Reports,
     /// The run whose release is to be live again. Otherwise what the newest runs left is taken back, or, where nothing is
     /// left, the release that is live: said twice, that is done once.
     #[arg(long, value_name = "RUN")]

@@ -10,7 +10,7 @@ use crate::forge::{Forge, Frozen};
 use crate::gate::{Before, Freezes, Whereabouts};
 use crate::history;
 use crate::problem::Problem;
-use crate::report::{self, Style};
+use crate::report;
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -70,7 +70,7 @@ fn known(project: &Project, forge: &Forge, place: &Place) -> Result<HashMap<Stri
 pub(super) async fn freezes<'a>(project: &'a Project, environment: &'a Environment, forge: &Forge) -> Freezes<'a> {
     let frozen = if environment.forge_freeze { forge.frozen().await } else { Frozen::default() };
     if let Some(problem) = &frozen.unread {
-        say(&report::problem(problem, Style::of_stderr()));
+        report::tell(std::slice::from_ref(problem));
     }
     Freezes::of(&project.config, environment, frozen)
 }

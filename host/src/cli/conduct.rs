@@ -3,10 +3,11 @@
 use super::arguments::{Common, Format};
 use super::keeping::{Kept, WITHOUT, warning};
 use super::live::retire;
-use super::project::Project;
+use super::outputs;
+use super::project::{Project, directory};
 use super::reap;
 use super::status;
-use super::{Failed, print, say};
+use super::{Failed, print_json, say};
 use crate::config::{self, DeploymentOwner, Environment, OnCancel};
 use crate::event::{Event, Listener, Place, RunOutcome, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, Others, State};
@@ -21,6 +22,7 @@ use crate::secret::Redactor;
 use crate::{ci, process};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::path::Path;
 use std::time::Instant;
 
 /// How long a claim holds where the environment says nothing.
@@ -49,6 +51,8 @@ pub(super) struct Conduct<'a> {
     pub(super) redactor: Redactor,
     pub(super) cancellation: Cancellation,
     pub(super) started: Instant,
+    /// Where what came of it is handed on.
+    pub(super) reports: Option<&'a Path>,
 }
 
 /// What came of a run, with what the forge knows of it.
@@ -244,7 +248,8 @@ impl Conduct<'_> {
             never = telling => match never {},
         };
         if let Some(problem) = result.problem.as_ref().filter(|problem| problem.code.ends_run()) {
-            say(&format!("\n{}", report::problem(problem, Style::of_stderr())));
+            say("\n");
+            report::tell(std::slice::from_ref(problem));
         }
         self.end_escaped(run, &result).await;
         let state = state_of(result.outcome, result.reason);
@@ -309,7 +314,7 @@ impl Conduct<'_> {
         // While the lease is held: nobody else reads or writes these journals to decide on something.
         let forgotten = match lease.check().and_then(|()| history::prune(&self.project.journals, &place, kept)) {
             Err(problem) if problem.code != Code::LeaseLost => {
-                say(&report::problem(&problem, Style::of_stderr()));
+                report::tell(&[problem]);
                 vec![]
             }
             forgotten => forgotten.unwrap_or_default(),
@@ -357,8 +362,14 @@ impl Conduct<'_> {
         {
             say(&format!("next: {next}\n"));
         }
+        self.hand_on(&report);
+    }
+
+    /// Tell programs and later jobs what came of it.
+    pub(super) fn hand_on(&self, report: &RunReport) {
+        outputs::hand_on(&self.project.directory, self.reports, report, self.environment.url.as_deref());
         if self.common.format == Format::Json {
-            print_result(&report);
+            print_result(report);
         }
     }
 }
@@ -443,34 +454,42 @@ pub(super) fn owner(project: &Project, environment: &Environment, forge: &Forge)
     owner.map_err(|problem| problem.at(project.config.place_of_environment(environment, "deployment")))
 }
 
-/// A program that reads the result gets one, also where nothing was begun.
+/// Programs and later jobs are told what came of it also where nothing was begun.
 pub(super) fn with_result<T>(
     common: &Common,
+    reports: Option<&Path>,
     app: &str,
     environment: Option<&str>,
     result: Result<T, Failed>,
 ) -> Result<T, Failed> {
     let Err(failed) = &result else { return result };
+    let report = not_begun(common, app, environment, failed);
+    outputs::hand_on(&directory(&common.config), reports, &report, None);
     if common.format == Format::Json {
-        let code = match failed {
-            Failed::Problems(problems) => problems.first().map(|problem| problem.code),
-            Failed::Said(_) => None,
-        };
-        let outcome = if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked };
-        print_result(&RunReport {
-            app: app.to_owned(),
-            environment: environment.or(common.environment.as_deref()).unwrap_or_default().to_owned(),
-            component: common.component.clone(),
-            reason: code.map(|code| code.word().to_owned()),
-            ..RunReport::not_begun(outcome)
-        });
+        print_result(&report);
     }
     result
 }
 
+/// What came of a command that began nothing.
+pub(super) fn not_begun(common: &Common, app: &str, environment: Option<&str>, failed: &Failed) -> RunReport {
+    let code = match failed {
+        Failed::Problems(problems) => problems.first().map(|problem| problem.code),
+        Failed::Said(_) => None,
+    };
+    let outcome = if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked };
+    RunReport {
+        app: app.to_owned(),
+        environment: environment.or(common.environment.as_deref()).unwrap_or_default().to_owned(),
+        component: common.component.clone(),
+        reason: code.map(|code| code.word().to_owned()),
+        ..RunReport::not_begun(outcome)
+    }
+}
+
 pub(super) fn print_result(result: &RunReport) {
     if let Ok(text) = serde_json::to_string(result) {
-        print(&format!("{text}\n"));
+        print_json(&text);
     }
 }
 
@@ -489,7 +508,7 @@ pub(super) async fn tell(
 /// Whether something was told. Why not is said.
 fn said(told: Result<(), Problem>) -> bool {
     if let Err(problem) = &told {
-        say(&report::problem(problem, Style::of_stderr()));
+        report::tell(std::slice::from_ref(problem));
     }
     told.is_ok()
 }

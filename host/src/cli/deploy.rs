@@ -4,13 +4,14 @@ use super::agreement::{self, Asked};
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
 use super::begin::{freezes, order, say_freeze, thaw};
 use super::comment;
-use super::conduct::{Conduct, Conducted, exit_of, lease_taken, owner, print_result, with_result};
-use super::project::Project;
+use super::conduct::{Conduct, Conducted, exit_of, lease_taken, not_begun, owner, with_result};
+use super::outputs;
+use super::project::{Project, directory};
 use super::reap::close_all;
 use super::session::{Asking, Session, console};
 use super::signals::signals;
-use super::{Failed, print, say};
-use crate::event::{Event, Listener, RunOutcome, StepEntry};
+use super::{Failed, print, print_json, say};
+use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
 use crate::files::write_whole;
 use crate::forge::{Forge, Frozen};
 use crate::gate::Freezes;
@@ -66,7 +67,7 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
         Ok(lock) => lock,
         Err(problem) if arguments.check => return Err(problem.into()),
         Err(problem) => {
-            say(&report::problem(&problem, Style::of_stderr()));
+            report::tell(&[problem]);
             None
         }
     };
@@ -99,9 +100,23 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
 
 /// `windlass plan`
 pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(), Failed> {
+    let (result, url) = match show_plan(common, arguments).await {
+        Ok((result, url)) => (Ok(result), url),
+        Err(failed) => (Err(failed), None),
+    };
+    let not_begun = result.as_ref().err().map(|failed| not_begun(common, "", None, failed));
+    let report = not_begun.as_ref().or(result.as_ref().ok());
+    if let Some(report) = report {
+        outputs::hand_on(&directory(&common.config), arguments.reports.directory(), report, url.as_deref());
+    }
+    result.map(drop)
+}
+
+/// The plan, shown and kept; and where what is planned will be seen.
+async fn show_plan(common: &Common, arguments: &PlanArguments) -> Result<(RunReport, Option<String>), Failed> {
     let session = Session::open(common)?;
     let mut asking = Asking::new(&session, common, &arguments.subject)?;
-    let listener: Arc<dyn Listener> = console(common);
+    let listener: Arc<dyn Listener> = console(common, &session.project);
     session.project.fetch(&asking.subject.place(), asking.environment).await;
     let prepared = asking.prepare(&listener).await?;
     let origin = if arguments.output.is_some() || common.format == Format::Json {
@@ -120,25 +135,38 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     }
     match common.format {
         Format::Human => print(&report::plan(&prepared.plan, arguments.full, Style::of_stdout())),
-        Format::Json => print(&format!("{file}\n")),
+        Format::Json => print_json(&file),
     }
     let project = &session.project;
     // Whether there is a forge to deploy with is no question of a plan.
     let forge = Forge::choose(common.forge, &project.facts, &asking.secrets).unwrap_or(Forge::Local);
     say_freeze(asking.environment, &freezes(project, asking.environment, &forge).await);
     comment::planned(&asking, &forge, &prepared).await;
-    Ok(())
+    Ok((planned(&asking.subject, &prepared), asking.environment.url.clone()))
+}
+
+/// What is told of a plan that is not run.
+fn planned(subject: &Subject, prepared: &Prepared) -> RunReport {
+    RunReport {
+        app: subject.app.clone(),
+        environment: subject.environment.clone(),
+        component: subject.component.clone(),
+        plan: prepared.plan.digest(),
+        steps: RunReport::steps_of_plan(prepared),
+        ..RunReport::not_begun(RunOutcome::Succeeded)
+    }
 }
 
 /// `windlass run`
 pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let session = with_result(common, "", None, Session::open(common))?;
+    let reports = arguments.reports.directory();
+    let session = with_result(common, reports, "", None, Session::open(common))?;
     let app = session.project.config.app.as_str();
-    let mut asking = with_result(common, app, None, Asking::new(&session, common, &arguments.subject))?;
+    let mut asking = with_result(common, reports, app, None, Asking::new(&session, common, &arguments.subject))?;
     let environment = asking.environment.name.as_str();
     let exit = deploy(common, arguments, &session, &mut asking, started).await;
-    with_result(common, app, Some(environment), exit)?.said()
+    with_result(common, reports, app, Some(environment), exit)?.said()
 }
 
 async fn deploy(
@@ -150,7 +178,7 @@ async fn deploy(
 ) -> Result<Exit, Failed> {
     let style = Style::of_stderr();
     let project = &session.project;
-    let listener: Arc<dyn Listener> = console(common);
+    let listener: Arc<dyn Listener> = console(common, project);
     let file = arguments.plan.as_deref().map(read_plan).transpose()?;
     if let Some(file) = &file {
         file.must_be_of(project.facts.run.as_ref())?;
@@ -177,6 +205,7 @@ async fn deploy(
         redactor: prepared.services.redactor.clone(),
         cancellation: signals(),
         started,
+        reports: arguments.reports.directory(),
     };
     order(&conduct).await?;
     let freezes = freezes(project, asking.environment, &conduct.forge).await;
@@ -196,16 +225,7 @@ async fn deploy(
     let file = file.or_else(|| agreed.is_some().then(|| PlanFile::new(prepared.plan.clone(), None)));
     if arguments.dry_run {
         say("\nnothing was run\n");
-        if common.format == Format::Json {
-            print_result(&RunReport {
-                app: asking.subject.app.clone(),
-                environment: asking.subject.environment.clone(),
-                component: asking.subject.component.clone(),
-                plan: prepared.plan.digest(),
-                steps: RunReport::steps_of_plan(&prepared),
-                ..RunReport::not_begun(RunOutcome::Succeeded)
-            });
-        }
+        conduct.hand_on(&planned(&asking.subject, &prepared));
         return Ok(Exit::Succeeded);
     }
     let lease = conduct.lease(|| history::next_id(&project.journals)).await?;

@@ -2,7 +2,7 @@
 
 use super::arguments::{Common, EnvironmentCommand as Command, Format, StopEnvironment};
 use super::project::Project;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::config::{Config, Environment};
 use crate::event::{Event, Place, RunOutcome};
 use crate::forge::deployments::Whose;
@@ -196,7 +196,7 @@ async fn list(common: &Common, project: &Project, forge: &Forge) -> Result<(), F
     match common.format {
         Format::Json => {
             let environments: Vec<_> = found.iter().map(|it| it.as_json(now)).collect();
-            print(&format!("{}\n", json!({ "schema": "windlass.environments/1", "environments": environments })));
+            print_json(&json!({ "schema": "windlass.environments/1", "environments": environments }));
         }
         Format::Human if found.is_empty() => say("there is no environment yet\n"),
         Format::Human => {
@@ -257,7 +257,7 @@ async fn stop(common: &Common, project: &Project, forge: &Forge, arguments: &Sto
         Format::Json => {
             let names: Vec<_> = stopped.iter().map(|it| &it.known.name).collect();
             let value = json!({ "schema": "windlass.stopped/1", "dry_run": arguments.dry_run, "environments": names });
-            print(&format!("{value}\n"));
+            print_json(&value);
         }
         Format::Human => {
             let verb = if arguments.dry_run { "would be stopped" } else { "was stopped" };

@@ -13,6 +13,7 @@ mod inform;
 mod keeping;
 mod lease;
 mod live;
+mod outputs;
 mod project;
 mod reap;
 mod respond;
@@ -23,11 +24,12 @@ mod signals;
 mod status;
 
 use crate::approval;
+use crate::ci;
 use crate::problem::{Exit, Problem};
-use crate::report::{Style, problems};
+use crate::report::screen::{print, print_json, say};
+use crate::report::{self, Style, screen};
 use arguments::{ApprovalsCommand, Arguments, Command};
 use clap::Parser;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// How a command ends when it does not simply succeed.
@@ -75,11 +77,14 @@ pub fn main() -> ExitCode {
     if let Some(filter) = &arguments.common.trace {
         trace(filter);
     }
-    match dispatch(&arguments) {
+    screen::open(ci::page(&ci::Variables::of_process()));
+    let result = dispatch(&arguments);
+    screen::finish();
+    match result {
         Ok(()) => code(Exit::Succeeded),
         Err(Failed::Said(exit)) => code(exit),
         Err(Failed::Problems(list)) => {
-            say(&problems(&list, Style::of_stderr()));
+            report::tell(&list);
             code(list.iter().map(|problem| problem.code.exit()).max().unwrap_or(Exit::Bug))
         }
     }
@@ -109,7 +114,7 @@ fn broken(panic: &std::panic::PanicHookInfo<'_>) {
         .because(format!("{words} ({place})"))
         .with_note("what was done until now is in the journal; `windlass status` says what it was")
         .with_hint("please report it with this text");
-    say(&crate::report::problem(&problem, Style::of_stderr()));
+    screen::say_at_last(&report::problem(&problem, Style::of_stderr()));
     std::process::exit(i32::from(Exit::Bug as u8));
 }
 
@@ -155,19 +160,8 @@ fn in_runtime(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Fail
     result
 }
 
-/// Data, for standard output. A reader that has gone away is no error.
-fn print(text: &str) {
-    let mut output = std::io::stdout().lock();
-    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-}
-
-/// Talk, for standard error.
-fn say(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
-}
-
 /// Internal messages of Windlass and its libraries, for whoever mends it.
 fn trace(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| screen::Lines).try_init();
 }

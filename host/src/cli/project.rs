@@ -8,6 +8,7 @@ use crate::event::{Place, Subject};
 use crate::forge::{self, Forge};
 use crate::journal::Directory;
 use crate::problem::{Code, Problem};
+use crate::report::screen;
 use crate::secret::Secrets;
 use crate::{lease, release};
 use std::path::{Path, PathBuf};
@@ -47,13 +48,20 @@ fn keeping(config: &Config, common: &Common, facts: &ci::Facts, variables: &Vari
     (!matches!(forge, Forge::Local)).then(|| Arc::new(forge))
 }
 
+/// Have the CI's runner keep these secrets out of its log, as far as they are set and it can.
+pub(super) fn mask(variables: &Variables, names: impl IntoIterator<Item = String>) {
+    let secrets = Secrets::from_environment(names, |name| variables.get(name).map(str::to_owned));
+    secrets.pieces(|pieces| screen::mask(pieces));
+}
+
 impl Project {
     pub(super) fn load(common: &Common) -> Result<Self, Vec<Problem>> {
+        let variables = Variables::of_process();
+        mask(&variables, forge::TOKENS.map(str::to_owned));
         let mut config = config::load(&common.config)?;
         if let Some(name) = &common.environment {
             config.instantiate(name);
         }
-        let variables = Variables::of_process();
         let facts = ci::facts(&variables);
         let directory = directory(&common.config);
         // Children and guests are given paths that do not depend on where this was started.

@@ -5,7 +5,7 @@ use super::conduct::{announcement, deployed, deployment_created, left, state_of,
 use super::keeping::{Wanted, warning};
 use super::live::retire;
 use super::project::Project;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
 use crate::forge::{self, Announcement, Forge};
@@ -57,7 +57,7 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
         // Where the forge cannot be asked or told, the run is closed all the same, and what is left is to tell it.
         let forge = Forge::choose(common.forge, &project.facts, &tokens).unwrap_or_else(|problem| {
             if (past.has_deployment() || past.may_have_deployment()) && !std::mem::replace(&mut is_unusable, true) {
-                say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr()));
+                report::tell(&[Problem { note: None, ..problem }]);
             }
             Forge::Local
         });
@@ -116,12 +116,7 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
             let leases = freed.iter().map(|(place, holder)| {
                 json!({ "environment": place.environment, "component": place.component, "run": holder.run })
             });
-            print(&format!(
-                "{}\n",
-                json!({
-                    "schema": "windlass.reap/1", "runs": runs.collect::<Vec<_>>(), "leases": leases.collect::<Vec<_>>(),
-                })
-            ));
+            print_json(&json!({ "schema": "windlass.reap/1", "runs": runs.collect::<Vec<_>>(), "leases": leases.collect::<Vec<_>>(), }));
         }
     }
     if !problems.is_empty() {
@@ -294,7 +289,7 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
             Ok(it) => (found, in_doubt) = (it, false),
             // It stays open: what it left may be live, and a forge that answers soon after says so.
             Err(problem) if was_open => return Err(problem),
-            Err(problem) => say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr())),
+            Err(problem) => report::tell(&[Problem { note: None, ..problem }]),
         }
     }
     let mut is_unasked = !here && past.deployment.as_ref().is_some_and(|it| !it.adopted);
@@ -302,7 +297,7 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
         Ok(created) => created,
         Err(problem) if was_open => return Err(problem),
         Err(problem) => {
-            say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr()));
+            report::tell(&[Problem { note: None, ..problem }]);
             is_unasked = true;
             None
         }

@@ -26,15 +26,16 @@ use std::time::Instant;
 /// `windlass resume`
 pub(super) async fn resume(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let mut session = with_result(common, "", None, Session::open(common))?;
+    let reports = arguments.reports.directory();
+    let mut session = with_result(common, reports, "", None, Session::open(common))?;
     let app = session.project.config.app.clone();
     session.project.fetch_all(common, Wanted::State).await;
     let past = history::find(&session.project.journals, &arguments.run).map_err(Failed::from);
-    let past = with_result(common, app.as_str(), None, past)?;
+    let past = with_result(common, reports, app.as_str(), None, past)?;
     session.project.config.instantiate(&past.subject.environment);
     let environment = past.subject.environment.clone();
     let exit = go_on(common, arguments, &session, past, started).await;
-    with_result(common, app.as_str(), Some(&environment), exit)?.said()
+    with_result(common, reports, app.as_str(), Some(&environment), exit)?.said()
 }
 
 async fn go_on(
@@ -74,10 +75,11 @@ async fn go_on(
         subject: past.subject.clone(),
         forge,
         owner,
-        listener: console(common),
+        listener: console(common, project),
         redactor: known.services.redactor.clone(),
         cancellation: signals(),
         started,
+        reports: arguments.reports.directory(),
     };
     // What a journal from elsewhere says may be anybody's word.
     let then = past.during_freeze.as_deref().filter(|_| !project.journals.was_fetched(&past.run));

@@ -9,7 +9,7 @@ use super::project::Project;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session, console};
 use super::signals::signals;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::config::DeploymentOwner;
 use crate::event::{Event, Place, RunOutcome};
 use crate::forge::Forge;
@@ -27,11 +27,12 @@ use std::time::Instant;
 /// `windlass rollback`
 pub(super) async fn rollback(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let session = with_result(common, "", None, Session::open(common))?;
+    let reports = arguments.reports.directory();
+    let session = with_result(common, reports, "", None, Session::open(common))?;
     let app = session.project.config.app.as_str();
-    let place = with_result(common, app, None, session.project.place(common).map_err(Failed::from))?;
+    let place = with_result(common, reports, app, None, session.project.place(common).map_err(Failed::from))?;
     let exit = take_back(common, arguments, &session, &place, started).await;
-    with_result(common, app, Some(&place.environment), exit)?.said()
+    with_result(common, reports, app, Some(&place.environment), exit)?.said()
 }
 
 async fn take_back(
@@ -71,7 +72,7 @@ async fn take_back(
     if arguments.dry_run {
         say("\nnothing was changed\n");
         if common.format == Format::Json {
-            print(&format!("{}\n", planned_as_json(place, &back, &arguments.keep)));
+            print_json(&planned_as_json(place, &back, &arguments.keep));
         }
         return Ok(Exit::Succeeded);
     }
@@ -84,10 +85,11 @@ async fn take_back(
         forge,
         // No deployment is made.
         owner: DeploymentOwner::Own,
-        listener: console(common),
+        listener: console(common, project),
         redactor: known.services.redactor.clone(),
         cancellation: signals(),
         started,
+        reports: arguments.reports.directory(),
     };
     let lease = conduct.lease(|| newest.run.clone()).await?;
     let conducted = take_back_under_lease(&conduct, arguments, &back, prepared, &lease).await;

@@ -1,7 +1,7 @@
 //! A project with its lock and plugins, and everything that is known about one deployment before it is planned.
 
 use super::arguments::{Common, LogLevel, Subject as Asked};
-use super::project::Project;
+use super::project::{Project, mask};
 use super::{Failed, say};
 use crate::config::{Environment, Holes, Selection};
 use crate::event::{Level, Listener, Subject};
@@ -10,7 +10,7 @@ use crate::lock::{Lock, LockedSteps};
 use crate::plugin::{Plugins, Services};
 use crate::prepare::{self, Facts, Prepared, Resolved};
 use crate::problem::Problem;
-use crate::report::{Console, Style};
+use crate::report::{Console, Style, screen};
 use crate::secret::Secrets;
 use crate::{ci, forge, history};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +28,8 @@ fn level(common: &Common) -> Level {
 }
 
 /// Who tells a person what happens.
-pub(super) fn console(common: &Common) -> Arc<dyn Listener> {
-    Arc::new(Console::new(Style::of_stderr(), level(common)))
+pub(super) fn console(common: &Common, project: &Project) -> Arc<dyn Listener> {
+    Arc::new(Console::new(Style::of_stderr(), level(common), screen::path(&project.directory)))
 }
 
 /// Leave the compilation for the next run to a process of its own: this one does not wait for it.
@@ -60,6 +60,8 @@ impl Session {
         crate::config::WithSchema::prepare();
         let project = Project::load(common)?;
         let lock = Lock::load(&project.directory)?;
+        // Before anything else is said, of every environment: what is set here is secret, whatever it is for.
+        mask(&project.variables, lock.iter().flat_map(Lock::secret_names));
         Ok(Self { project, plugins: Plugins::default(), lock })
     }
 

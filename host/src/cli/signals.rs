@@ -1,11 +1,17 @@
 //! The signals that ask a run to stop.
 
+#[cfg(unix)]
+use crate::report::screen;
 use tokio::sync::watch;
 
 /// Counts the signals that ask the run to stop. They are listened for from the moment that this returns: a signal while
 /// the forge is asked must not kill a process that has created a deployment.
 pub(super) fn signals() -> watch::Receiver<u32> {
     let (sender, receiver) = watch::channel(0);
+    #[cfg(unix)]
+    if screen::is_live() {
+        give_terminal_back();
+    }
     match stop_signals() {
         Ok(mut next) => drop(tokio::spawn(async move {
             loop {
@@ -17,6 +23,28 @@ pub(super) fn signals() -> watch::Receiver<u32> {
         Err(error) => tracing::warn!("signals cannot be listened for: {error}"),
     }
     receiver
+}
+
+/// While the process is stopped by Ctrl-Z, the terminal is as if it had never drawn there.
+#[cfg(unix)]
+fn give_terminal_back() {
+    use nix::sys::signal::{Signal, raise};
+    use tokio::signal::unix::{SignalKind, signal};
+    let (stop, go_on) = (signal(SignalKind::from_raw(Signal::SIGTSTP as i32)), signal(SignalKind::from_raw(Signal::SIGCONT as i32)));
+    let (Ok(mut stop), Ok(mut go_on)) = (stop, go_on) else { return };
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = stop.recv() => {
+                    screen::pause();
+                    let _ = raise(Signal::SIGSTOP);
+                    screen::go_on();
+                }
+                // Somebody else may have stopped it.
+                _ = go_on.recv() => screen::go_on(),
+            }
+        }
+    });
 }
 
 #[cfg(unix)]

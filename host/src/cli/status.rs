@@ -3,7 +3,7 @@
 use super::arguments::{Common, Format, History};
 use super::keeping::Wanted;
 use super::project::Project;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::event::{Place, RunOutcome, StepOutcome};
 use crate::history::{self, PastRun, Turned};
 use crate::journal::Store as _;
@@ -61,7 +61,7 @@ pub(super) async fn history(common: &Common, arguments: &History) -> Result<(), 
     }
     problems.extend(project.keeping.all_apart(|place| common.covers(place))?);
     if common.format == Format::Json {
-        print(&format!("{}\n", serde_json::Value::from(runs.iter().map(as_json).collect::<Vec<_>>())));
+        print_json(&serde_json::Value::from(runs.iter().map(as_json).collect::<Vec<_>>()));
         return told(problems);
     }
     if runs.is_empty() && problems.is_empty() {
@@ -175,7 +175,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     }
     match common.format {
         Format::Human => print(&text),
-        Format::Json => print(&format!("{}\n", serde_json::Value::from(places))),
+        Format::Json => print_json(&serde_json::Value::from(places)),
     }
     told(problems)
 }
