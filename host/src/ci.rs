@@ -173,9 +173,7 @@ pub fn page(variables: &Variables) -> Page {
     let kind = kind(variables);
     let directory = |name: &str| variables.get(name).map(PathBuf::from);
     let (workspace, outputs) = match kind {
-        Kind::GitHub => {
-            (directory("GITHUB_WORKSPACE"), directory("GITHUB_OUTPUT").filter(|path| path.is_file()))
-        }
+        Kind::GitHub => (directory("GITHUB_WORKSPACE"), directory("GITHUB_OUTPUT").filter(|path| path.is_file())),
         Kind::GitLab => (directory("CI_PROJECT_DIR"), None),
         Kind::Other | Kind::None => (None, None),
     };

@@ -34,7 +34,7 @@ fn on_gitlab(project: Project) -> Project {
 
 /// What tries to command a runner, in every way that it takes commands in.
 const HOSTILE: &str = "printf '::set-output name=a::b\\n  ::add-mask::word\\n::stop-commands::t\\n50%%\\r::endgroup::\\nx ##[error]y\\n' ; \
-     printf ':' ; printf ':error::in two' ; printf '\\n\\033[0Ksection_end:1:windlass_1_a\\r\\033[0K\\n' >&2 ; \
+     printf ':' ; printf ':error::in two' ; printf '\\n\\033[0Ksection_end:1:windlass_1_a\\r\\033[0K\\n' ; \
      printf 'section_start:1:mine[collapsed=true]\\r\\033[0Kmine\\n' ; printf 'no end of the line'";
 
 fn groups(commands: &[Command]) -> Vec<String> {
@@ -134,9 +134,8 @@ fn what_is_wrong_is_shown_beside_the_file() {
 #[test]
 fn a_runner_keeps_secrets_out_of_its_log_before_anything_is_said() {
     let key = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\n-----END KEY-----";
-    let step = Step::of("a", "echo \"$TOKEN $URL\"").with(
-        "secrets = { TOKEN = { secret = \"TOKEN\" }, URL = { secret = \"URL\" }, KEY = { secret = \"KEY\" } }",
-    );
+    let step = Step::of("a", "echo \"$TOKEN $URL\"")
+        .with("secrets = { TOKEN = { secret = \"TOKEN\" }, URL = { secret = \"URL\" }, KEY = { secret = \"KEY\" } }");
     let with_secrets = |project: Project| {
         project
             .variable("TOKEN", SECRET)
@@ -147,7 +146,7 @@ fn a_runner_keeps_secrets_out_of_its_log_before_anything_is_said() {
         let found = commands(&output.stderr).into_iter().filter(|command| command.name == "add-mask");
         found.map(|command| command.data).collect::<Vec<_>>()
     };
-    let github = with_secrets(on_github(project(&[step.clone()])));
+    let github = with_secrets(on_github(project(std::slice::from_ref(&step))));
     let output = github.windlass("run --forge local").exits(0);
     assert_eq!(
         masks(&output),
@@ -161,10 +160,10 @@ fn a_runner_keeps_secrets_out_of_its_log_before_anything_is_said() {
 
     // Nobody else is told: no other CI, no laptop, no GitHub whose runner nobody sees, no file.
     let mut others = vec![
-        on_gitlab(project(&[step.clone()])),
-        on_gitlab(project(&[step.clone()])).file("outputs", "").variable("GITHUB_OUTPUT", "outputs"),
-        project(&[step.clone()]).variable("GITHUB_OUTPUT", "outputs").file("outputs", ""),
-        project(&[step.clone()]).variable("GITHUB_ACTIONS", "true"),
+        on_gitlab(project(std::slice::from_ref(&step))),
+        on_gitlab(project(std::slice::from_ref(&step))).file("outputs", "").variable("GITHUB_OUTPUT", "outputs"),
+        project(std::slice::from_ref(&step)).variable("GITHUB_OUTPUT", "outputs").file("outputs", ""),
+        project(std::slice::from_ref(&step)).variable("GITHUB_ACTIONS", "true"),
     ];
     others = others.into_iter().map(with_secrets).collect();
     for other in others {
@@ -270,7 +269,16 @@ fn gitlab_is_given_a_dotenv_file_and_links() {
 
 #[test]
 fn a_report_that_is_there_is_handed_on() {
-    let project = on_github(Project::with(&text("", &[Step::of("a", "mkdir -p .windlass/runs/$WINDLASS_RUN && echo report > .windlass/runs/$WINDLASS_RUN/report.html")])).locked());
+    let project = on_github(
+        Project::with(&text(
+            "",
+            &[Step::of(
+                "a",
+                "mkdir -p .windlass/runs/$WINDLASS_RUN && echo report > .windlass/runs/$WINDLASS_RUN/report.html",
+            )],
+        ))
+        .locked(),
+    );
     let output = project.windlass("run --forge local --format json --reports out").exits(0);
     let run = output.result()["run"].as_str().expect("a run").to_owned();
     assert_eq!(runner::outputs(&project.read("outputs"))["report"], format!(".windlass/runs/{run}/report.html"));

@@ -20,9 +20,9 @@ use crate::report::{self, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
 use crate::run::{Cancellation, Guard, Options, Recorder, RunResult, told_to_stop};
 use crate::secret::Redactor;
 use crate::{ci, process};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::path::Path;
 use std::time::Instant;
 
 /// How long a claim holds where the environment says nothing.

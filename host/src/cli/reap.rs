@@ -116,7 +116,9 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
             let leases = freed.iter().map(|(place, holder)| {
                 json!({ "environment": place.environment, "component": place.component, "run": holder.run })
             });
-            print_json(&json!({ "schema": "windlass.reap/1", "runs": runs.collect::<Vec<_>>(), "leases": leases.collect::<Vec<_>>(), }));
+            print_json(
+                &json!({ "schema": "windlass.reap/1", "runs": runs.collect::<Vec<_>>(), "leases": leases.collect::<Vec<_>>(), }),
+            );
         }
     }
     if !problems.is_empty() {

@@ -30,7 +30,8 @@ pub(super) fn signals() -> watch::Receiver<u32> {
 fn give_terminal_back() {
     use nix::sys::signal::{Signal, raise};
     use tokio::signal::unix::{SignalKind, signal};
-    let (stop, go_on) = (signal(SignalKind::from_raw(Signal::SIGTSTP as i32)), signal(SignalKind::from_raw(Signal::SIGCONT as i32)));
+    let (stop, go_on) =
+        (signal(SignalKind::from_raw(Signal::SIGTSTP as i32)), signal(SignalKind::from_raw(Signal::SIGCONT as i32)));
     let (Ok(mut stop), Ok(mut go_on)) = (stop, go_on) else { return };
     tokio::spawn(async move {
         loop {

@@ -67,7 +67,8 @@ impl Outputs<'_> {
         ];
         let is_link = |url: &&str| url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
         let links = links.into_iter().filter_map(|(label, url)| Some((label, url.filter(is_link)?)));
-        let links: Vec<_> = links.map(|(label, url)| json!({ "external_link": { "label": label, "url": url } })).collect();
+        let links: Vec<_> =
+            links.map(|(label, url)| json!({ "external_link": { "label": label, "url": url } })).collect();
         format!("{}\n", json!({ "windlass": links }))
     }
 }

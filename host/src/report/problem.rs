@@ -93,8 +93,7 @@ pub fn problems(problems: &[Problem], style: Style) -> String {
 /// Say problems on standard error: where a forge shows them beside the code or above the log, by that.
 pub fn tell(list: &[Problem]) {
     // Of a place in a file a person wants to see more than its number.
-    let left: Vec<Problem> =
-        list.iter().filter(|one| !annotate(None, one) || one.place.is_some()).cloned().collect();
+    let left: Vec<Problem> = list.iter().filter(|one| !annotate(None, one) || one.place.is_some()).cloned().collect();
     if !left.is_empty() {
         screen::say(&problems(&left, Style::of_stderr()));
     }

@@ -387,10 +387,13 @@ mod tests {
         live.begin("one", "one");
         assert_eq!(texts(&live, SIZE, 0), ["⠋ one", "· two", "· three"]);
         assert!(live.progress("3 of 7 done"));
-        assert_eq!(texts(&live, SIZE, 65), ["⠋ one  1m 5s  3 of…", "· two", "· three"].map(|text| {
-            // The spinner turns with the time.
-            text.replace('⠋', SPINNER[65_000 / 90 % 10])
-        }));
+        assert_eq!(
+            texts(&live, SIZE, 65),
+            ["⠋ one  1m 5s  3 of…", "· two", "· three"].map(|text| {
+                // The spinner turns with the time.
+                text.replace('⠋', SPINNER[65_000 / 90 % 10])
+            })
+        );
         live.end();
         live.pass("two");
         assert_eq!(texts(&live, SIZE, 0), ["· three"]);

@@ -50,12 +50,8 @@ struct Screen {
     is_middle: bool,
 }
 
-static SCREEN: Mutex<Screen> = Mutex::new(Screen {
-    page: None,
-    surface: Surface::Plain,
-    tame: Tame::new(Reader::Nobody),
-    is_middle: false,
-});
+static SCREEN: Mutex<Screen> =
+    Mutex::new(Screen { page: None, surface: Surface::Plain, tame: Tame::new(Reader::Nobody), is_middle: false });
 
 fn screen<T>(work: impl FnOnce(&mut Screen) -> T) -> T {
     work(&mut SCREEN.lock().unwrap_or_else(PoisonError::into_inner))
