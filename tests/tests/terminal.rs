@@ -71,7 +71,7 @@ fn a_line_of_a_child_is_seen_before_it_ends() {
     let terminal = Terminal::of(&project, &[]);
     terminal.types(RUN);
     let screen = terminal.shows("half of it", |screen| screen.contains("\n  50%\n"));
-    assert!(!screen.contains("10%"), "{screen}");
+    assert!(!screen.lines().any(|line| line.trim() == "10%"), "{screen}");
     project.write("go", "");
     let screen = terminal.is_back(1);
     assert!(screen.contains("\n100%\nlast\n✓ second: ran "), "{screen}");
@@ -171,7 +171,7 @@ fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
     terminal.types("bg; echo mine");
     project.write("go", "");
     let screen = terminal.shows_text("is live in staging");
-    assert!(screen.contains("\nmine\n") && screen.contains("\ndone\n"), "{screen}");
+    assert!(screen.contains("\nmine\n") && screen.contains("done\n✓ second: "), "{screen}");
     assert_eq!(list(&screen), Vec::<&str>::new(), "{screen}");
 }
 
@@ -213,7 +213,7 @@ fn there_are_no_colours_and_no_list_where_they_are_not_wanted() {
 
 #[test]
 fn there_are_not_more_pictures_than_a_person_sees() {
-    let flood = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; touch here; until [ -e go ]; do sleep 0.02; done";
+    let flood = "i=0; while [ $i -lt 1500 ]; do echo line $i; i=$((i+1)); done; touch here; until [ -e go ]; do sleep 0.02; done";
     let project = four(Step::of("second", flood).reverted_by("true"));
     let terminal = Terminal::of(&project, &[]);
     terminal.keeps("kept");
@@ -227,5 +227,5 @@ fn there_are_not_more_pictures_than_a_person_sees() {
     assert!(pictures > 0 && (pictures as u128) <= most, "{pictures} of {most}");
     project.write("go", "");
     let screen = terminal.is_back(1);
-    assert!(screen.contains("line 2999\n✓ second: ran "), "{screen}");
+    assert!(screen.contains("line 1499\n✓ second: ran "), "{screen}");
 }

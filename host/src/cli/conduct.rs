@@ -367,7 +367,8 @@ impl Conduct<'_> {
 
     /// Tell programs and later jobs what came of it.
     pub(super) fn hand_on(&self, report: &RunReport) {
-        outputs::hand_on(&self.project.directory, self.reports, report, self.environment.url.as_deref());
+        let url = self.environment.url.as_deref().map(|url| self.redactor.redact(url));
+        outputs::hand_on(&self.project.directory, self.reports, report, url.as_deref());
         if self.common.format == Format::Json {
             print_result(report);
         }
@@ -593,7 +594,7 @@ pub(super) async fn deployed(project: &Project, forge: &Forge, past: &PastRun) -
 /// As [`deployed`], where it changes nothing if that cannot be found out.
 pub(super) async fn deployed_if_known(project: &Project, forge: &Forge, past: &PastRun) -> Option<Created> {
     deployed(project, forge, past).await.unwrap_or_else(|problem| {
-        say(&report::problem(&problem, Style::of_stderr()));
+        report::tell(&[problem]);
         None
     })
 }
