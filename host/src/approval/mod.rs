@@ -7,6 +7,7 @@ pub use local::Local;
 
 use crate::config::{Approval, Bind};
 use crate::event::{Json, Subject};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// The version of a request's format.
@@ -32,13 +33,30 @@ pub struct Request {
 }
 
 /// What somebody says to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// Yes.
+    /// Yes: let it through.
     Approved,
-    /// No.
+    /// No: do not.
     Rejected,
+}
+
+impl Answer {
+    /// The word for it, which is the same here and on the forges.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// What a word stands for; none for another word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|answer| answer.word() == word)
+    }
 }
 
 /// What somebody said to a request.

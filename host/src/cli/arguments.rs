@@ -1,5 +1,6 @@
 //! What the command line can say, with the help that teaches it.
 
+use crate::approval;
 use crate::config::Duration;
 use crate::event::Place;
 use crate::forge::Choice;
@@ -283,19 +284,10 @@ pub(super) struct Respond {
     pub(super) plan: Option<PathBuf>,
     /// The answer.
     #[arg(long, value_name = "STATE")]
-    pub(super) state: Option<Verdict>,
+    pub(super) state: Option<approval::Answer>,
     /// Why.
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub(super) comment: Option<String>,
-}
-
-/// The answer to a deployment protection rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Verdict {
-    /// Let it through.
-    Approved,
-    /// Do not.
-    Rejected,
 }
 
 #[derive(Debug, Args)]
@@ -329,8 +321,8 @@ pub(super) enum EnvironmentCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct StopEnvironment {
-    /// Its name, for example `review/feature-1`.
-    #[arg(value_name = "NAME", required_unless_present = "older_than")]
+    /// Its name, for example `review/feature-1`, here or with `-e`; not needed with `--older-than`.
+    #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Only what has been live for longer than this: of all transient environments, where none is named. `12h`, `7d`.
     #[arg(long, value_name = "AGE", value_parser = age)]

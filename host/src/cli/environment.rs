@@ -26,11 +26,27 @@ pub(super) async fn environment(common: &Common, command: &Command) -> Result<()
     match command {
         Command::List => list(common, &project, &forge).await,
         Command::Stop(arguments) => {
-            if let Some(name) = &arguments.name {
+            let name = named(common, arguments)?;
+            if let Some(name) = name {
                 project.config.instantiate(name);
             }
-            stop(common, &project, &forge, arguments).await
+            stop(common, &project, &forge, arguments, name).await
         }
+    }
+}
+
+/// The environment that is to be stopped; none where age alone decides.
+fn named<'a>(common: &'a Common, arguments: &'a StopEnvironment) -> Result<Option<&'a str>, Problem> {
+    let unclear = |what: &str| Problem::new(Code::Usage, what).with_note("nothing was changed");
+    match (arguments.name.as_deref(), common.environment.as_deref()) {
+        (Some(one), Some(other)) if one != other => Err(unclear("it is not clear which environment is to be stopped")
+            .because(format!("`{one}` is named, and `-e {other}`"))
+            .with_hint("name one of them")),
+        (None, None) if arguments.older_than.is_none() => {
+            Err(unclear("it is not known which environment is to be stopped")
+                .with_hint("name it, for example `-e review/feature-1`, or say how old with `--older-than 7d`"))
+        }
+        (one, other) => Ok(one.or(other)),
     }
 }
 
@@ -208,9 +224,15 @@ async fn list(common: &Common, project: &Project, forge: &Forge) -> Result<(), F
     Ok(())
 }
 
-async fn stop(common: &Common, project: &Project, forge: &Forge, arguments: &StopEnvironment) -> Result<(), Failed> {
+async fn stop(
+    common: &Common,
+    project: &Project,
+    forge: &Forge,
+    arguments: &StopEnvironment,
+    name: Option<&str>,
+) -> Result<(), Failed> {
     let now = Timestamp::now();
-    let found = match &arguments.name {
+    let found = match name {
         Some(name) => {
             let environment = project.config.environment(Some(name))?;
             if !environment.transient {

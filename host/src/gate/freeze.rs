@@ -7,15 +7,6 @@ use crate::freeze::{Standing, Window, standing};
 use crate::problem::{Code, Problem};
 use jiff::Timestamp;
 
-/// Whose window it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// The configuration's.
-    Ours,
-    /// The forge's.
-    Forge(&'static str),
-}
-
 /// That deployments are frozen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Freeze {
@@ -72,29 +63,21 @@ impl<'c> Freezes<'c> {
             let end = until.map(|until| format!(" until {until}")).unwrap_or_default();
             return Some(format!("frozen{end}: {cause}"));
         }
-        let Standing::Free { next: Some((window, at)) } = standing(self.windows().map(|(window, _)| window), now)
-        else {
-            return None;
-        };
+        let Standing::Free { next: Some((window, at)) } = standing(self.windows(), now) else { return None };
         Some(format!("the next begins {}: {window}", window.tell(&at)))
     }
 
-    fn windows(&self) -> impl Iterator<Item = (&Window, Whose)> + Clone {
-        let ours = self.environment.freeze.iter().map(|window| (window, Whose::Ours));
-        let forge = self.forge.name;
-        ours.chain(self.forge.windows.iter().map(move |window| (window, Whose::Forge(forge))))
+    fn windows(&self) -> impl Iterator<Item = &Window> + Clone {
+        self.environment.freeze.iter().chain(&self.forge.windows)
     }
 
     fn now(&self, now: Timestamp) -> Option<Freeze> {
-        let windows = self.windows();
-        if let Standing::Frozen { window, until } = standing(windows.clone().map(|(window, _)| window), now) {
-            let (index, whose) = windows
-                .enumerate()
-                .find_map(|(index, (it, whose))| std::ptr::eq(it, window).then_some((index, whose)))
-                .unwrap_or((0, Whose::Ours));
-            let (cause, index) = match whose {
-                Whose::Ours => (format!("`freeze` in `{}` says {window}", self.config.file()), Some(index)),
-                Whose::Forge(name) => (format!("a freeze period of the project on {name} goes {window}"), None),
+        if let Standing::Frozen { window, until } = standing(self.windows(), now) {
+            // What is not the configuration's is the forge's.
+            let index = self.environment.freeze.iter().position(|ours| std::ptr::eq(ours, window));
+            let cause = match index {
+                Some(_) => format!("`freeze` in `{}` says {window}", self.config.file()),
+                None => format!("a freeze period of the project on {} goes {window}", self.forge.name),
             };
             return Some(Freeze { cause, until: Some(window.tell(&until)), index });
         }

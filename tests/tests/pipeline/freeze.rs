@@ -5,9 +5,10 @@ use e2e::Project;
 use e2e::runs::{cut_off, events_named, newest, stuck};
 use e2e::steps::text_with;
 
-/// Begins each minute and ends on a day that comes every four years: now, whenever that is. But for that day's first minute.
+/// Begins each minute but an hour's first and ends on a day that comes every four years: now, whenever that is. But for that
+/// day's first minute.
 const NOW: &str = "[environments.staging]\n\
-    freeze = [{ from = \"* * * * *\", until = \"0 0 29 2 *\", zone = \"Europe/Berlin\", reason = \"holidays\" }]\n";
+    freeze = [{ from = \"1-59 * * * *\", until = \"0 0 29 2 *\", zone = \"Europe/Berlin\", reason = \"holidays\" }]\n";
 
 fn frozen(steps: &[Step]) -> Project {
     Project::with(&text_with("", NOW, steps)).locked()
@@ -22,7 +23,7 @@ fn a_run_waits_for_the_end_of_a_freeze_unless_somebody_says_why_not() {
         "error: deployments to `staging` are frozen until ",
         "-02-29 00:00 Europe/Berlin\n",
         "--> deploy.toml:5:11",
-        "`freeze` in `deploy.toml` says from `* * * * *` until `0 0 29 2 *` (Europe/Berlin): holidays",
+        "`freeze` in `deploy.toml` says from `1-59 * * * *` until `0 0 29 2 *` (Europe/Berlin): holidays",
         "note: nothing was run",
         "`--during-freeze REASON` goes on, and writes that down",
     ] {
@@ -49,7 +50,7 @@ fn plan_and_check_say_when_the_next_freeze_begins_and_that_there_is_one_now() {
         let output = project.windlass(words).exits(0);
         assert!(output.stderr.contains("freeze of staging: frozen until "), "{}", output.stderr);
     }
-    let later = NOW.replace("0 0 29 2 *", "1 0 29 2 *").replace("* * * * *", "0 0 29 2 *");
+    let later = NOW.replace("0 0 29 2 *", "1 0 29 2 *").replace("1-59 * * * *", "0 0 29 2 *");
     project.write("deploy.toml", &text_with("", &later, &[Step::marks("a")]));
     for words in ["plan", "check"] {
         let output = project.windlass(words).exits(0);

@@ -3,7 +3,7 @@
 //! One approval is enough for GitHub, and it keeps no time of it. How many it takes, whose count and for which plan is
 //! decided by [`crate::gate`] from what is read here.
 
-use super::{Deployment, Failure, GitHub, Status, artifacts};
+use super::{Deployment, Failure, GitHub, Status, artifacts, job_of};
 use crate::approval::{Answer, Decision, is_same};
 use crate::config::Approval;
 use crate::forge::approvals::{Gate, Reply, Said, Sought};
@@ -133,10 +133,9 @@ impl GitHub {
     /// As [`crate::forge::Forge::has_deployed`].
     pub(in crate::forge) async fn has_deployed(&self, environment: &str, commit: &str) -> Result<bool, Problem> {
         let Some(run) = &self.run else { return Ok(false) };
-        let (path, end) = (format!("/actions/runs/{run}/"), format!("/actions/runs/{run}"));
         let is_proof = |status: &Status| {
             let log = status.log_url.as_deref().unwrap_or_default();
-            status.state == "success" && (log.contains(&path) || log.ends_with(&end))
+            status.state == "success" && job_of(log, run).is_some()
         };
         let looked = async {
             let mut effort = self.client.effort();
@@ -192,11 +191,7 @@ impl GitHub {
                 .with_note("nothing was run")
         })?;
         let said = |review: Review| {
-            let answer = match review.state.as_str() {
-                "approved" => Answer::Approved,
-                "rejected" => Answer::Rejected,
-                _ => return None,
-            };
+            let answer = Answer::of_word(&review.state)?;
             // Names of environments are the same whatever the case.
             let is_here = review.environments.iter().any(|it| is_same(&it.name, environment));
             let comment = Some(review.comment).filter(|comment| !comment.is_empty());
@@ -306,11 +301,7 @@ impl GitHub {
                 .with_note("nothing was changed")
                 .with_hint(hint));
         }
-        let state = match reply.answer {
-            Answer::Approved => "approved",
-            Answer::Rejected => "rejected",
-        };
-        let body = json!({ "environment_ids": [gate.id], "state": state, "comment": reply.comment });
+        let body = json!({ "environment_ids": [gate.id], "state": reply.answer.word(), "comment": reply.comment });
         let route = self.pending_route(&gate.run);
         let mut effort = self.client.effort();
         loop {

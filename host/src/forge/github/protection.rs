@@ -42,10 +42,8 @@ impl GitHub {
     /// [`Code::ForgeRefused`], also where the token is not one of the App that owns the rule.
     pub async fn respond(&self, rule: &ProtectionRule, answer: Option<Answer>, comment: &str) -> Result<(), Problem> {
         let mut body = json!({ "environment_name": rule.environment, "comment": comment });
-        match answer {
-            Some(Answer::Approved) => body["state"] = "approved".into(),
-            Some(Answer::Rejected) => body["state"] = "rejected".into(),
-            None => {}
+        if let Some(answer) = answer {
+            body["state"] = answer.word().into();
         }
         let route = format!("/repos/{}/actions/runs/{}/deployment_protection_rule", self.repository, rule.run);
         let action = format!("answer the deployment protection rule of run {}", rule.run);

@@ -88,11 +88,7 @@ impl Detail {
         };
         let mut decisions: Vec<Decision> = Vec::new();
         for said in self.approvals.iter().chain(rules().flat_map(|rule| &rule.deployment_approvals)) {
-            let answer = match said.status.as_str() {
-                "approved" => Answer::Approved,
-                "rejected" => Answer::Rejected,
-                _ => continue,
-            };
+            let Some(answer) = Answer::of_word(&said.status) else { continue };
             let decision = Decision {
                 answer,
                 teams: groups(&said.user.username),
@@ -260,11 +256,7 @@ impl GitLab {
                 .with_note("nothing was changed")
                 .with_hint("say it in fewer words"));
         }
-        let status = match reply.answer {
-            Answer::Approved => "approved",
-            Answer::Rejected => "rejected",
-        };
-        let mut body = json!({ "status": status, "comment": reply.comment });
+        let mut body = json!({ "status": reply.answer.word(), "comment": reply.comment });
         if let Some(rule) = reply.on_behalf {
             body["represented_as"] = rule.into();
         }
