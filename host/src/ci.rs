@@ -269,7 +269,7 @@ pub fn facts(variables: &Variables) -> Facts {
         commit: None,
         reference: None,
         is_tag: false,
-        actor: get("USER").or_else(|| get("USERNAME")),
+        actor: get("USER").or_else(|| get("USERNAME")).or_else(user),
         starters: vec![],
         run: None,
         job: None,
@@ -278,6 +278,14 @@ pub fn facts(variables: &Variables) -> Facts {
         gitlab: gitlab(variables),
         key: None,
     }
+}
+
+/// The name of the user that this process runs as, where no variable says it: in a container, or below a service.
+fn user() -> Option<String> {
+    #[cfg(unix)]
+    return nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten().map(|user| user.name);
+    #[cfg(not(unix))]
+    None
 }
 
 fn github(variables: &Variables) -> Option<GitHubRepository> {

@@ -25,12 +25,24 @@ pub(super) struct Asked<'a> {
     pub(super) file: Option<&'a PlanFile>,
 }
 
-/// Who agreed to a plan; none where nobody has to. Without a forge what is asked for the first time is written down, unless
-/// `dry`.
+/// Ask, where somebody has to agree and there is no forge that asks by itself.
+///
+/// # Errors
+/// [`Code::ApprovalMissing`] where that cannot be written down.
+pub(super) fn ask(asked: Asked<'_>) -> Result<(), Problem> {
+    match (&asked.environment.approval, asked.forge) {
+        (Some(rule), Forge::Local) if !asked.plan.is_incomplete() => {
+            Local::of(&asked.project.directory).ask(&asked.request(journal::now()), rule)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Who agreed to a plan; none where nobody has to.
 ///
 /// # Errors
 /// [`Code::ApprovalMissing`], [`Code::ApprovalRejected`], and [`Code::ForgeRefused`] where the forge does not say who did.
-pub(super) async fn demand(asked: Asked<'_>, dry: bool) -> Result<Option<Vec<Approver>>, Problem> {
+pub(super) async fn demand(asked: Asked<'_>) -> Result<Option<Vec<Approver>>, Problem> {
     let Some(rule) = &asked.environment.approval else { return Ok(None) };
     let place = || asked.project.config.place_of_environment(asked.environment, "approval");
     let case = async {
@@ -41,7 +53,7 @@ pub(super) async fn demand(asked: Asked<'_>, dry: bool) -> Result<Option<Vec<App
                 .with_hint("plan where everything can be reached, for example with the database's secret"));
         }
         match asked.forge {
-            Forge::Local => asked.here(dry),
+            Forge::Local => asked.here(),
             Forge::GitHub(_) => asked.on_forge(Where::GitHub).await,
             Forge::GitLab(_) => asked.on_forge(Where::GitLab).await,
         }
@@ -61,15 +73,11 @@ impl Asked<'_> {
         }
     }
 
-    fn here(&self, dry: bool) -> Result<Case, Problem> {
+    fn here(&self) -> Result<Case, Problem> {
         let request = self.request(journal::now());
-        let local = Local::of(&self.project.directory);
-        if !dry {
-            local.ask(&request)?;
-        }
+        let asked = Local::of(&self.project.directory).case(&request.digest)?;
         let askers = request.subject.actor.iter().cloned().collect();
-        let asked = local.case(&request.digest)?;
-        Ok(asked.unwrap_or(Case { request, at: Where::Here, askers, decisions: Vec::new() }))
+        Ok(asked.unwrap_or(Case { request, at: Where::Nowhere, askers, decisions: Vec::new(), newer: None }))
     }
 
     /// What people have said at the forge's own gate since the plan was there.
@@ -116,6 +124,7 @@ impl Asked<'_> {
             at,
             askers,
             decisions: approval::since(said.decisions, decided),
+            newer: None,
         })
     }
 }

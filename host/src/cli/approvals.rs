@@ -3,10 +3,11 @@
 use super::arguments::{Answer as AnswerArguments, Approvals, Common, Format};
 use super::project::Project;
 use super::{Failed, print, print_json, say};
-use crate::approval::{self, Answer, Case, Decision, Local, Request, SCHEMA, Standing, Where};
+use crate::approval::{self, Answer, Case, Closed, Decision, Local, Request, SCHEMA, Standing, Where};
 use crate::config::{self, Approval};
 use crate::event::Subject;
 use crate::forge::{self, Forge, Gate, Reply, Sought};
+use crate::gate;
 use crate::journal;
 use crate::plan::PlanFile;
 use crate::policy::visible;
@@ -181,6 +182,7 @@ fn case_of(file: &PlanFile, gate: &Gate, at: Where) -> Case {
         at,
         askers: starters,
         decisions: decided_on(file, gate.decisions.clone()),
+        newer: None,
     }
 }
 
@@ -206,11 +208,34 @@ impl Waiting<'_> {
         matches!(self.standing(), Standing::Approved(_))
     }
 
+    fn is_superseded(&self) -> bool {
+        self.case.as_ref().is_some_and(|case| case.newer.is_some())
+    }
+
     fn as_json(&self) -> serde_json::Value {
-        let (state, approved, ignored, rejected) = match self.standing() {
-            Standing::Approved(by) => ("approved", by, vec![], None),
-            Standing::Rejected(by) => ("rejected", vec![], vec![], Some(by)),
-            Standing::Waiting { approved, ignored } => ("waiting", approved, ignored, None),
+        let (mut approved, mut ignored, mut rejected, mut withdrawn, mut superseded_by) =
+            (vec![], vec![], None, None, None);
+        let state = match self.standing() {
+            Standing::Approved(by) => {
+                approved = by;
+                Answer::Approved.word()
+            }
+            Standing::Rejected(by) => {
+                rejected = Some(by);
+                Answer::Rejected.word()
+            }
+            Standing::Closed(why) => {
+                let word = why.word();
+                match why {
+                    Closed::Withdrawn(by) => withdrawn = Some(by),
+                    Closed::Superseded(newer) => superseded_by = Some(newer.digest),
+                }
+                word
+            }
+            Standing::Waiting { approved: by, ignored: others } => {
+                (approved, ignored) = (by, others);
+                "waiting"
+            }
         };
         let ignored: Vec<_> = ignored.iter().map(|(decision, why)| json!({ "by": decision.by, "why": why })).collect();
         let request = self.case.as_ref().map(|case| &case.request);
@@ -220,7 +245,8 @@ impl Waiting<'_> {
             "component": subject.and_then(|it| it.component.as_ref()), "version": subject.map(|it| &it.version),
             "commit": subject.map(|it| &it.commit), "asked_by": subject.and_then(|it| it.actor.as_ref()),
             "asked_at": request.map(|request| &request.at), "state": state, "required": self.rule.required,
-            "approved": approved, "rejected": rejected, "ignored": ignored,
+            "approved": approved, "rejected": rejected, "ignored": ignored, "withdrawn": withdrawn,
+            "superseded_by": superseded_by,
             "summary": self.file().map(|file| report::plan_summary(&file.plan)),
             "run": self.gate.as_ref().map(|gate| &gate.run), "url": self.gate.as_ref().and_then(|gate| gate.page.as_ref()),
         })
@@ -244,6 +270,13 @@ impl Waiting<'_> {
         let Request { digest, subject, at, .. } = &case.request;
         let who = subject.actor.as_deref().map_or_else(|| "somebody".into(), visible);
         let _ = writeln!(text, "{}  asked for by {who} at {}{gate}", approval::short(digest), visible(at));
+        let standing = case.standing(self.rule);
+        if let Standing::Closed(why) = standing {
+            // What cannot be agreed to need not be read.
+            let (place, version) = (subject.place().title(), visible(&subject.version));
+            let _ = writeln!(text, "  {version} to {}, {}: {why}", visible(&place), why.word());
+            return;
+        }
         if let Some(file) = self.file() {
             let shown = report::plan(&file.plan, false, Style::of_stdout());
             for line in shown.lines() {
@@ -257,11 +290,12 @@ impl Waiting<'_> {
                 );
             }
         }
-        match case.standing(self.rule) {
+        match standing {
+            Standing::Closed(_) => {}
             Standing::Approved(by) => {
                 let names: Vec<String> = by.iter().map(|it| visible(&it.by).into_owned()).collect();
                 let then = match case.at {
-                    Where::Here => format!("`windlass run {}` does it", subject.place().options()),
+                    Where::Here | Where::Nowhere => format!("`windlass run {}` does it", subject.place().options()),
                     Where::GitHub => "its job goes on".to_owned(),
                     Where::GitLab => "somebody has to start its job".to_owned(),
                 };
@@ -272,7 +306,7 @@ impl Waiting<'_> {
                 let _ = writeln!(text, "  rejected by `{}`{comment}", visible(&by.by));
             }
             Standing::Waiting { approved, ignored } => {
-                let _ = writeln!(text, "  {} of {} people have approved it", approved.len(), self.rule.required);
+                let _ = writeln!(text, "  {}", gate::counted(&approved, self.rule.required));
                 for (decision, why) in ignored {
                     let _ = writeln!(text, "  what `{}` said does not count: {why}", visible(&decision.by));
                 }
@@ -299,7 +333,7 @@ pub(super) async fn approvals(common: &Common, arguments: &Approvals) -> Result<
         }
     }
     let nothing_came = all.is_empty() && desk.expects;
-    if arguments.wait && (nothing_came || !all.iter().all(Waiting::is_approved)) {
+    if arguments.wait && (nothing_came || !all.iter().filter(|one| !one.is_superseded()).all(Waiting::is_approved)) {
         Err(Failed::Said(Exit::Blocked))
     } else {
         Ok(())
@@ -354,8 +388,7 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     let one = chosen(&all, arguments.digest.as_deref())?;
     let by = match desk.forge {
         Forge::Local => {
-            let by = arguments.by.clone().or_else(|| project.actor()).map(|name| name.trim().to_owned());
-            Some(by.filter(|name| !name.is_empty()).ok_or_else(|| {
+            Some(arguments.by.clone().or_else(|| project.actor()).ok_or_else(|| {
                 Problem::new(Code::Usage, "it is not known who you are")
                     .with_note("nothing was changed")
                     .with_hint("say your name with `--by NAME`")
@@ -383,7 +416,18 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     let decision = by.map(decision);
     // In which teams somebody is the forge says once they have spoken.
     let by_team = one.rule.from.as_ref().is_some_and(|from| !from.teams.is_empty()) && one.gate.is_some();
-    if let Some(decision) = decision.as_ref().filter(|_| !by_team)
+    if let (Standing::Closed(why), Answer::Approved) = (case.standing(one.rule), answer) {
+        let options = case.request.subject.place().options();
+        return Err(Problem::new(
+            Code::ApprovalMissing,
+            format!("nobody can agree to plan `{}` any more", approval::short(&case.request.digest)),
+        )
+        .because(why)
+        .with_note("nothing was changed")
+        .with_hint(format!("`windlass approvals {options}` shows what is asked; `windlass run` asks for this one anew"))
+        .into());
+    }
+    if let Some(decision) = decision.as_ref().filter(|decision| !by_team && !case.is_withdrawal(decision))
         && let Some(why) = case.why_not(one.rule, decision)
     {
         return Err(Problem::new(
@@ -427,18 +471,25 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
 
 /// That what was asked for can be done where it is asked.
 fn suits(forge: &Forge, arguments: &AnswerArguments) -> Result<(), Problem> {
-    let refused = |what: &str, cause: String| {
-        Err(Problem::new(Code::Usage, what).because(cause).with_note("nothing was changed").with_hint("leave it out"))
-    };
-    let here = matches!(forge, Forge::Local);
-    let gitlab = matches!(forge, Forge::GitLab(_));
-    if arguments.by.is_some() && !here {
-        return refused("`--by` does not go with a forge", format!("{} knows by its token who says it", forge.name()));
-    }
-    if (arguments.on_behalf.is_some() || arguments.by_job) && !gitlab {
-        return refused("`--on-behalf` and `--by-job` are for GitLab", format!("this is asked on {}", forge.name()));
+    says_who(arguments.by.as_deref(), forge)?;
+    if (arguments.on_behalf.is_some() || arguments.by_job) && !matches!(forge, Forge::GitLab(_)) {
+        let cause = format!("this is asked on {}", forge.name());
+        return Err(does_not_go("`--on-behalf` and `--by-job` are for GitLab", cause));
     }
     Ok(())
+}
+
+/// That somebody says their name only where nobody else knows it.
+pub(super) fn says_who(by: Option<&str>, forge: &Forge) -> Result<(), Problem> {
+    if by.is_some() && !matches!(forge, Forge::Local) {
+        let cause = format!("{} knows by its token who says it", forge.name());
+        return Err(does_not_go("`--by` does not go with a forge", cause));
+    }
+    Ok(())
+}
+
+fn does_not_go(what: &str, cause: String) -> Problem {
+    Problem::new(Code::Usage, what).because(cause).with_note("nothing was changed").with_hint("leave it out")
 }
 
 fn reply<'a>(arguments: &'a AnswerArguments, answer: Answer, comment: &'a str) -> Reply<'a> {

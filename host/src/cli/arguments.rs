@@ -111,7 +111,7 @@ pub(super) enum Command {
     /// forge is told, with the token of a reviewer (`GITHUB_TOKEN`, `GITLAB_TOKEN`); where there is no forge, it is kept in
     /// `.windlass`.
     Approve(Answer),
-    /// Say no to a plan that waits for an approval.
+    /// Say no to a plan that waits for an approval; whoever asked for it withdraws it with this.
     Reject(Answer),
     /// Close what dead runs left open: journals, leases, programs, deployments.
     ///
@@ -206,6 +206,9 @@ pub(super) struct Run {
     /// Deploy although deployments are frozen, and write down why.
     #[arg(long, value_name = "REASON", value_parser = reason)]
     pub(super) during_freeze: Option<String>,
+    /// Who you are, where your user's name does not say it. A forge knows by itself.
+    #[arg(long, value_name = "NAME", value_parser = person)]
+    pub(super) by: Option<String>,
     /// Plan and check, and stop before anything is changed.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -296,7 +299,7 @@ pub(super) struct Answer {
     #[arg(value_name = "DIGEST")]
     pub(super) digest: Option<String>,
     /// Who you are, where your user's name does not say it. A forge knows by the token.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = person)]
     pub(super) by: Option<String>,
     /// For which approval rule of the environment, on GitLab, where you are in more than one.
     #[arg(long, value_name = "RULE")]
@@ -379,8 +382,17 @@ pub(super) struct Completions {
 
 /// In one line, and not empty.
 fn reason(text: &str) -> Result<String, String> {
+    line(text).ok_or_else(|| "say why".to_owned())
+}
+
+/// The name of somebody.
+fn person(text: &str) -> Result<String, String> {
+    line(text).ok_or_else(|| "say who".to_owned())
+}
+
+fn line(text: &str) -> Option<String> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() { Err("say why".to_owned()) } else { Ok(line) }
+    (!line.is_empty()).then_some(line)
 }
 
 /// As a length of time, and in days: `7d`.

@@ -1,6 +1,7 @@
 //! `check`, `lock`, `plan` and `run`.
 
 use super::agreement::{self, Asked};
+use super::approvals::says_who;
 use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
 use super::begin::{freezes, order, say_freeze, thaw};
 use super::comment;
@@ -161,7 +162,10 @@ fn planned(subject: &Subject, prepared: &Prepared) -> RunReport {
 pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(), Failed> {
     let started = Instant::now();
     let reports = arguments.reports.directory();
-    let session = with_result(common, reports, "", None, Session::open(common))?;
+    let mut session = with_result(common, reports, "", None, Session::open(common))?;
+    if let Some(by) = &arguments.by {
+        session.project.facts.actor = Some(by.clone());
+    }
     let app = session.project.config.app.as_str();
     let mut asking = with_result(common, reports, app, None, Asking::new(&session, common, &arguments.subject))?;
     let environment = asking.environment.name.as_str();
@@ -192,6 +196,7 @@ async fn deploy(
         prepared.plan.must_be(&file.plan)?;
     }
     let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    says_who(arguments.by.as_deref(), &forge)?;
     let owner = owner(project, asking.environment, &forge)?;
     say(&report::plan(&prepared.plan, false, style));
     let conduct = Conduct {
@@ -220,7 +225,11 @@ async fn deploy(
             .with_hint("leave `--force` out")
             .into());
     }
-    let agreed = agreement::demand(conduct.asked(&prepared.plan, file.as_ref()), arguments.dry_run).await?;
+    let asked = conduct.asked(&prepared.plan, file.as_ref());
+    if !arguments.dry_run {
+        agreement::ask(asked)?;
+    }
+    let agreed = agreement::demand(asked).await?;
     // What was agreed to is this plan and no other, also where it is made again once the lease is there.
     let file = file.or_else(|| agreed.is_some().then(|| PlanFile::new(prepared.plan.clone(), None)));
     if arguments.dry_run {
@@ -286,7 +295,7 @@ async fn under_lease(
     }
     let overridden = thaw(&freezes, arguments.during_freeze.as_deref())?;
     // As it is now: while the lease was waited for, somebody may have said no, or another run may have used it up.
-    let agreed = agreement::demand(conduct.asked(&prepared.plan, file), false).await?;
+    let agreed = agreement::demand(conduct.asked(&prepared.plan, file)).await?;
     let is_agreed = agreed.is_some();
     say(&format!("\n{}", report::announce(&conduct.subject, run, style)));
     let journal = Journal::create(&project.journals, run)?;
