@@ -4,6 +4,9 @@
 //! CI/CD variables". Outside CI the commit and branch come from git.
 
 mod event;
+mod tree;
+
+pub use tree::WorkingTree;
 
 use crate::event::Job;
 use crate::problem::{Code, Problem};
@@ -363,20 +366,6 @@ pub fn git(directory: &Path) -> Result<(String, Option<String>), Problem> {
     let commit = lines.next().unwrap_or_default().to_owned();
     let branch = lines.next().filter(|branch| *branch != "HEAD").map(str::to_owned);
     if commit.len() < 40 { Err(unknown(format!("git says `{commit}`"))) } else { Ok((commit, branch)) }
-}
-
-/// The tracked files of a directory's repository, below that directory, that are not as the commit has them. Outside CI
-/// what is deployed is the working tree, and a person should know where it is not the commit that it is called by.
-#[must_use]
-pub fn changed_files(directory: &Path) -> Vec<String> {
-    let output = std::process::Command::new("git")
-        .arg("-C")
-        .arg(directory)
-        .args(["status", "--porcelain", "--untracked-files=no", "--", "."])
-        .stdin(std::process::Stdio::null())
-        .output();
-    let Ok(output) = output else { return Vec::new() };
-    String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| Some(line.get(3..)?.to_owned())).collect()
 }
 
 #[cfg(test)]

@@ -259,6 +259,77 @@ fn who_asks_is_known_by_the_system_or_says_it() {
 }
 
 #[test]
+fn what_is_agreed_to_is_the_working_tree_as_it_was_shown() {
+    let project = demanding("required = 1", &[Step::marks("a")]);
+    let commit = project.commit();
+    let plan = || -> Value {
+        let _ = project.windlass("plan -e production -o plan.json").exits(0);
+        serde_json::from_str(&project.read("plan.json")).expect("JSON")
+    };
+    assert_eq!(plan()["plan"]["working-tree"], json!(null), "the plan itself is nothing that differs");
+    project.write("note", "1");
+    let output = project.windlass("plan -e production -o plan.json").exits(0);
+    let warning = format!("warning: what is deployed is not commit {}: `note` changed since\n", &commit[..10]);
+    assert!(output.stdout.contains(&warning), "{}", output.stdout);
+    assert_eq!(plan()["plan"]["working-tree"]["files"], json!(["note"]));
+    let run = "run -e production --plan plan.json --format json";
+    let _ = project.windlass(run).exits(21);
+    let shown = project.windlass("approvals").exits(0).stdout;
+    assert!(shown.contains(&warning), "whoever agrees sees it, too: {shown}");
+    let _ = project.windlass("approve --by bob").exits(0);
+    project.write("note", "2");
+    let output = project.windlass(run).exits(20);
+    assert_eq!(output.result()["reason"], "plan-drifted");
+    assert!(
+        output.stderr.contains("working tree: it differed in `note`, and differs in another way in `note` now"),
+        "{}",
+        output.stderr
+    );
+    // Without the plan's file it is another question, and how it differs is said.
+    std::fs::rename(project.path().join("plan.json"), project.path().join("home.json")).expect("moved");
+    let output = project.windlass(RUN).exits(21);
+    assert!(output.stderr.contains("which was approved, is another plan: working tree: it differed in `note`"), "{}", output.stderr);
+    std::fs::rename(project.path().join("home.json"), project.path().join("plan.json")).expect("moved");
+    assert_eq!(order(&project), "");
+    project.write("note", "1");
+    let _ = project.windlass(run).exits(0);
+    assert_eq!(order(&project), "a");
+}
+
+#[test]
+fn where_the_plan_is_written_by_the_shell_is_no_part_of_it() {
+    let project = Project::with(&text_with("", "[environments.production]\n", &[Step::marks("a")])).locked();
+    let _ = project.commit();
+    let file = std::fs::File::create(project.path().join("plan.json")).expect("a file");
+    let status = project.command(["plan", "--format", "json"]).stdout(file).status().expect("it runs");
+    assert!(status.success());
+    let _ = project.windlass("run --plan plan.json").exits(0);
+}
+
+#[test]
+fn plan_and_check_say_who_has_to_agree() {
+    let project = demanding("required = 2, from = { users = [\"bob\", \"cy\"] }", &[Step::marks("a")]);
+    let output = project.windlass("check").exits(0);
+    for line in [
+        "gate of production: closed now\n",
+        "  ! environment `production` demands an approval of each plan\n",
+        "      2 people have to agree, out of `bob` and `cy`\n",
+    ] {
+        assert!(output.stderr.contains(line), "{line}{}", output.stderr);
+    }
+    let gate = || project.windlass("plan -e production --format json").exits(0).result()["gate"].clone();
+    let causes = |count: &str| json!([format!("{count} of 2 people have approved it, out of `bob` and `cy`{}", if count == "0" { "" } else { ": `bob`" })]);
+    assert_eq!((&gate()[0]["code"], &gate()[0]["causes"]), (&json!("approval-missing"), &causes("0")));
+    assert_eq!(waiting(&project), json!([]), "to look is not to ask");
+    let _ = deploy(&project, 21);
+    let _ = project.windlass("approve --by bob").exits(0);
+    assert_eq!(gate()[0]["causes"], causes("1"));
+    let _ = project.windlass("approve --by cy").exits(0);
+    assert_eq!(gate(), json!([]));
+    assert!(!project.windlass("plan -e staging").exits(0).stderr.contains("gate"));
+}
+
+#[test]
 fn who_waits_is_told_when_it_is_decided() {
     let project = demanding("required = 1", &[Step::marks("a")]);
     assert_eq!(project.windlass("approvals --wait").exits(0).stderr, "nothing waits for an approval\n");

@@ -39,6 +39,18 @@ fn newest_status(github: &GitHub) -> Value {
 }
 
 #[test]
+fn that_it_was_made_in_a_freeze_is_shown_where_there_is_room() {
+    let frozen = "[environments.staging]\nfreeze = [{ from = \"1-59 * * * *\", until = \"0 0 29 2 *\" }]\n";
+    let long = "x".repeat(140);
+    for (reason, shown) in [("outage", "deployed; in a freeze: outage"), (long.as_str(), "deployed")] {
+        let github = GitHub::start();
+        let project = with(&github, &text_with("", frozen, &[Step::marks("a")]));
+        let _ = project.windlass(&format!("run --during-freeze {reason}")).exits(0);
+        assert_eq!(newest_status(&github)["description"], json!(shown));
+    }
+}
+
+#[test]
 fn a_deployment_is_made_and_succeeds() {
     for github in [GitHub::start(), GitHub::enterprise()] {
         let text =

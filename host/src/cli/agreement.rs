@@ -1,8 +1,9 @@
 //! What people have to agree to before a run begins: asking for it, and finding out whether they have.
 
 use super::project::Project;
-use crate::approval::{self, Case, Local, Request, SCHEMA, Where};
-use crate::config::Environment;
+use super::say;
+use crate::approval::{self, Case, Local, Request, SCHEMA, Standing, Where};
+use crate::config::{Approval, Environment};
 use crate::event::{Approver, Subject};
 use crate::forge::{self, Forge};
 use crate::history::PastRun;
@@ -44,22 +45,28 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<(), Problem> {
 /// [`Code::ApprovalMissing`], [`Code::ApprovalRejected`], and [`Code::ForgeRefused`] where the forge does not say who did.
 pub(super) async fn demand(asked: Asked<'_>) -> Result<Option<Vec<Approver>>, Problem> {
     let Some(rule) = &asked.environment.approval else { return Ok(None) };
-    let place = || asked.project.config.place_of_environment(asked.environment, "approval");
     let case = async {
-        if asked.plan.is_incomplete() {
-            return Err(Problem::new(Code::ApprovalMissing, "nobody can agree to this plan")
-                .because("something in it could not be found out, so it does not say what would be done")
-                .with_note("nothing was run")
-                .with_hint("plan where everything can be reached, for example with the database's secret"));
-        }
+        asked.is_whole()?;
         match asked.forge {
             Forge::Local => asked.here(),
             Forge::GitHub(_) => asked.on_forge(Where::GitHub).await,
             Forge::GitLab(_) => asked.on_forge(Where::GitLab).await,
         }
     };
-    let agreed = case.await.and_then(|case| gate::approval(rule, &case));
+    let agreed = case.await.and_then(|case| asked.answer(rule, &case));
+    let place = || asked.project.config.place_of_environment(asked.environment, "approval");
     agreed.map(Some).map_err(|problem| problem.at(place()))
+}
+
+/// What is missing for a plan that is being made to be run, as far as people go. At a forge's gate nobody has seen it yet.
+pub(super) fn outlook(asked: Asked<'_>) -> Option<Problem> {
+    let rule = asked.environment.approval.as_ref()?;
+    let case = asked.is_whole().and_then(|()| match asked.forge {
+        Forge::Local => asked.here(),
+        Forge::GitHub(_) => Ok(asked.unasked(Where::GitHub)),
+        Forge::GitLab(_) => Ok(asked.unasked(Where::GitLab)),
+    });
+    case.and_then(|case| asked.answer(rule, &case)).err()
 }
 
 impl Asked<'_> {
@@ -73,11 +80,49 @@ impl Asked<'_> {
         }
     }
 
+    /// That the plan says all that would be done.
+    fn is_whole(&self) -> Result<(), Problem> {
+        if !self.plan.is_incomplete() {
+            return Ok(());
+        }
+        Err(Problem::new(Code::ApprovalMissing, "nobody can agree to this plan")
+            .because("something in it could not be found out, so it does not say what would be done")
+            .with_note("nothing was run")
+            .with_hint("plan where everything can be reached, for example with the database's secret"))
+    }
+
     fn here(&self) -> Result<Case, Problem> {
+        let asked = Local::of(&self.project.directory).case(&self.plan.digest())?;
+        Ok(asked.unwrap_or_else(|| self.unasked(Where::Nowhere)))
+    }
+
+    /// As if nobody had said anything.
+    fn unasked(&self, at: Where) -> Case {
         let request = self.request(journal::now());
-        let asked = Local::of(&self.project.directory).case(&request.digest)?;
         let askers = request.subject.actor.iter().cloned().collect();
-        Ok(asked.unwrap_or(Case { request, at: Where::Nowhere, askers, decisions: Vec::new(), newer: None }))
+        Case { request, at, askers, decisions: Vec::new(), newer: None }
+    }
+
+    /// Who agreed to it. Where they agreed to another plan here, in what that differs is said.
+    fn answer(&self, rule: &Approval, case: &Case) -> Result<Vec<Approver>, Problem> {
+        let agreed = gate::approval(rule, case);
+        let is_missing = matches!(&agreed, Err(problem) if problem.code == Code::ApprovalMissing);
+        if !is_missing || !matches!(self.forge, Forge::Local) {
+            return agreed;
+        }
+        let (cases, _) = Local::of(&self.project.directory).cases().unwrap_or_default();
+        let approved = cases.iter().rev().find(|other| {
+            let Request { digest, subject, .. } = &other.request;
+            let is_here = *digest != case.request.digest && subject.place() == self.subject.place();
+            is_here && matches!(other.standing(rule), Standing::Approved(_))
+        });
+        let Some(approved) = approved else { return agreed };
+        let short = approval::short(&approved.request.digest);
+        let Ok(then) = PlanFile::read("what was approved", approved.request.plan.text()) else { return agreed };
+        let differences = self.plan.differences(&then.plan);
+        let more = if differences.len() > 1 { format!(", and {} more", differences.len() - 1) } else { String::new() };
+        let first = differences.first().map(String::as_str).unwrap_or_default();
+        agreed.map_err(|problem| problem.because(format!("`{short}`, which was approved, is another plan: {first}{more}")))
     }
 
     /// What people have said at the forge's own gate since the plan was there.

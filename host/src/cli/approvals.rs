@@ -306,7 +306,7 @@ impl Waiting<'_> {
                 let _ = writeln!(text, "  rejected by `{}`{comment}", visible(&by.by));
             }
             Standing::Waiting { approved, ignored } => {
-                let _ = writeln!(text, "  {}", gate::counted(&approved, self.rule.required));
+                let _ = writeln!(text, "  {}", gate::counted(&approved, self.rule));
                 for (decision, why) in ignored {
                     let _ = writeln!(text, "  what `{}` said does not count: {why}", visible(&decision.by));
                 }

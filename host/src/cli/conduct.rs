@@ -14,6 +14,7 @@ use crate::forge::{Announcement, Created, Forge, Others, State};
 use crate::history::{self, PastRun, Turned};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
+use crate::policy::visible;
 use crate::prepare::Prepared;
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
@@ -60,6 +61,8 @@ pub(super) struct Conducted {
     pub(super) run: String,
     pub(super) plan: String,
     pub(super) created: Option<Created>,
+    /// Why it was made although deployments were frozen.
+    pub(super) during_freeze: Option<String>,
     pub(super) result: RunResult,
 }
 
@@ -253,7 +256,9 @@ impl Conduct<'_> {
         }
         self.end_escaped(run, &result).await;
         let state = state_of(result.outcome, result.reason);
-        let text = self.redactor.redact(&description(&result, run, &self.subject.place())).into_owned();
+        let during_freeze = history::find(&self.project.journals, run).ok().and_then(|past| past.during_freeze);
+        let text = frozen(description(&result, run, &self.subject.place()), during_freeze.as_deref());
+        let text = self.redactor.redact(&text).into_owned();
         let mut told = tell(&self.forge, created.as_ref(), &announcement, state, &text).await;
         if is_telling.into_inner()
             && let Some(created) = created.as_ref().filter(|_| told)
@@ -267,7 +272,7 @@ impl Conduct<'_> {
         if let Some(created) = created.as_ref().filter(|_| told && result.outcome == RunOutcome::Succeeded) {
             retire(&self.forge, created, &announcement).await;
         }
-        (Conducted { run: run.to_owned(), plan, created, result }, told)
+        (Conducted { run: run.to_owned(), plan, created, during_freeze, result }, told)
     }
 
     /// The forge shows at once that the run was told to stop: whatever kills the process soon after leaves that there. What
@@ -335,7 +340,7 @@ impl Conduct<'_> {
 
     /// Say and print what came of it.
     pub(super) fn report(&self, conducted: &Conducted, exit: Exit) {
-        let Conducted { run, plan, created, result } = conducted;
+        let Conducted { run, plan, created, during_freeze, result } = conducted;
         let style = Style::of_stderr();
         let report = RunReport {
             schema: RESULT_SCHEMA,
@@ -356,6 +361,9 @@ impl Conduct<'_> {
         };
         let url = self.environment.url.as_deref();
         say(&report::verdict(&self.subject, result, exit, url, self.started.elapsed(), style));
+        if let Some(reason) = during_freeze {
+            say(&format!("note: deployments were frozen, and this one was made all the same: {}\n", visible(reason)));
+        }
         // Somebody may read this on a machine that is gone soon after.
         if !matches!(exit, Exit::Succeeded | Exit::RolledBack | Exit::Unreported)
             && let Ok(next) = status::next(self.project, &self.subject.place())
@@ -539,6 +547,12 @@ fn description(result: &RunResult, run: &str, place: &Place) -> String {
         (_, Some(problem)) => problem.to_string(),
         (_, None) => "failed".into(),
     }
+}
+
+/// The same with why it was made although deployments were frozen, where there is room for it.
+fn frozen(text: String, reason: Option<&str>) -> String {
+    let more = reason.map(|reason| format!("{text}; in a freeze: {reason}"));
+    more.filter(|more| more.chars().count() <= DESCRIPTION).unwrap_or(text)
 }
 
 /// What a person does about what a run has left, in the words that there is room for on every forge.

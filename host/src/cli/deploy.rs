@@ -2,8 +2,8 @@
 
 use super::agreement::{self, Asked};
 use super::approvals::says_who;
-use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
-use super::begin::{freezes, order, say_freeze, thaw};
+use super::arguments::{self, Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
+use super::begin::{freezes, order, say_gate, thaw, unmet};
 use super::comment;
 use super::conduct::{Conduct, Conducted, exit_of, lease_taken, not_begun, owner, with_result};
 use super::outputs;
@@ -14,8 +14,8 @@ use super::signals::signals;
 use super::{Failed, print, print_json, say};
 use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
 use crate::files::write_whole;
-use crate::forge::{Forge, Frozen};
-use crate::gate::Freezes;
+use crate::forge::{self, Forge, Frozen};
+use crate::gate::{self, Freezes};
 use crate::history;
 use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
@@ -26,6 +26,8 @@ use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, RunReport, Style};
 use crate::run::Options;
+use crate::secret::Secrets;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,8 +42,18 @@ pub(super) async fn check(common: &Common) -> Result<(), Failed> {
     let steps = config.steps.len() + config.finally.len();
     say(&format!("{}: {steps} steps in {} environments are right\n", config.file(), config.environments.len()));
     session.project.keeping.say_what().await;
-    for environment in &config.environments {
-        say_freeze(environment, &Freezes::of(config, environment, Frozen::default()));
+    let tokens =
+        Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| session.project.variables.get(name).map(str::to_owned));
+    let forge = Forge::choose(common.forge, &session.project.facts, &tokens);
+    for environment in config.environments.iter().filter(|environment| environment.pattern.is_none()) {
+        let freezes = Freezes::of(config, environment, Frozen::default());
+        // Where it is not known what would be deployed, nobody knows whether it comes after something.
+        let nothing = arguments::Subject { release_version: None, commit: None };
+        let subject = session.project.subject(&nothing, environment, common.component.as_deref()).ok();
+        let mut unmet = unmet(&session.project, environment, subject.as_ref(), &forge, &freezes).await;
+        let demanded = environment.approval.as_ref().map(|rule| gate::demanded(rule, environment.name.as_str()));
+        unmet.extend(demanded);
+        say_gate(environment, &unmet, &freezes);
     }
     if changes.is_empty() {
         say(&format!("{}: accepts all that they ask for\n", lock::FILE));
@@ -116,7 +128,7 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
 /// The plan, shown and kept; and where what is planned will be seen.
 async fn show_plan(common: &Common, arguments: &PlanArguments) -> Result<(RunReport, Option<String>), Failed> {
     let session = Session::open(common)?;
-    let mut asking = Asking::new(&session, common, &arguments.subject)?;
+    let mut asking = Asking::new(&session, common, &arguments.subject, arguments.output.as_deref())?;
     let listener: Arc<dyn Listener> = console(common, &session.project);
     session.project.fetch(&asking.subject.place(), asking.environment).await;
     let prepared = asking.prepare(&listener).await?;
@@ -126,6 +138,20 @@ async fn show_plan(common: &Common, arguments: &PlanArguments) -> Result<(RunRep
         None
     };
     let file = PlanFile::new(prepared.plan.clone(), origin).to_json();
+    let project = &session.project;
+    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets);
+    // Whether there is a forge to deploy with is no question of a plan.
+    let there = forge.as_ref().unwrap_or(&Forge::Local);
+    let freezes = freezes(project, asking.environment, there).await;
+    let mut unmet = unmet(project, asking.environment, Some(&asking.subject), &forge, &freezes).await;
+    unmet.extend(agreement::outlook(Asked {
+        project,
+        environment: asking.environment,
+        forge: there,
+        subject: &asking.subject,
+        plan: &prepared.plan,
+        file: None,
+    }));
     if let Some(path) = &arguments.output {
         let text = serde_json::to_string_pretty(&file).unwrap_or_default() + "\n";
         write_whole(path, text.as_bytes()).map_err(|error| {
@@ -136,13 +162,16 @@ async fn show_plan(common: &Common, arguments: &PlanArguments) -> Result<(RunRep
     }
     match common.format {
         Format::Human => print(&report::plan(&prepared.plan, arguments.full, Style::of_stdout())),
-        Format::Json => print_json(&file),
+        Format::Json => {
+            // How things stand now: that is not kept with the plan.
+            let gate = unmet.iter().map(|it| json!({ "code": it.code.word(), "what": it.what, "causes": it.causes }));
+            let mut shown = file;
+            shown["gate"] = gate.collect();
+            print_json(&shown);
+        }
     }
-    let project = &session.project;
-    // Whether there is a forge to deploy with is no question of a plan.
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets).unwrap_or(Forge::Local);
-    say_freeze(asking.environment, &freezes(project, asking.environment, &forge).await);
-    comment::planned(&asking, &forge, &prepared).await;
+    say_gate(asking.environment, &unmet, &freezes);
+    comment::planned(&asking, there, &prepared).await;
     Ok((planned(&asking.subject, &prepared), asking.environment.url.clone()))
 }
 
@@ -167,7 +196,8 @@ pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(),
         session.project.facts.actor = Some(by.clone());
     }
     let app = session.project.config.app.as_str();
-    let mut asking = with_result(common, reports, app, None, Asking::new(&session, common, &arguments.subject))?;
+    let asking = Asking::new(&session, common, &arguments.subject, arguments.plan.as_deref());
+    let mut asking = with_result(common, reports, app, None, asking)?;
     let environment = asking.environment.name.as_str();
     let exit = deploy(common, arguments, &session, &mut asking, started).await;
     with_result(common, reports, app, Some(environment), exit)?.said()
@@ -212,7 +242,7 @@ async fn deploy(
         started,
         reports: arguments.reports.directory(),
     };
-    order(&conduct).await?;
+    order(project, asking.environment, &asking.subject, &conduct.forge).await?;
     let freezes = freezes(project, asking.environment, &conduct.forge).await;
     thaw(&freezes, arguments.during_freeze.as_deref())?;
     if arguments.force && asking.environment.approval.is_some() {
@@ -290,7 +320,7 @@ async fn under_lease(
         if let Some(file) = file {
             prepared.plan.must_be(&file.plan)?;
         }
-        order(conduct).await?;
+        order(project, conduct.environment, &conduct.subject, &conduct.forge).await?;
         say(&report::plan(&prepared.plan, false, style));
     }
     let overridden = thaw(&freezes, arguments.during_freeze.as_deref())?;

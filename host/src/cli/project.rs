@@ -2,7 +2,7 @@
 
 use super::arguments::{Common, Subject as Asked};
 use super::keeping::{Keeping, Wanted};
-use crate::ci::{self, Variables};
+use crate::ci::{self, Variables, WorkingTree};
 use crate::config::{self, Config, Environment, Release};
 use crate::event::{Place, Subject};
 use crate::forge::{self, Forge};
@@ -110,6 +110,14 @@ impl Project {
             environment: environment.name.as_str().to_owned(),
             component: common.component.clone(),
         })
+    }
+
+    /// What of the working tree is not as the commit has it. In CI what is there is a checkout, with what the job has made of it.
+    pub(super) fn working_tree(&self, commit: &str, file: Option<&Path>) -> Result<Option<WorkingTree>, Problem> {
+        if self.facts.kind != ci::Kind::None {
+            return Ok(None);
+        }
+        WorkingTree::of(&self.directory, commit, file)
     }
 
     /// Who asks, for the records.

@@ -8,7 +8,7 @@ use super::conduct::{Conduct, Conducted, deployed_if_known, doubted, exit_of, le
 use super::keeping::Wanted;
 use super::live::revive;
 use super::reap::{ended, quiet};
-use super::session::{Asking, Known, Session, console, say_what_changed};
+use super::session::{Asking, Known, Session, console};
 use super::signals::signals;
 use super::{Failed, say};
 use crate::event::{Event, RunOutcome, Subject, Verdict};
@@ -58,8 +58,9 @@ async fn go_on(
         .into());
     }
     agreement::holds(project, environment, &past)?;
-    if arguments.subject.commit.is_none() && project.facts.commit.is_none() {
-        say_what_changed(&project.directory, &past.subject.commit);
+    // Steps may have changed it themselves, so it is told and not held against the plan.
+    if let Some(tree) = project.working_tree(&past.subject.commit, None)? {
+        say(&report::not_the_commit(&past.subject.commit, &tree, Style::of_stderr()));
     }
     let now = project.subject(&arguments.subject, environment, past.subject.component.as_deref())?;
     // What is checked out is compared; what the release is called was decided when the run began.

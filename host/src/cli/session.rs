@@ -12,7 +12,7 @@ use crate::prepare::{self, Facts, Prepared, Resolved};
 use crate::problem::Problem;
 use crate::report::{Console, Style, screen};
 use crate::secret::Secrets;
-use crate::{ci, forge, history};
+use crate::{forge, history};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -90,30 +90,24 @@ pub(super) struct Asking<'a> {
     pub(super) selection: Selection,
     pub(super) subject: Subject,
     pub(super) secrets: Secrets,
-}
-
-/// Outside CI the working tree is deployed, under the name of the commit that it began as.
-pub(super) fn say_what_changed(project: &Path, commit: &str) {
-    let changed = ci::changed_files(project);
-    let Some(first) = changed.first() else { return };
-    let more = if changed.len() > 1 { format!(" and {} more", changed.len() - 1) } else { String::new() };
-    say(&format!(
-        "warning: what is deployed is not commit {}: `{first}`{more} changed since\n",
-        crate::words::short(commit)
-    ));
+    /// The plan's own file, which is no part of what is deployed.
+    file: Option<&'a Path>,
 }
 
 impl<'a> Asking<'a> {
-    pub(super) fn new(session: &'a Session, common: &Common, asked: &Asked) -> Result<Self, Failed> {
+    /// A new deployment, whose plan is read from a file or written to one, where it is.
+    pub(super) fn new(
+        session: &'a Session,
+        common: &Common,
+        asked: &Asked,
+        file: Option<&'a Path>,
+    ) -> Result<Self, Failed> {
         let project = &session.project;
         let environment = project.config.environment(common.environment.as_deref())?;
         let component = common.component.as_deref();
         let selection = project.config.steps_for(environment, component)?;
         let subject = project.subject(asked, environment, component)?;
-        if asked.commit.is_none() && project.facts.commit.is_none() {
-            say_what_changed(&project.directory, &subject.commit);
-        }
-        Ok(Self { session, environment, selection, subject, secrets: Secrets::default() })
+        Ok(Self { session, environment, selection, subject, secrets: Secrets::default(), file })
     }
 
     /// One that goes on with a run, or takes it back.
@@ -121,7 +115,7 @@ impl<'a> Asking<'a> {
         let config = &session.project.config;
         let environment = config.environment(Some(&subject.environment))?;
         let selection = config.steps_for(environment, subject.component.as_deref())?;
-        Ok(Self { session, environment, selection, subject, secrets: Secrets::default() })
+        Ok(Self { session, environment, selection, subject, secrets: Secrets::default(), file: None })
     }
 
     /// Plan a new run.
@@ -134,7 +128,8 @@ impl<'a> Asking<'a> {
             ..prepare::holes(&project.config, &self.subject, &names, &self.secrets, lookup)?
         };
         let live = history::live(&project.journals, &self.subject.place())?;
-        let facts = self.facts(holes, live.map(Arc::new), None);
+        let working_tree = project.working_tree(&self.subject.commit, self.file)?;
+        let facts = Facts { working_tree, ..self.facts(holes, live.map(Arc::new), None) };
         Ok(prepare::prepare(&project.config, resolved, locked, facts, services, listener).await?)
     }
 
@@ -142,6 +137,7 @@ impl<'a> Asking<'a> {
     pub(super) fn facts(&self, holes: Holes, live: Option<Arc<PastRun>>, begun: Option<Arc<PastRun>>) -> Facts {
         Facts {
             subject: self.subject.clone(),
+            working_tree: None,
             url: self.environment.url.clone(),
             log_url: self.session.project.facts.log_url.clone(),
             live,

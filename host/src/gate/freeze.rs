@@ -56,12 +56,11 @@ impl<'c> Freezes<'c> {
         })
     }
 
-    /// How things stand, in one line; none where nothing is ever frozen.
+    /// When the next freeze begins, where there is none now.
     #[must_use]
-    pub fn told(&self, now: Timestamp) -> Option<String> {
-        if let Some(Freeze { cause, until, .. }) = self.now(now) {
-            let end = until.map(|until| format!(" until {until}")).unwrap_or_default();
-            return Some(format!("frozen{end}: {cause}"));
+    pub fn next(&self, now: Timestamp) -> Option<String> {
+        if self.now(now).is_some() {
+            return None;
         }
         let Standing::Free { next: Some((window, at)) } = standing(self.windows(), now) else { return None };
         Some(format!("the next begins {}: {window}", window.tell(&at)))
@@ -165,17 +164,17 @@ mod tests {
 
     #[test]
     fn what_comes_is_told_before_it_comes() {
-        let told = |environment: &str, now: &str| {
+        let next = |environment: &str, now: &str| {
             let config = config(environment);
             let freezes = Freezes::of(&config, &config.environments[0], Frozen::default());
-            freezes.told(now.parse().unwrap())
+            freezes.next(now.parse().unwrap())
         };
-        assert_eq!(told("", WEEKEND), None);
+        assert_eq!(next("", WEEKEND), None);
         assert_eq!(
-            told(OURS, WEEKDAY).unwrap(),
+            next(OURS, WEEKDAY).unwrap(),
             "the next begins Fri 2026-12-04 17:00 Europe/Berlin: \
              from `0 17 * * FRI` until `0 8 * * MON` (Europe/Berlin): weekend"
         );
-        assert!(told(OURS, WEEKEND).unwrap().starts_with("frozen until Mon 2026-11-30 08:00 Europe/Berlin: "));
+        assert_eq!(next(OURS, WEEKEND), None, "there is one now");
     }
 }

@@ -40,7 +40,7 @@ pub fn approval(rule: &Approval, case: &Case) -> Result<Vec<Approver>, Problem> 
         }
         Standing::Closed(why) => Err(missing().because(why).with_note("nothing was run").with_hint(ask(case))),
         Standing::Waiting { approved, ignored } => {
-            let mut problem = missing().because(counted(&approved, rule.required));
+            let mut problem = missing().because(counted(&approved, rule));
             for (decision, why) in ignored {
                 problem = problem.because(format!("what `{}` said does not count: {why}", visible(&decision.by)));
             }
@@ -49,12 +49,28 @@ pub fn approval(rule: &Approval, case: &Case) -> Result<Vec<Approver>, Problem> 
     }
 }
 
+/// That people have to agree to whatever is planned for an environment.
+#[must_use]
+pub fn demanded(rule: &Approval, environment: &str) -> Problem {
+    let people = if rule.required == 1 { "1 person has".to_owned() } else { format!("{} people have", rule.required) };
+    Problem::new(Code::ApprovalMissing, format!("environment `{environment}` demands an approval of each plan"))
+        .because(format!("{people} to agree{}", among(rule)))
+}
+
 /// How many of those that it takes agree, and who.
 #[must_use]
-pub fn counted(approved: &[Decision], required: u32) -> String {
+pub fn counted(approved: &[Decision], rule: &Approval) -> String {
     let names: Vec<String> = approved.iter().map(|decision| format!("`{}`", visible(&decision.by))).collect();
     let who = if names.is_empty() { String::new() } else { format!(": {}", listing(names, "and")) };
-    format!("{} of {required} people have approved it{who}", approved.len())
+    format!("{} of {} people have approved it{}{who}", approved.len(), rule.required, among(rule))
+}
+
+/// Out of whom, where not everybody counts.
+fn among(rule: &Approval) -> String {
+    let Some(from) = &rule.from else { return String::new() };
+    let users = from.users.iter().map(|user| format!("`{user}`"));
+    let teams = from.teams.iter().map(|team| format!("the team `{team}`"));
+    format!(", out of {}", listing(users.chain(teams), "and"))
 }
 
 /// How it is asked.

@@ -39,6 +39,8 @@ pub struct Ended<'a> {
     pub asked: bool,
     /// Why, where something went wrong.
     pub problem: Option<&'a str>,
+    /// Why it was made although deployments were frozen.
+    pub during_freeze: Option<&'a str>,
     /// What to do now, where there is anything.
     pub next: Option<&'a str>,
 }
@@ -89,6 +91,9 @@ impl Comment<'_> {
         let _ = writeln!(text, "- **plan**: {}, {}", plan_summary(plan), code(approval::digits(&digest)));
         let _ = writeln!(text, "- **approval**: {}", self.approval());
         let _ = writeln!(text, "- **outcome**: {}", self.outcome());
+        if let Some(reason) = self.ended.and_then(|ended| ended.during_freeze) {
+            let _ = writeln!(text, "- **freeze**: made all the same: {}", code(reason));
+        }
         if let Some(next) = self.ended.and_then(|ended| ended.next) {
             let _ = writeln!(text, "- **next**: {}", code(next));
         }
@@ -201,6 +206,7 @@ mod tests {
             environment: "review/a b--c".into(),
             component: None,
             commit: "0123456789abcdef".into(),
+            working_tree: None,
             version: "1.2.3".into(),
             contract: "1".into(),
             steps: vec![PlannedStep {
@@ -241,6 +247,7 @@ mod tests {
             changed: true,
             asked: false,
             problem: Some("`@all` said\n\n# [no](http://evil.example)"),
+            during_freeze: None,
             next: Some("`windlass resume r1`"),
         };
         let people = ["`@x`".to_owned()];

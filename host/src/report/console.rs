@@ -187,6 +187,12 @@ impl Listener for Console {
                 self.failed(step, ": it is not proven that what is live again works", *duration_ms);
                 self.reason(step, trouble);
             }
+            Event::FreezeOverridden { cause, until, reason } => {
+                let until = until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+                let text = format!("deployments are frozen{until}, and this one is made all the same: {reason}");
+                self.line(&format!("{} {}", style.yellow("note:"), harmless(&text)));
+                self.line(&format!("      {}", harmless(cause)));
+            }
             Event::NoteAdded { text } => self.line(&format!("{} {}", style.yellow("note:"), harmless(text))),
             Event::RunFinished { .. } => screen::finish(),
             _ => {}

@@ -12,7 +12,7 @@ pub mod screen;
 
 pub use console::{Console, Silent, announce, announce_rollback, verdict};
 pub use outputs::Outputs;
-pub use plan::{plan, plan_steps, plan_summary};
+pub use plan::{gate, not_the_commit, plan, plan_steps, plan_summary};
 pub use problem::{problem, problems, tell};
 pub use recovery::{reaped, resuming, taking_back};
 pub use result::{DeploymentResult, RESULT_SCHEMA, RunReport, StepReport};
