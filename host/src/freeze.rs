@@ -331,7 +331,10 @@ mod tests {
             ("0 24 * * *", "`24` is no hour, which is 0 to 23, `*`, a range, a step or a list"),
             ("0 0 0 * *", "`0` is no day of the month, which is 1 to 31, `*`, a range, a step or a list"),
             ("0 0 1 13 *", "`13` is no month, which is 1 to 12 or `JAN` to `DEC`, `*`, a range, a step or a list"),
-            ("0 17 * *  FRY", "`FRY` is no day of the week, which is 0 to 7 or `SUN` to `SAT`, `*`, a range, a step or a list"),
+            (
+                "0 17 * *  FRY",
+                "`FRY` is no day of the week, which is 0 to 7 or `SUN` to `SAT`, `*`, a range, a step or a list",
+            ),
         ] {
             let mistake = Window::new(good, text, None, None).unwrap_err();
             assert_eq!((mistake.key, mistake.why.as_str()), ("until", expected));

@@ -236,7 +236,8 @@ impl Plan {
                 differences.push(format!("working tree: it differed in {then}, and is as the commit has it now"));
             }
             (Some(then), Some(now)) if then.digest != now.digest => {
-                differences.push(format!("working tree: it differed in {then}, and differs in another way in {now} now"));
+                differences
+                    .push(format!("working tree: it differed in {then}, and differs in another way in {now} now"));
             }
             _ => {}
         }
@@ -418,7 +419,9 @@ mod tests {
         );
         assert_eq!(
             why(Some(tree("2", 0)), Some(tree("1", 0))),
-            ["working tree: it differed in `bin/release` and `note`, and differs in another way in `bin/release` and `note` now"]
+            [
+                "working tree: it differed in `bin/release` and `note`, and differs in another way in `bin/release` and `note` now"
+            ]
         );
         // What the files are called is told, and is no part of what is compared.
         assert_eq!(with(Some(tree("1", 0))).must_be(&with(Some(tree("1", 3)))), Ok(()));

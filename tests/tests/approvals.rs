@@ -161,7 +161,9 @@ fn digest_of(project: &Project, version: &str) -> String {
 #[test]
 fn of_two_plans_for_one_place_only_the_newer_is_asked_about() {
     let project = demanding("required = 1", &[Step::marks("a")]);
-    let run = |version: &str, code: i32| project.windlass(&format!("run -e production --release-version {version}")).exits(code);
+    let run = |version: &str, code: i32| {
+        project.windlass(&format!("run -e production --release-version {version}")).exits(code)
+    };
     let _ = run("1", 21);
     let old = digest_of(&project, "1");
     let _ = run("2", 21);
@@ -288,7 +290,11 @@ fn what_is_agreed_to_is_the_working_tree_as_it_was_shown() {
     // Without the plan's file it is another question, and how it differs is said.
     std::fs::rename(project.path().join("plan.json"), project.path().join("home.json")).expect("moved");
     let output = project.windlass(RUN).exits(21);
-    assert!(output.stderr.contains("which was approved, is another plan: working tree: it differed in `note`"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("which was approved, is another plan: working tree: it differed in `note`"),
+        "{}",
+        output.stderr
+    );
     std::fs::rename(project.path().join("home.json"), project.path().join("plan.json")).expect("moved");
     assert_eq!(order(&project), "");
     project.write("note", "1");
@@ -318,7 +324,12 @@ fn plan_and_check_say_who_has_to_agree() {
         assert!(output.stderr.contains(line), "{line}{}", output.stderr);
     }
     let gate = || project.windlass("plan -e production --format json").exits(0).result()["gate"].clone();
-    let causes = |count: &str| json!([format!("{count} of 2 people have approved it, out of `bob` and `cy`{}", if count == "0" { "" } else { ": `bob`" })]);
+    let causes = |count: &str| {
+        json!([format!(
+            "{count} of 2 people have approved it, out of `bob` and `cy`{}",
+            if count == "0" { "" } else { ": `bob`" }
+        )])
+    };
     assert_eq!((&gate()[0]["code"], &gate()[0]["causes"]), (&json!("approval-missing"), &causes("0")));
     assert_eq!(waiting(&project), json!([]), "to look is not to ask");
     let _ = deploy(&project, 21);

@@ -232,15 +232,15 @@ fn of_two_that_are_asked_for_one_place_the_newer_is_asked() {
     };
     assert_eq!((newer(&old).as_deref(), newer(&new), newer(&elsewhere)), (Some("aaaaaaaaaaaa"), None, None));
     let Standing::Closed(why) = local.case(DIGEST).expect("one").expect("one").standing(&rule(1)) else { panic!() };
-    assert_eq!(
-        why.to_string(),
-        "plan `aaaaaaaaaaaa` is newer: it was asked for by `ada` at 2026-11-28T09:01:00.000Z"
-    );
+    assert_eq!(why.to_string(), "plan `aaaaaaaaaaaa` is newer: it was asked for by `ada` at 2026-11-28T09:01:00.000Z");
     // Asked anew, it is the newer one.
     local.ask(&Request { at: "2026-11-28T09:03:00.000Z".into(), ..old.clone() }, &rule(1)).expect("asked anew");
     assert_eq!((newer(&old), newer(&new).as_deref()), (None, Some("0123456789ab")));
     // What enough people agreed to stands.
-    let yes = Decision { at: Some("2026-11-28T09:04:00.000Z".into()), ..case(&[("bob", Answer::Approved, None)]).decisions[0].clone() };
+    let yes = Decision {
+        at: Some("2026-11-28T09:04:00.000Z".into()),
+        ..case(&[("bob", Answer::Approved, None)]).decisions[0].clone()
+    };
     local.decide(DIGEST, &yes).expect("said");
     local.ask(&Request { at: "2026-11-28T09:05:00.000Z".into(), ..new.clone() }, &rule(1)).expect("asked anew");
     assert!(matches!(local.case(DIGEST).expect("one").expect("one").standing(&rule(1)), Standing::Approved(_)));

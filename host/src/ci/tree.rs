@@ -46,10 +46,13 @@ impl WorkingTree {
     /// [`Code::NotARepository`] where it cannot be found out.
     pub fn of(directory: &Path, commit: &str, besides: Option<&Path>) -> Result<Option<Self>, Problem> {
         let unknown = |why: String| {
-            Problem::new(Code::NotARepository, "it is not known whether what is deployed is the commit that it is called by")
-                .because(why)
-                .with_note("nothing was run")
-                .with_hint("mend what `git status` says here, and that its files can be read")
+            Problem::new(
+                Code::NotARepository,
+                "it is not known whether what is deployed is the commit that it is called by",
+            )
+            .because(why)
+            .with_note("nothing was run")
+            .with_hint("mend what `git status` says here, and that its files can be read")
         };
         let Some((top, head)) = repository(directory) else { return Ok(None) };
         if !head.starts_with(commit) {
@@ -242,7 +245,11 @@ mod tests {
         let mut seen: Vec<String> = vec![];
         let mut changes = |what: &str, files: &[&str]| {
             let tree = differs(&shop, &head).expect(what);
-            assert_eq!((tree.files.as_slice(), tree.more), (&files.iter().map(ToString::to_string).collect::<Vec<_>>()[..], 0), "{what}");
+            assert_eq!(
+                (tree.files.as_slice(), tree.more),
+                (&files.iter().map(ToString::to_string).collect::<Vec<_>>()[..], 0),
+                "{what}"
+            );
             assert!(!seen.contains(&tree.digest), "{what}");
             seen.push(tree.digest);
         };

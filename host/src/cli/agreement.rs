@@ -1,7 +1,6 @@
 //! What people have to agree to before a run begins: asking for it, and finding out whether they have.
 
 use super::project::Project;
-use super::say;
 use crate::approval::{self, Case, Local, Request, SCHEMA, Standing, Where};
 use crate::config::{Approval, Environment};
 use crate::event::{Approver, Subject};
@@ -122,7 +121,9 @@ impl Asked<'_> {
         let differences = self.plan.differences(&then.plan);
         let more = if differences.len() > 1 { format!(", and {} more", differences.len() - 1) } else { String::new() };
         let first = differences.first().map(String::as_str).unwrap_or_default();
-        agreed.map_err(|problem| problem.because(format!("`{short}`, which was approved, is another plan: {first}{more}")))
+        agreed.map_err(|problem| {
+            problem.because(format!("`{short}`, which was approved, is another plan: {first}{more}"))
+        })
     }
 
     /// What people have said at the forge's own gate since the plan was there.

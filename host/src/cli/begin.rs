@@ -9,7 +9,7 @@ use crate::forge::{Forge, Frozen};
 use crate::gate::{Before, Freezes, Whereabouts};
 use crate::history;
 use crate::problem::Problem;
-use crate::report;
+use crate::report::{self, Style};
 use jiff::Timestamp;
 use std::collections::HashMap;
 

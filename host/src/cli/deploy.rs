@@ -42,8 +42,9 @@ pub(super) async fn check(common: &Common) -> Result<(), Failed> {
     let steps = config.steps.len() + config.finally.len();
     say(&format!("{}: {steps} steps in {} environments are right\n", config.file(), config.environments.len()));
     session.project.keeping.say_what().await;
-    let tokens =
-        Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| session.project.variables.get(name).map(str::to_owned));
+    let tokens = Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| {
+        session.project.variables.get(name).map(str::to_owned)
+    });
     let forge = Forge::choose(common.forge, &session.project.facts, &tokens);
     for environment in config.environments.iter().filter(|environment| environment.pattern.is_none()) {
         let freezes = Freezes::of(config, environment, Frozen::default());

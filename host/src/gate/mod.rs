@@ -19,9 +19,8 @@ use crate::problem::{Code, Problem};
 /// [`Code::ApprovalMissing`] with who has agreed and what does not count, [`Code::ApprovalRejected`].
 pub fn approval(rule: &Approval, case: &Case) -> Result<Vec<Approver>, Problem> {
     let Subject { app, environment, version, .. } = &case.request.subject;
-    let missing = || {
-        Problem::new(Code::ApprovalMissing, format!("environment `{environment}` demands an approval of this plan"))
-    };
+    let missing =
+        || Problem::new(Code::ApprovalMissing, format!("environment `{environment}` demands an approval of this plan"));
     match case.standing(rule) {
         Standing::Approved(by) => {
             Ok(by.into_iter().map(|it| Approver { name: it.by, at: it.at, comment: it.comment }).collect())

@@ -280,6 +280,7 @@ mod tests {
             changed: true,
             asked: false,
             problem: Some(&problem),
+            during_freeze: Some(value),
             next: Some(value),
         };
         let people = [value.to_owned()];
@@ -289,7 +290,7 @@ mod tests {
         let text = comment.text();
         assert!(!text.contains("s3cr"), "{text}");
         // The version stands there twice.
-        assert_eq!(text.matches("***").count(), 6, "{text}");
+        assert_eq!(text.matches("***").count(), 7, "{text}");
         assert!(text.starts_with(&marker(&plan.place())), "{text}");
     }
 

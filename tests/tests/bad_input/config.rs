@@ -65,7 +65,11 @@ fn parts_of_files() {
         (
             "freezes that leave no time between them",
             "[environments.b]\nfreeze = [{ from = \"0 8 * * *\", until = \"0 20 * * *\" }, { from = \"0 20 * * *\", until = \"0 8 * * *\" }]",
-            &["deploy.toml:12:10", "`freeze` of environment `b` never ends", "each of its windows ends within another one"],
+            &[
+                "deploy.toml:12:10",
+                "`freeze` of environment `b` never ends",
+                "each of its windows ends within another one",
+            ],
         ),
         (
             "a name that fits every environment",

@@ -3,7 +3,8 @@
 //! One approval is enough for GitHub, and it keeps no time of it. How many it takes, whose count and for which plan is
 //! decided by [`crate::gate`] from what is read here.
 
-use super::{Deployment, Failure, GitHub, Status, artifacts, job_of};
+use super::adopt::job_of;
+use super::{Deployment, Failure, GitHub, Status, artifacts};
 use crate::approval::{Answer, Decision, is_same};
 use crate::config::Approval;
 use crate::forge::approvals::{Gate, Reply, Said, Sought};
