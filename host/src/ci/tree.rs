@@ -157,9 +157,9 @@ impl Ours {
     fn of(plan: Option<&Path>) -> Self {
         #[cfg(unix)]
         let outputs = {
-            use nix::sys::stat::fstat;
-            let outputs = [fstat(io::stdout()), fstat(io::stderr())];
-            outputs.into_iter().flatten().map(|status| (status.st_dev, status.st_ino)).collect()
+            let of = |status: rustix::fs::Stat| (status.st_dev, status.st_ino);
+            let outputs = [rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr())];
+            outputs.into_iter().filter_map(|status| status.ok().map(of)).collect()
         };
         Self {
             plan: plan.and_then(|path| path.canonicalize().ok()),

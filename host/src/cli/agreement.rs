@@ -4,12 +4,11 @@ use super::project::Project;
 use crate::approval::{self, Case, Local, Request, SCHEMA, Standing, Where};
 use crate::config::{Approval, Environment};
 use crate::event::{Approver, Subject};
-use crate::forge::{self, Forge};
+use crate::forge::Forge;
 use crate::history::PastRun;
 use crate::plan::{Origin, Plan, PlanFile};
 use crate::problem::{Code, Problem};
 use crate::report;
-use crate::secret::Secrets;
 use crate::{gate, journal};
 
 /// A plan that somebody wants to run.
@@ -177,18 +176,13 @@ impl Asked<'_> {
 
 /// The CI run that a plan is made in, with what had been said at the environment's gate before there was the plan. That this
 /// cannot be read is said, and keeps nobody from planning.
-pub(super) async fn origin(
-    project: &Project,
-    environment: &Environment,
-    choice: forge::Choice,
-    secrets: &Secrets,
-) -> Option<Origin> {
+pub(super) async fn origin(project: &Project, environment: &Environment) -> Option<Origin> {
     let run = project.facts.run.as_ref()?;
     let decided = match &environment.approval {
         None => None,
         Some(rule) => {
             let said = async {
-                let forge = Forge::choose(choice, &project.facts, secrets)?;
+                let forge = project.forge()?;
                 if forge.name() != run.forge {
                     return Err(Problem::new(Code::Usage, "it is not known what has been said to this CI run so far")
                         .because(format!("it is one of {}, and `--forge {}` is given", run.forge, forge.name()))

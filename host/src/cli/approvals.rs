@@ -6,16 +6,16 @@ use super::{Failed, print, print_json, say};
 use crate::approval::{self, Answer, Case, Closed, Decision, Local, Request, SCHEMA, Standing, Where};
 use crate::config::{self, Approval};
 use crate::event::Subject;
-use crate::forge::{self, Forge, Gate, Reply, Sought};
+use crate::forge::{Forge, Gate, Reply, Sought};
 use crate::gate;
 use crate::journal;
 use crate::plan::PlanFile;
 use crate::policy::visible;
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, Style};
-use crate::secret::Secrets;
 use serde_json::json;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How soon it is looked again whether somebody has said something here.
@@ -39,7 +39,7 @@ struct Waiting<'a> {
 /// Those who can be asked, and where.
 struct Desk<'a> {
     project: &'a Project,
-    forge: Forge,
+    forge: Arc<Forge>,
     /// The environments that are looked at, with who has to agree there.
     rules: Vec<(&'a str, &'a Approval)>,
     component: Option<&'a str>,
@@ -52,17 +52,14 @@ impl<'a> Desk<'a> {
         if let Some(name) = &common.environment {
             project.config.environment(Some(name))?;
         }
-        let tokens = forge::TOKENS.map(str::to_owned);
-        let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
-        let forge = Forge::choose(common.forge, &project.facts, &tokens)
-            .map_err(|problem| Problem { note: Some("nothing was changed".into()), ..problem })?;
+        let forge = project.forge().map_err(|problem| problem.with_note("nothing was changed"))?;
         let is_meant = |name: &str| common.environment.as_deref().is_none_or(|wanted| wanted == name);
         let rule = |environment: &'a config::Environment| {
             let name = environment.name.as_str();
             Some((name, environment.approval.as_ref()?)).filter(|_| is_meant(name))
         };
         let rules: Vec<_> = project.config.environments.iter().filter_map(rule).collect();
-        let expects = common.environment.is_some() && !rules.is_empty() && !matches!(forge, Forge::Local);
+        let expects = common.environment.is_some() && !rules.is_empty() && !matches!(*forge, Forge::Local);
         Ok(Self { project, forge, rules, component: common.component.as_deref(), expects })
     }
 
@@ -72,7 +69,7 @@ impl<'a> Desk<'a> {
 
     /// What is asked.
     async fn waiting(&self) -> Result<Vec<Waiting<'a>>, Problem> {
-        let mut all = match self.forge {
+        let mut all = match *self.forge {
             Forge::Local => self.here()?,
             Forge::GitHub(_) => self.on_forge(Where::GitHub).await?,
             Forge::GitLab(_) => self.on_forge(Where::GitLab).await?,
@@ -122,7 +119,7 @@ impl<'a> Desk<'a> {
 
     /// How things stand by now with what was open.
     async fn again(&self, all: &mut Vec<Waiting<'a>>) -> Result<(), Problem> {
-        if matches!(self.forge, Forge::Local) {
+        if matches!(*self.forge, Forge::Local) {
             *all = self.waiting().await?;
             return Ok(());
         }
@@ -368,7 +365,7 @@ async fn wait<'a>(desk: &Desk<'a>, arguments: &Approvals) -> Result<Vec<Waiting<
             return Ok(all);
         }
         tokio::time::sleep(pause.min(left)).await;
-        if !matches!(desk.forge, Forge::Local) {
+        if !matches!(*desk.forge, Forge::Local) {
             pause = (pause * 2).min(LOOK_AT_FORGE);
         }
         if is_to_come {
@@ -386,12 +383,14 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     suits(&desk.forge, arguments)?;
     let all = desk.waiting().await?;
     let one = chosen(&all, arguments.digest.as_deref())?;
-    let by = match desk.forge {
-        Forge::Local => Some(arguments.by.clone().or_else(|| project.actor()).ok_or_else(|| {
-            Problem::new(Code::Usage, "it is not known who you are")
-                .with_note("nothing was changed")
-                .with_hint("say your name with `--by NAME`")
-        })?),
+    let by = match *desk.forge {
+        Forge::Local => {
+            Some(arguments.by.clone().or_else(|| project.actor()).ok_or_else(|| {
+                Problem::new(Code::Usage, "it is not known who you are")
+                    .with_note("nothing was changed")
+                    .with_hint("say your name with `--by NAME`")
+            })?)
+        }
         _ => desk.forge.who().await,
     };
     let Some(case) = &one.case else {

@@ -3,7 +3,7 @@
 use crate::approval;
 use crate::config::Duration;
 use crate::event::Place;
-use crate::forge::Choice;
+use crate::forge::{self, Choice};
 use clap::builder::OsStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -74,9 +74,39 @@ pub(super) struct Common {
     /// How much is said on standard error.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info", help_heading = "Common options")]
     pub(super) log: LogLevel,
+    /// How long a forge that does not answer is waited for in all.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "WINDLASS_FORGE_TIMEOUT",
+        hide = true,
+        value_parser = |text: &str| duration(text).map(|duration| duration.get())
+    )]
+    pub(super) forge_timeout: Option<std::time::Duration>,
     /// Internal messages, as a filter of the `tracing` crate, for example `windlass=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_TRACE", hide = true)]
     pub(super) trace: Option<String>,
+}
+
+impl Arguments {
+    /// What the process was started with. What is not said of how long to wait for a forge is filled in.
+    pub(super) fn read() -> Result<Self, clap::Error> {
+        let mut arguments = Self::try_parse()?;
+        let usual = match &arguments.command {
+            // Whoever waits for people waits for the forge meanwhile.
+            Command::Approvals(approvals) if approvals.wait => approvals.timeout.get(),
+            Command::Approvals(Approvals { command: None, .. })
+            | Command::Check
+            | Command::Environment(EnvironmentCommand::List)
+            | Command::History(_)
+            | Command::Lease(Lease::Status)
+            | Command::Status => forge::READING,
+            _ => forge::WRITING,
+        };
+        arguments.common.forge_timeout.get_or_insert(usual);
+        Ok(arguments)
+    }
 }
 
 impl Common {
@@ -116,8 +146,9 @@ pub(super) enum Command {
     /// Close what dead runs left open: journals, leases, programs, deployments.
     ///
     /// What is at work for a run whose process is gone is ended, its journal says that it is over, the forge shows it, and
-    /// its lease is given back. Nothing is taken back and nothing goes on. A run that lives is left alone: safe at any time.
-    Reap,
+    /// its lease is given back. Nothing goes on, and nothing is taken back but with `--finish`. A run that lives is left alone: safe
+    /// at any time.
+    Reap(Reap),
     /// Look at the leases, one for each app, environment and component, and break one.
     #[command(subcommand)]
     Lease(Lease),
@@ -162,7 +193,7 @@ pub(super) struct Subject {
 }
 
 /// Where what came of it is handed on to later jobs.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Reports {
     /// Write what later jobs and the forge's pages take into this directory: `deploy.env`, `annotations.json` and, of a run,
     /// `report.html`.
@@ -310,6 +341,14 @@ pub(super) struct Answer {
     /// Why.
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub(super) comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reap {
+    /// Take back, too, what a cancelled or cut-off run of this very CI job left, where `on_cancel` is `"rollback"`. For the end
+    /// of a job, when the forge no longer counts the seconds.
+    #[arg(long)]
+    pub(super) finish: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ use crate::problem::Problem;
 use crate::report::{self, Style};
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// That the environments that come before this one have this commit: by the forge's deployments, or, where there is no forge,
 /// by the journals.
@@ -92,7 +93,7 @@ pub(super) async fn unmet(
     project: &Project,
     environment: &Environment,
     subject: Option<&Subject>,
-    forge: &Result<Forge, Problem>,
+    forge: &Result<Arc<Forge>, Problem>,
     freezes: &Freezes<'_>,
 ) -> Vec<Problem> {
     let order = match (forge, subject) {

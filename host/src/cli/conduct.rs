@@ -9,7 +9,7 @@ use super::reap;
 use super::status;
 use super::{Failed, print_json, say};
 use crate::config::{self, DeploymentOwner, Environment, OnCancel};
-use crate::event::{Event, Listener, Place, RunOutcome, StepOutcome, Subject};
+use crate::event::{Event, Place, RunOutcome, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, Others, State};
 use crate::history::{self, PastRun, Turned};
 use crate::journal::Journal;
@@ -44,10 +44,9 @@ pub(super) struct Conduct<'a> {
     pub(super) project: &'a Project,
     pub(super) environment: &'a Environment,
     pub(super) subject: Subject,
-    pub(super) forge: Forge,
+    pub(super) forge: Arc<Forge>,
     /// Who makes the deployment there.
     pub(super) owner: DeploymentOwner,
-    pub(super) listener: Arc<dyn Listener>,
     /// What takes the secrets out of all that leaves.
     pub(super) redactor: Redactor,
     pub(super) cancellation: Cancellation,
@@ -106,7 +105,7 @@ impl Conduct<'_> {
     pub(super) fn recorder(&self, journal: Journal, lease: &Arc<Lease>) -> Arc<Recorder> {
         let (lease, keeping) = (Arc::downgrade(lease), self.project.keeping.clone());
         let keeper = Kept::new(lease.clone(), keeping, self.subject.place());
-        let recorder = Recorder::new(journal, self.listener.clone(), self.redactor.clone(), guard(lease));
+        let recorder = Recorder::new(journal, self.project.listener.clone(), self.redactor.clone(), guard(lease));
         Arc::new(recorder.kept_by(Box::new(keeper)))
     }
 
@@ -195,7 +194,7 @@ impl Conduct<'_> {
             return Ok(false);
         }
         let run = &past.run;
-        if !matches!(self.forge, Forge::Local) {
+        if !matches!(*self.forge, Forge::Local) {
             return Err(Problem::new(Code::Usage, format!("run `{run}` is shown on another forge"))
                 .because(format!("its deployment is on {there}, and {here} would be told of it"))
                 .with_note("nothing was changed")
@@ -256,6 +255,8 @@ impl Conduct<'_> {
         }
         self.end_escaped(run, &result).await;
         let state = state_of(result.outcome, result.reason);
+        // What came of it is told, however long the forge did not answer before.
+        self.forge.renew();
         let during_freeze = history::find(&self.project.journals, run).ok().and_then(|past| past.during_freeze);
         let text = frozen(description(&result, run, &self.subject.place()), during_freeze.as_deref());
         let text = self.redactor.redact(&text).into_owned();

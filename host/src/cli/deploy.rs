@@ -9,12 +9,12 @@ use super::conduct::{Conduct, Conducted, exit_of, lease_taken, not_begun, owner,
 use super::outputs;
 use super::project::{Project, directory};
 use super::reap::close_all;
-use super::session::{Asking, Session, console};
+use super::session::{Asking, Session};
 use super::signals::signals;
 use super::{Failed, print, print_json, say};
-use crate::event::{Event, Listener, RunOutcome, StepEntry, Subject};
+use crate::event::{Event, RunOutcome, StepEntry, Subject};
 use crate::files::write_whole;
-use crate::forge::{self, Forge, Frozen};
+use crate::forge::{Forge, Frozen};
 use crate::gate::{self, Freezes};
 use crate::history;
 use crate::journal::Journal;
@@ -26,7 +26,6 @@ use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, RunReport, Style};
 use crate::run::Options;
-use crate::secret::Secrets;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,10 +41,7 @@ pub(super) async fn check(common: &Common) -> Result<(), Failed> {
     let steps = config.steps.len() + config.finally.len();
     say(&format!("{}: {steps} steps in {} environments are right\n", config.file(), config.environments.len()));
     session.project.keeping.say_what().await;
-    let tokens = Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| {
-        session.project.variables.get(name).map(str::to_owned)
-    });
-    let forge = Forge::choose(common.forge, &session.project.facts, &tokens);
+    let forge = session.project.forge();
     for environment in config.environments.iter().filter(|environment| environment.pattern.is_none()) {
         let freezes = Freezes::of(config, environment, Frozen::default());
         // Where it is not known what would be deployed, nobody knows whether it comes after something.
@@ -130,19 +126,18 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
 async fn show_plan(common: &Common, arguments: &PlanArguments) -> Result<(RunReport, Option<String>), Failed> {
     let session = Session::open(common)?;
     let mut asking = Asking::new(&session, common, &arguments.subject, arguments.output.as_deref())?;
-    let listener: Arc<dyn Listener> = console(common, &session.project);
     session.project.fetch(&asking.subject.place(), asking.environment).await;
-    let prepared = asking.prepare(&listener).await?;
+    let prepared = asking.prepare().await?;
     let origin = if arguments.output.is_some() || common.format == Format::Json {
-        agreement::origin(&session.project, asking.environment, common.forge, &asking.secrets).await
+        agreement::origin(&session.project, asking.environment).await
     } else {
         None
     };
     let file = PlanFile::new(prepared.plan.clone(), origin).to_json();
     let project = &session.project;
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets);
+    let forge = project.forge();
     // Whether there is a forge to deploy with is no question of a plan.
-    let there = forge.as_ref().unwrap_or(&Forge::Local);
+    let there = forge.as_deref().unwrap_or(&Forge::Local);
     let freezes = freezes(project, asking.environment, there).await;
     let mut unmet = unmet(project, asking.environment, Some(&asking.subject), &forge, &freezes).await;
     unmet.extend(agreement::outlook(Asked {
@@ -213,7 +208,6 @@ async fn deploy(
 ) -> Result<Exit, Failed> {
     let style = Style::of_stderr();
     let project = &session.project;
-    let listener: Arc<dyn Listener> = console(common, project);
     let file = arguments.plan.as_deref().map(read_plan).transpose()?;
     if let Some(file) = &file {
         file.must_be_of(project.facts.run.as_ref())?;
@@ -221,12 +215,12 @@ async fn deploy(
     let place = asking.subject.place();
     project.fetch(&place, asking.environment).await;
     let before = lease::standing(&*project.leases, &place).await;
-    let prepared = asking.prepare(&listener).await?;
+    let prepared = asking.prepare().await?;
     prepared.has_secrets()?;
     if let Some(file) = &file {
         prepared.plan.must_be(&file.plan)?;
     }
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    let forge = project.forge()?;
     says_who(arguments.by.as_deref(), &forge)?;
     let owner = owner(project, asking.environment, &forge)?;
     say(&report::plan(&prepared.plan, false, style));
@@ -237,7 +231,6 @@ async fn deploy(
         subject: asking.subject.clone(),
         forge,
         owner,
-        listener: listener.clone(),
         redactor: prepared.services.redactor.clone(),
         cancellation: signals(),
         started,
@@ -316,7 +309,7 @@ async fn under_lease(
     };
     if let Some(why) = why {
         say(&format!("\n{why}, so this one is planned again\n"));
-        prepared = conduct.unless_told(asking.prepare(&conduct.listener)).await??;
+        prepared = conduct.unless_told(asking.prepare()).await??;
         prepared.has_secrets()?;
         if let Some(file) = file {
             prepared.plan.must_be(&file.plan)?;

@@ -5,13 +5,12 @@ use super::project::Project;
 use super::{Failed, print, print_json, say};
 use crate::config::{Config, Environment};
 use crate::event::{Event, Place, RunOutcome};
+use crate::forge::Forge;
 use crate::forge::deployments::Whose;
 use crate::forge::environments::{Known, Release};
-use crate::forge::{self, Forge};
 use crate::history;
 use crate::lease::{self, Standing};
 use crate::problem::{Code, Problem};
-use crate::secret::Secrets;
 use jiff::Timestamp;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -20,9 +19,7 @@ use std::time::Duration;
 /// `windlass environment`
 pub(super) async fn environment(common: &Common, command: &Command) -> Result<(), Failed> {
     let mut project = Project::load(common)?;
-    let tokens = forge::TOKENS.map(str::to_owned);
-    let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
-    let forge = Forge::choose(common.forge, &project.facts, &tokens)?;
+    let forge = project.forge()?;
     match command {
         Command::List => list(common, &project, &forge).await,
         Command::Stop(arguments) => {

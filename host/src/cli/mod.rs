@@ -9,6 +9,7 @@ mod compared;
 mod conduct;
 mod deploy;
 mod environment;
+mod finish;
 mod inform;
 mod keeping;
 mod lease;
@@ -29,7 +30,6 @@ use crate::problem::{Exit, Problem};
 use crate::report::screen::{print, print_json, say};
 use crate::report::{self, Style, screen};
 use arguments::{ApprovalsCommand, Arguments, Command};
-use clap::Parser;
 use std::process::ExitCode;
 
 /// How a command ends when it does not simply succeed.
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
     if let Some(exit) = hidden() {
         return code(exit);
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are answers; everything else is a mistake.
@@ -98,6 +98,13 @@ fn hidden() -> Option<Exit> {
         "__fill-cache" => {
             let filled = crate::plugin::fill(&words.collect::<Vec<_>>());
             Some(if filled.is_ok() { Exit::Succeeded } else { Exit::Bug })
+        }
+        // Compiles the built-in plugins into a directory, for this machine's target or the one that is named.
+        "__compile-built-in" => {
+            let directory = std::path::PathBuf::from(words.next()?);
+            let compiled = crate::plugin::compile_for(words.next().as_deref(), &directory);
+            let _ = compiled.as_ref().inspect_err(|error| say(&format!("error: {error}\n")));
+            Some(if compiled.is_ok() { Exit::Succeeded } else { Exit::Bug })
         }
         #[expect(clippy::panic, reason = "to see what is said when there is a bug")]
         "__panic" => {
@@ -142,7 +149,8 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         },
         Command::Approve(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Approved)),
         Command::Reject(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Rejected)),
-        Command::Reap => in_runtime(reap::reap(common)),
+        Command::Reap(reap) if reap.finish => in_runtime(finish::finish(common)),
+        Command::Reap(_) => in_runtime(reap::reap(common)),
         Command::Environment(command) => in_runtime(environment::environment(common, command)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
         Command::Status => in_runtime(status::status(common)),

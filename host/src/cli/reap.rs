@@ -8,15 +8,15 @@ use super::project::Project;
 use super::{Failed, print, print_json, say};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
-use crate::forge::{self, Announcement, Forge};
+use crate::forge::{Announcement, Forge};
 use crate::history::{self, PastRun, PastStep};
 use crate::lease::{self, Standing};
 use crate::problem::{Code, Exit, Problem};
 use crate::process;
 use crate::report::{self, Style};
-use crate::secret::Secrets;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// `windlass reap`
@@ -25,8 +25,6 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     if let Some(name) = &common.environment {
         project.config.environment(Some(name))?;
     }
-    let tokens = forge::TOKENS.map(str::to_owned);
-    let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
     project.fetch_all(common, Wanted::State).await;
     let mut closed = Vec::new();
     let mut problems = Vec::new();
@@ -55,11 +53,11 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
             }
         }
         // Where the forge cannot be asked or told, the run is closed all the same, and what is left is to tell it.
-        let forge = Forge::choose(common.forge, &project.facts, &tokens).unwrap_or_else(|problem| {
+        let forge = project.forge().unwrap_or_else(|problem| {
             if (past.has_deployment() || past.may_have_deployment()) && !std::mem::replace(&mut is_unusable, true) {
                 report::tell(&[Problem { note: None, ..problem }]);
             }
-            Forge::Local
+            Arc::new(Forge::Local)
         });
         match close(&project, &forge, &past.run, None).await {
             Ok(Some(one)) => {

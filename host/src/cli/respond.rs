@@ -4,12 +4,11 @@ use super::arguments::{Common, Respond};
 use super::project::Project;
 use super::{Failed, say};
 use crate::approval::{self, Answer};
-use crate::forge::{self, Forge, ProtectionRule};
+use crate::forge::{Forge, ProtectionRule};
 use crate::plan::PlanFile;
 use crate::policy::visible;
 use crate::problem::{Code, Problem};
 use crate::report::{self, Style};
-use crate::secret::Secrets;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -40,10 +39,8 @@ struct Dispatched {
 pub(super) async fn respond(common: &Common, arguments: &Respond) -> Result<(), Failed> {
     let project = Project::load(common)?;
     let requested = requested(&project, arguments)?;
-    let tokens = Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| {
-        project.variables.get(name).map(str::to_owned)
-    });
-    let Forge::GitHub(github) = Forge::choose(common.forge, &project.facts, &tokens)? else {
+    let forge = project.forge()?;
+    let Forge::GitHub(github) = &*forge else {
         return Err(refused("there is no deployment protection rule to answer", "only GitHub has them".into())
             .with_hint("run it in a workflow, or with `--forge github`")
             .into());

@@ -8,11 +8,10 @@ use super::conduct::{Conduct, Conducted, deployed_if_known, doubted, exit_of, le
 use super::keeping::Wanted;
 use super::live::revive;
 use super::reap::{ended, quiet};
-use super::session::{Asking, Known, Session, console};
+use super::session::{Asking, Known, Session};
 use super::signals::signals;
 use super::{Failed, say};
 use crate::event::{Event, RunOutcome, Subject, Verdict};
-use crate::forge::Forge;
 use crate::history::{self, PastRun, Turned};
 use crate::lease::Lease;
 use crate::plan::Plan;
@@ -67,7 +66,7 @@ async fn go_on(
     let subject = Subject { version: past.subject.version.clone(), ..now };
     let mut asking = Asking::again(session, subject)?;
     let known = asking.know().await?;
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    let forge = project.forge()?;
     let owner = owner(project, environment, &forge)?;
     let conduct = Conduct {
         common,
@@ -76,7 +75,6 @@ async fn go_on(
         subject: past.subject.clone(),
         forge,
         owner,
-        listener: console(common, project),
         redactor: known.services.redactor.clone(),
         cancellation: signals(),
         started,
@@ -143,7 +141,7 @@ async fn resume_under_lease(
     let facts = asking.facts(asking.holes_of(&past), live, Some(Arc::new(past.clone())));
     let config = &project.config;
     let Known { resolved, locked, services, .. } = known;
-    let listener = &conduct.listener;
+    let listener = &project.listener;
     let compared = prepare::resume(config, resolved, locked, facts, services, &settled);
     let mut resumed = conduct.unless_told(compared).await??;
     // Whatever comes of it, that something was ended is written down.

@@ -7,12 +7,11 @@ use super::keeping::Wanted;
 use super::live::revive;
 use super::project::Project;
 use super::reap::{ended, quiet};
-use super::session::{Asking, Known, Session, console};
+use super::session::{Asking, Known, Session};
 use super::signals::signals;
 use super::{Failed, print, print_json, say};
 use crate::config::DeploymentOwner;
 use crate::event::{Event, Place, RunOutcome};
-use crate::forge::Forge;
 use crate::history::{self, Back};
 use crate::journal::Store as _;
 use crate::lease::Lease;
@@ -35,7 +34,7 @@ pub(super) async fn rollback(common: &Common, arguments: &Arguments) -> Result<(
     with_result(common, reports, app, Some(&place.environment), exit)?.said()
 }
 
-async fn take_back(
+pub(super) async fn take_back(
     common: &Common,
     arguments: &Arguments,
     session: &Session,
@@ -76,7 +75,7 @@ async fn take_back(
         }
         return Ok(Exit::Succeeded);
     }
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    let forge = project.forge()?;
     let conduct = Conduct {
         common,
         project,
@@ -85,7 +84,6 @@ async fn take_back(
         forge,
         // No deployment is made.
         owner: DeploymentOwner::Own,
-        listener: console(common, project),
         redactor: known.services.redactor.clone(),
         cancellation: signals(),
         started,

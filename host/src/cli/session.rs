@@ -1,36 +1,20 @@
 //! A project with its lock and plugins, and everything that is known about one deployment before it is planned.
 
-use super::arguments::{Common, LogLevel, Subject as Asked};
+use super::arguments::{Common, Subject as Asked};
 use super::project::{Project, mask};
 use super::{Failed, say};
 use crate::config::{Environment, Holes, Selection};
-use crate::event::{Level, Listener, Subject};
+use crate::event::Subject;
 use crate::history::PastRun;
 use crate::lock::{Lock, LockedSteps};
 use crate::plugin::{Plugins, Services};
 use crate::prepare::{self, Facts, Prepared, Resolved};
 use crate::problem::Problem;
-use crate::report::{Console, Style, screen};
 use crate::secret::Secrets;
 use crate::{forge, history};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-
-/// How much is said.
-fn level(common: &Common) -> Level {
-    match common.log {
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Info => Level::Info,
-        LogLevel::Warn => Level::Warn,
-        LogLevel::Error => Level::Error,
-    }
-}
-
-/// Who tells a person what happens.
-pub(super) fn console(common: &Common, project: &Project) -> Arc<dyn Listener> {
-    Arc::new(Console::new(Style::of_stderr(), level(common), screen::path(&project.directory)))
-}
 
 /// Leave the compilation for the next run to a process of its own: this one does not wait for it.
 pub(super) fn fill_cache(plugins: &Plugins) {
@@ -119,7 +103,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Plan a new run.
-    pub(super) async fn prepare(&mut self, listener: &Arc<dyn Listener>) -> Result<Prepared, Failed> {
+    pub(super) async fn prepare(&mut self) -> Result<Prepared, Failed> {
         let Known { resolved, locked, services, names } = self.know().await?;
         let project = &self.session.project;
         let lookup = |name: &str| project.variables.get(name).map(str::to_owned);
@@ -130,7 +114,7 @@ impl<'a> Asking<'a> {
         let live = history::live(&project.journals, &self.subject.place())?;
         let working_tree = project.working_tree(&self.subject.commit, self.file)?;
         let facts = Facts { working_tree, ..self.facts(holes, live.map(Arc::new), None) };
-        Ok(prepare::prepare(&project.config, resolved, locked, facts, services, listener).await?)
+        Ok(prepare::prepare(&project.config, resolved, locked, facts, services, &project.listener).await?)
     }
 
     /// What is known before anything is planned. The release that is live is given, because it is not always the newest.

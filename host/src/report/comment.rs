@@ -162,8 +162,8 @@ fn fenced(text: &str) -> String {
     let mut block = String::from("```text\n");
     let mut rest = 0;
     for line in harmless(text).lines() {
-        // Three backticks would end the block, and three tildes at a line's beginning where a renderer takes any fence for its end.
-        // GitLab takes a line that begins with a slash for a command, where it does not see that it is code.
+        // Three of them would end the block; and GitLab takes a line that begins with a slash for a command, where it does not
+        // see that it is code.
         let line = line.replace('`', "'");
         let space = if line.starts_with(['/', '~']) { " " } else { "" };
         if rest > 0 || block.len() + line.len() > PLAN {
