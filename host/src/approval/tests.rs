@@ -71,7 +71,8 @@ fn whoever_asks_has_no_say_unless_that_is_allowed() {
     let ada = [("Ada", Answer::Approved, None)];
     assert!(said(&rule(1), &ada).ends_with("Ada: whoever asks for it may not decide on it (`self = false`)"));
     assert_eq!(said(&Approval { own: true, ..rule(1) }, &ada), "approved by Ada");
-    assert!(said(&rule(1), &[("ada", Answer::Rejected, None)]).starts_with("waiting"));
+    // But to take back what one asked for is another thing.
+    assert!(said(&rule(1), &[("ada", Answer::Rejected, None)]).starts_with("withdrawn"));
     // Where nobody knows who asks, it may have been anybody.
     let mut unknown = case(&[("bob", Answer::Approved, None)]);
     unknown.askers.clear();
