@@ -141,7 +141,7 @@ pub(super) enum Command {
     /// forge is told, with the token of a reviewer (`GITHUB_TOKEN`, `GITLAB_TOKEN`); where there is no forge, it is kept in
     /// `.windlass`.
     Approve(Answer),
-    /// Say no to a plan that waits for an approval; whoever asked for it withdraws it with this.
+    /// Say no to a plan that waits for an approval. Whoever asked for it withdraws it.
     Reject(Answer),
     /// Close what dead runs left open: journals, leases, programs, deployments.
     ///

@@ -8,7 +8,7 @@ pub use freeze::Freezes;
 pub use order::{Before, Whereabouts};
 
 use crate::approval::{self, Case, Decision, Standing, Where};
-use crate::config::{Approval, Bind, listing};
+use crate::config::{Approval, Bind, enumerated};
 use crate::event::{Approver, Subject};
 use crate::policy::visible;
 use crate::problem::{Code, Problem};
@@ -60,7 +60,7 @@ pub fn demanded(rule: &Approval, environment: &str) -> Problem {
 #[must_use]
 pub fn counted(approved: &[Decision], rule: &Approval) -> String {
     let names: Vec<String> = approved.iter().map(|decision| format!("`{}`", visible(&decision.by))).collect();
-    let who = if names.is_empty() { String::new() } else { format!(": {}", listing(names, "and")) };
+    let who = if names.is_empty() { String::new() } else { format!(": {}", enumerated(names, "and")) };
     format!("{} of {} people have approved it{}{who}", approved.len(), rule.required, among(rule))
 }
 
@@ -69,7 +69,7 @@ fn among(rule: &Approval) -> String {
     let Some(from) = &rule.from else { return String::new() };
     let users = from.users.iter().map(|user| format!("`{user}`"));
     let teams = from.teams.iter().map(|team| format!("the team `{team}`"));
-    format!(", out of {}", listing(users.chain(teams), "and"))
+    format!(", out of {}", enumerated(users.chain(teams), "and"))
 }
 
 /// How it is asked.
