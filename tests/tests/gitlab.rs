@@ -322,7 +322,9 @@ fn a_freeze_period_of_the_project_keeps_a_run_from_beginning_where_the_token_may
     assert!(output.stderr.contains("deployments to `staging` are frozen until "), "{}", output.stderr);
     let cause = "a freeze period of the project on GitLab goes from `* * * * *` until `0 0 29 2 *` (UTC)";
     assert!(output.stderr.contains(cause), "{}", output.stderr);
-    assert!(project.windlass("plan -e staging").exits(0).stderr.contains("freeze of staging: frozen until "));
+    let planned = project.windlass("plan -e staging").exits(0);
+    let gate = "gate of staging: closed now\n  ! deployments to `staging` are frozen until ";
+    assert!(planned.stderr.contains(gate), "{}", planned.stderr);
     assert_eq!(gitlab.states(), Vec::<Vec<String>>::new());
     let _ = project.windlass("run -e staging --during-freeze outage").exits(0);
     assert_eq!(gitlab.states(), [["running", "success"]]);
