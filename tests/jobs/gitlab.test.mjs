@@ -109,11 +109,13 @@ test("an input is text to the shell, whatever is in it", async (test) => {
 test("one approval, bound to the plan that was shown, lets production be deployed", async (test) => {
   const edit = (config) => config.replace('after = ["staging"]\n', 'approval = { required = 1 }\n');
   const it = await makeShop(test, "promote.yml", { edit });
-  const { deployments } = await it.gitlab.tell(["deployment", it.git("rev-parse", "HEAD"), "production", "grace"]);
+  const commit = it.git("rev-parse", "HEAD");
+  await it.gitlab.tell(["deployment", commit, "staging"]);
+  const { deployments } = await it.gitlab.tell(["deployment", commit, "production", "grace"]);
   const planned = await it.happen(["plan  for production"]);
   assert.equal(planned.code, 0, planned.text);
 
-  await it.gitlab.tell(["say", String(deployments[0].id), "grace", "approved"]);
+  await it.gitlab.tell(["say", String(deployments.find(({ status }) => status === "blocked").id), "grace", "approved"]);
   // What the first job handed on is there: it is not run again.
   const deployed = await it.happen(["deploy  to production"], { needs: false });
   assert.equal(deployed.code, 0, deployed.text);

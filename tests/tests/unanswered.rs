@@ -6,6 +6,7 @@ use e2e::Project;
 use e2e::fault::Fault;
 use e2e::github::GitHub;
 use e2e::gitlab::GitLab;
+use e2e::runs::signal;
 use e2e::server::{Answer, Closed, Server};
 use e2e::steps::{Step, order, text, until};
 use serde_json::json;
@@ -106,4 +107,24 @@ fn what_the_deployment_came_to_is_told_whatever_did_not_answer_before() {
     github.draw(None);
     let _ = project.windlass("reap").exits(0);
     assert_eq!(github.states(), [["in_progress", "success"]]);
+}
+
+#[test]
+fn a_signal_while_the_forge_is_asked_ends_it_at_once_with_nothing_begun() {
+    for words in ["run -e staging --format json", "rollback -e staging --format json", "plan -e staging"] {
+        for name in ["TERM", "INT"] {
+            let silent = Server::start(|_| Answer::silence());
+            let [project, _] = jobs(&silent.url(""));
+            let child = project.start(words);
+            until("it asks", || !silent.received().is_empty());
+            signal(name, child.id());
+            let output = project.finish(child).exits(12);
+            assert!(output.stderr.contains("told to stop before anything was begun"), "{}", output.all());
+            assert_eq!(order(&project), "");
+            if words.contains("json") {
+                assert_eq!(output.result()["outcome"], json!("cancelled"), "{words}");
+                assert_eq!(output.result()["reason"], json!("cancelled"), "{words}");
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::outputs;
 use super::project::{Project, directory};
 use super::reap::close_all;
 use super::session::{Asking, Session};
-use super::signals::signals;
+use super::signals::{signals, unless_stopped};
 use super::{Failed, print, print_json, say};
 use crate::event::{Event, RunOutcome, StepEntry, Subject};
 use crate::files::write_whole;
@@ -195,7 +195,7 @@ pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(),
     let asking = Asking::new(&session, common, &arguments.subject, arguments.plan.as_deref());
     let mut asking = with_result(common, reports, app, None, asking)?;
     let environment = asking.environment.name.as_str();
-    let exit = deploy(common, arguments, &session, &mut asking, started).await;
+    let exit = unless_stopped(deploy(common, arguments, &session, &mut asking, started)).await;
     with_result(common, reports, app, Some(environment), exit)?.said()
 }
 

@@ -167,7 +167,7 @@ fn in_runtime(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Fail
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Problem::new(crate::problem::Code::Bug, "the asynchronous runtime cannot be started").because(error)
     })?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(signals::unless_stopped(work));
     // A blocked file operation of a guest that was given up must not keep the process.
     runtime.shutdown_background();
     result

@@ -9,7 +9,7 @@ use super::keeping::Wanted;
 use super::live::revive;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session};
-use super::signals::signals;
+use super::signals::{signals, unless_stopped};
 use super::{Failed, say};
 use crate::event::{Event, RunOutcome, Subject, Verdict};
 use crate::history::{self, PastRun, Turned};
@@ -33,7 +33,7 @@ pub(super) async fn resume(common: &Common, arguments: &Arguments) -> Result<(),
     let past = with_result(common, reports, app.as_str(), None, past)?;
     session.project.config.instantiate(&past.subject.environment);
     let environment = past.subject.environment.clone();
-    let exit = go_on(common, arguments, &session, past, started).await;
+    let exit = unless_stopped(go_on(common, arguments, &session, past, started)).await;
     with_result(common, reports, app.as_str(), Some(&environment), exit)?.said()
 }
 

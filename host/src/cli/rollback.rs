@@ -8,7 +8,7 @@ use super::live::revive;
 use super::project::Project;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session};
-use super::signals::signals;
+use super::signals::{signals, unless_stopped};
 use super::{Failed, print, print_json, say};
 use crate::config::DeploymentOwner;
 use crate::event::{Event, Place, RunOutcome};
@@ -30,7 +30,7 @@ pub(super) async fn rollback(common: &Common, arguments: &Arguments) -> Result<(
     let session = with_result(common, reports, "", None, Session::open(common))?;
     let app = session.project.config.app.as_str();
     let place = with_result(common, reports, app, None, session.project.place(common).map_err(Failed::from))?;
-    let exit = take_back(common, arguments, &session, &place, started).await;
+    let exit = unless_stopped(take_back(common, arguments, &session, &place, started)).await;
     with_result(common, reports, app, Some(&place.environment), exit)?.said()
 }
 

@@ -176,7 +176,8 @@ impl Plugins {
             }
         };
         let source = match (quick, missed) {
-            (false, false) => "the binary or the cache",
+            (false, false) if built_in.is_some_and(|built_in| built_in.component().is_none()) => "the binary",
+            (false, false) => "the cache",
             (true, _) => "the quick compiler",
             (false, true) => "the optimising compiler",
         };
