@@ -175,7 +175,8 @@ fn the_action(bench: &Bench, _: &Path, title: &str, rounds: usize) -> Result<Str
     measure(title, &mut cases, rounds)?;
     let mut text = table(title, &cases, "a node action that does nothing");
     text.push('\n');
-    text += &judged("the action, beyond a node action that does nothing", cases[3].wall() - cases[0].wall(), "ms", 15.0);
+    text +=
+        &judged("the action, beyond a node action that does nothing", cases[3].wall() - cases[0].wall(), "ms", 15.0);
     Ok(text)
 }
 

@@ -384,13 +384,11 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     let all = desk.waiting().await?;
     let one = chosen(&all, arguments.digest.as_deref())?;
     let by = match *desk.forge {
-        Forge::Local => {
-            Some(arguments.by.clone().or_else(|| project.actor()).ok_or_else(|| {
-                Problem::new(Code::Usage, "it is not known who you are")
-                    .with_note("nothing was changed")
-                    .with_hint("say your name with `--by NAME`")
-            })?)
-        }
+        Forge::Local => Some(arguments.by.clone().or_else(|| project.actor()).ok_or_else(|| {
+            Problem::new(Code::Usage, "it is not known who you are")
+                .with_note("nothing was changed")
+                .with_hint("say your name with `--by NAME`")
+        })?),
         _ => desk.forge.who().await,
     };
     let Some(case) = &one.case else {

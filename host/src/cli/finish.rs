@@ -21,7 +21,8 @@ pub(super) async fn finish(common: &Common) -> Result<(), Failed> {
     if session.project.config.on_cancel != Some(OnCancel::Rollback) {
         return reaped;
     }
-    let newest_first = Rollback { to: None, keep: Vec::new(), recorded: Vec::new(), dry_run: false, reports: Reports::default() };
+    let newest_first =
+        Rollback { to: None, keep: Vec::new(), recorded: Vec::new(), dry_run: false, reports: Reports::default() };
     let mut worst = Exit::Succeeded;
     for place in left_by_this_job(&session, common)? {
         let exit = take_back(common, &newest_first, &session, &place, started).await?;

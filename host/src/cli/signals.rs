@@ -1,9 +1,9 @@
 //! The signals that ask a run to stop.
 
-#[cfg(unix)]
-use crate::report::screen;
 use super::Failed;
 use crate::problem::{Code, Problem};
+#[cfg(unix)]
+use crate::report::screen;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 

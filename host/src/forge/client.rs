@@ -455,6 +455,7 @@ fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
 }
 
 /// What was asked for; none where there is no such thing.
+#[expect(clippy::result_large_err, reason = "a failure is as large wherever a request fails, and that is rare")]
 pub(super) fn unless_absent<T>(answered: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match answered {
         Ok(found) => Ok(Some(found)),

@@ -1,11 +1,11 @@
 //! From a locator to a plugin that can be called.
 
 use super::bindings::StepPre;
+use super::builtin::BuiltIn;
 use super::cache::Cache;
 use super::call::{CallFailure, Limits};
 use super::engine::{Runtime, Runtimes};
 use super::host::State;
-use super::builtin::BuiltIn;
 use super::{builtin, inspect};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
@@ -107,7 +107,12 @@ impl Plugins {
                     .with_hint(format!("a plugin in a file is named by its path, for example `./plugins/{name}.wasm`")),
             });
         };
-        let source = Source { locator: name, refill: name, bytes: built_in.component().unwrap_or_default(), digest: built_in.digest.to_owned() };
+        let source = Source {
+            locator: name,
+            refill: name,
+            bytes: built_in.component().unwrap_or_default(),
+            digest: built_in.digest.to_owned(),
+        };
         self.load(source, Some(built_in)).await
     }
 
@@ -227,11 +232,7 @@ impl Plugins {
     }
 
     /// A component that is compiled already: as a part of this binary, or in the cache.
-    fn compiled(
-        &self,
-        digest: &str,
-        built_in: Option<&BuiltIn>,
-    ) -> Result<Option<(&Runtime, Component)>, Problem> {
+    fn compiled(&self, digest: &str, built_in: Option<&BuiltIn>) -> Result<Option<(&Runtime, Component)>, Problem> {
         let runtime = self.0.runtimes.optimising()?;
         if let Some(component) = built_in.map(|built_in| built_in.compiled(runtime)).transpose()?.flatten() {
             return Ok(Some((runtime, component)));

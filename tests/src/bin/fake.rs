@@ -52,7 +52,9 @@ fn tell_github(github: &GitHub, words: &[&str]) -> Option<()> {
             github.add_of_job(environment, github::RUN, github::JOB, "in_progress");
         }
         // The job's token may read alone, as in a pull request from a fork.
-        ["from a fork"] => github.permit(github::JOB_TOKEN, &[("contents", "read"), ("deployments", "read"), ("actions", "read")]),
+        ["from a fork"] => {
+            github.permit(github::JOB_TOKEN, &[("contents", "read"), ("deployments", "read"), ("actions", "read")])
+        }
         _ => return None,
     }
     Some(())
