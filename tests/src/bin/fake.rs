@@ -10,9 +10,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
 
+/// What a fake keeps, once it was told some words; none where it knows no such words.
+type Told = Box<dyn Fn(&[&str]) -> Option<Value>>;
+
 fn main() -> std::io::Result<()> {
     let name = std::env::args().nth(1).unwrap_or_default();
-    let (variables, told): (_, Box<dyn Fn(&[&str]) -> Option<Value>>) = match name.as_str() {
+    let (variables, told): (_, Told) = match name.as_str() {
         "github" => {
             let github = GitHub::start();
             (github.variables(), Box::new(move |words| tell_github(&github, words).map(|()| github.kept())))
