@@ -1,5 +1,5 @@
 // Runs the binary in place of this process: its arguments from the step's inputs, its output passed through, its signals
-// forwarded, its exit code ours. The binary itself writes the step's outputs and summary. Needs nothing but node.
+// forwarded, its exit code ours. The binary itself writes the step's outputs. Needs nothing but node.
 
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";

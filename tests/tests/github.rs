@@ -28,10 +28,6 @@ fn deploy(project: &Project) -> Output {
     project.windlass("run -e staging --format json")
 }
 
-fn waits(id: &str) -> Step {
-    Step::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
-}
-
 /// The newest status of the newest deployment.
 fn newest_status(github: &GitHub) -> Value {
     let id = github.deployments().last().and_then(|it| it["id"].as_u64()).expect("a deployment");
@@ -145,7 +141,7 @@ fn a_status_is_set_again_until_it_is_set_and_then_no_more() {
 #[test]
 fn a_token_that_expires_leaves_the_deployment_what_it_is() {
     let github = GitHub::start();
-    let project = project_in(&github, &[waits("a")]);
+    let project = project_in(&github, &[Step::waits("a")]);
     let run = project.start("run -e staging --format json");
     until("the step", || project.has("waiting"));
     github.expire(JOB_TOKEN);
@@ -182,9 +178,10 @@ fn a_permission_that_is_missing_is_named_and_nothing_is_run() {
 
 #[test]
 fn a_permission_that_is_lost_on_the_way_changes_nothing_but_the_exit() {
-    for (step, code) in
-        [(waits("a"), 14), (waits("a").run("touch waiting; while test ! -e go; do sleep 0.01; done; exit 3"), 10)]
-    {
+    for (step, code) in [
+        (Step::waits("a"), 14),
+        (Step::waits("a").run("touch waiting; while test ! -e go; do sleep 0.01; done; exit 3"), 10),
+    ] {
         let github = GitHub::start();
         let project = project_in(&github, &[step]);
         let run = project.start("run -e staging --format json");
@@ -264,7 +261,7 @@ fn a_deployment_that_was_made_just_before_a_kill_is_found_again() {
 #[test]
 fn a_run_that_is_killed_is_closed_by_whoever_comes_next() {
     let github = GitHub::start();
-    let project = project_in(&github, &[waits("a")]);
+    let project = project_in(&github, &[Step::waits("a")]);
     let run = project.start("run -e staging");
     until("the step", || project.has("waiting"));
     kill(run);
