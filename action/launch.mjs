@@ -1,165 +1,129 @@
 // Runs the binary in place of this process: its arguments from the step's inputs, its output passed through, its signals
-// forwarded, its exit code ours, its result the step's outputs. Needs nothing but node.
+// forwarded, its exit code ours. The binary itself writes the step's outputs. Needs nothing but node.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { constants } from "node:os";
-import path from "node:path";
-
-/** The schema of the result that this launcher reads. */
-export const RESULT_SCHEMA = "windlass.result/1";
-
-// Longer lines are not the result: it has one entry per step.
-const LONGEST_LINE = 8 * 1024 * 1024;
+import { findBinary } from "./binary.mjs";
+import { Mistake, told } from "./mistake.mjs";
 
 // The runner asks with the first, and insists with the second; a terminal hangs up with the third.
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
+const INPUTS = ["command", "config", "environment", "component", "version", "plan", "token", "binary", "mirror", "args", "finish"];
+
+// What may change something, and so may leave something open.
+const CHANGING = new Set(["run", "resume", "rollback"]);
+
+// Exit codes after which nothing is left open on the forge or on this machine: see docs/reference/commands.md.
+const SETTLED = new Set(["0", "2", "10", "13", "20", "21", "22"]);
+
+/** Usage: the step's inputs are wrong, or there is no binary. Nothing was run. */
+const NOTHING_RUN = 2;
+
 /** The step's inputs, as the runner passes them: `INPUT_` and the name in capitals. What is empty is absent. */
 export function readInputs(environment) {
   const read = (name) => (environment[`INPUT_${name.toUpperCase()}`] ?? "").trim() || undefined;
-  const names = ["command", "config", "environment", "component", "version", "token", "binary", "args"];
-  return Object.fromEntries(names.map((name) => [name, read(name)]));
+  return Object.fromEntries(INPUTS.map((name) => [name, read(name)]));
 }
 
-/** The binary to start. One that is given by path is relative to the workspace. */
-export function binaryOf(inputs, environment) {
-  if (inputs.binary === undefined) return "windlass";
-  return path.resolve(environment.GITHUB_WORKSPACE || ".", inputs.binary);
+/** Where, as every command takes it. */
+function placeOf(inputs) {
+  return ["config", "environment", "component"]
+    .filter((name) => inputs[name] !== undefined)
+    .map((name) => `--${name}=${inputs[name]}`);
 }
 
-/** Its arguments. Every input is one argument, whatever is in it; no shell reads them. */
+/** The binary's arguments. Every input is one argument, whatever is in it; no shell reads them. */
 export function argumentsOf(inputs) {
-  const list = [inputs.command ?? "run"];
-  const option = (name, value) => value !== undefined && list.push(`--${name}=${value}`);
-  option("config", inputs.config);
-  option("environment", inputs.environment);
-  option("component", inputs.component);
-  option("release-version", inputs.version);
-  list.push("--forge=github", "--format=json");
+  const command = inputs.command ?? "run";
+  if (!/^[a-z]+( [a-z]+)?$/.test(command)) {
+    throw new Mistake(`\`${command}\` is not a command of Windlass`, {
+      because: "the input `command` is one or two words in small letters, for example `run` or `environment stop`",
+      hint: "put arguments into `args`, one on each line",
+    });
+  }
+  const list = [...command.split(" "), ...placeOf(inputs)];
+  if (inputs.version !== undefined) list.push(`--release-version=${inputs.version}`);
+  if (inputs.plan !== undefined) list.push(`--${command === "plan" ? "output" : "plan"}=${inputs.plan}`);
+  list.push("--forge=github");
   list.push(...(inputs.args ?? "").split(/\r?\n/).map((line) => line.trim()).filter(Boolean));
   return list;
 }
 
 /** Its environment: ours without the inputs, one of which is the token, and with the token where it is looked for. */
 export function environmentOf(inputs, environment) {
-  const kept = Object.entries(environment).filter(([name]) => !name.toUpperCase().startsWith("INPUT_"));
+  const kept = Object.entries(environment).filter(([name]) => !/^(INPUT|STATE)_/i.test(name));
   return { ...Object.fromEntries(kept), ...(inputs.token && { GITHUB_TOKEN: inputs.token }) };
 }
 
-/** The result out of the last line of standard output; undefined where that is something else. */
-export function resultOf(line) {
-  try {
-    const result = JSON.parse(line);
-    return result?.schema === RESULT_SCHEMA ? result : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Where the environment can be seen, as `status` says: the result is about the deployment, and does not have it. Empty
- * where the environment has no URL.
- */
-export function environmentUrl(binary, inputs, environment, result) {
-  if (result === undefined) return "";
-  const list = ["status", "--format=json", `--environment=${result.environment}`];
-  if (inputs.config !== undefined) list.push(`--config=${inputs.config}`);
-  const status = spawnSync(binary, list, { env: environmentOf(inputs, environment), encoding: "utf8", timeout: 10_000 });
-  try {
-    return JSON.parse(status.stdout)[0]?.url ?? "";
-  } catch {
-    return "";
-  }
-}
-
-/** The step's outputs. */
-export function outputsOf(result, exitCode, url) {
-  const text = (value) => (typeof value === "string" || typeof value === "number" ? String(value) : "");
-  return {
-    outcome: text(result?.outcome),
-    run: text(result?.run),
-    "plan-digest": text(result?.plan),
-    "deployment-id": text(result?.deployment?.id),
-    "environment-url": text(url),
-    "exit-code": text(exitCode),
-  };
-}
-
-/** Outputs as the runner's file takes them. The delimiter cannot be guessed, so no value can end itself early. */
-export function written(outputs, delimiter = `windlass-${randomUUID()}`) {
-  const entries = Object.entries(outputs);
+/** Values as the runner's files take them. The delimiter cannot be guessed, so no value can end itself early. */
+export function written(values, delimiter = `windlass-${randomUUID()}`) {
+  const entries = Object.entries(values);
   return entries.map(([name, value]) => `${name}<<${delimiter}\n${value}\n${delimiter}\n`).join("");
 }
 
-/** Keeps the last line that is not empty of a stream of bytes, without keeping the rest. */
-export class LastLine {
-  #last = "";
-  #open = [];
-  #length = 0;
+function keep(file, values) {
+  if (file) appendFileSync(file, written(values));
+}
 
-  push(chunk) {
-    for (let from = 0; from < chunk.length; ) {
-      const end = chunk.indexOf(10, from);
-      const part = chunk.subarray(from, end < 0 ? chunk.length : end);
-      this.#length += part.length;
-      if (this.#length <= LONGEST_LINE) this.#open.push(part);
-      if (end < 0) return;
-      this.#close();
-      from = end + 1;
-    }
-  }
-
-  end() {
-    this.#close();
-    return this.#last;
-  }
-
-  #close() {
-    const text = this.#length <= LONGEST_LINE ? Buffer.concat(this.#open).toString("utf8").trim() : "(too long)";
-    if (text !== "") this.#last = text;
-    this.#open = [];
-    this.#length = 0;
+/** Runs a program to its end, and answers with its exit code. Signals are its own: it decides when it is over. */
+async function toItsEnd(binary, args, environment, process) {
+  const child = spawn(binary, args, { env: environment, stdio: ["ignore", "inherit", "inherit"], windowsHide: true });
+  // On Windows every process of the console hears of it by itself, and `kill` knows no other way than the hard one.
+  const forward = (signal) => process.platform !== "win32" && child.kill(signal);
+  for (const signal of SIGNALS) process.on(signal, forward);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once("error", reject);
+      // A child that a signal ended has the code that a shell would give it.
+      child.once("close", (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
+    });
+  } catch (error) {
+    throw new Mistake(`\`${binary}\` cannot be started`, {
+      because: error.message,
+      hint: "look whether it is a program for this machine that may be executed",
+    });
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, forward);
   }
 }
 
-/** Runs it and waits for it. Answers with the exit code. */
-export async function launch(environment, { stdout, stderr, signals }) {
-  const inputs = readInputs(environment);
-  const binary = binaryOf(inputs, environment);
-  const child = spawn(binary, argumentsOf(inputs), {
-    env: environmentOf(inputs, environment),
-    stdio: ["ignore", "pipe", "inherit"],
-    windowsHide: true,
-  });
-
-  const forward = (signal) => child.kill(signal);
-  for (const signal of SIGNALS) signals.on(signal, forward);
-  const lines = new LastLine();
-  child.stdout.on("data", (chunk) => {
-    lines.push(chunk);
-    if (!stdout.write(chunk)) {
-      child.stdout.pause();
-      stdout.once("drain", () => child.stdout.resume());
-    }
-  });
-  const end = await new Promise((resolve) => {
-    child.once("error", (error) => resolve({ error }));
-    child.once("close", (code, signal) => resolve({ code, signal }));
-  });
-  for (const signal of SIGNALS) signals.off(signal, forward);
-
-  if (end.error && child.pid === undefined) {
-    const hint = inputs.binary === undefined ? "put `windlass` on the PATH, or name it with `binary`" : "set `binary` to the path of the Windlass binary";
-    stderr.write(`error: \`${binary}\` cannot be started\n  Caused by: ${end.error.message}\nnote: nothing was run\nhint: ${hint}\n`);
+/** The step: finds the binary and runs it. Answers with the exit code. */
+export async function launch(process) {
+  const environment = process.env;
+  let code = NOTHING_RUN;
+  try {
+    const inputs = readInputs(environment);
+    const args = argumentsOf(inputs);
+    const binary = await findBinary(inputs, process);
+    // From here on something may be left open, also where this process is killed.
+    if (CHANGING.has(args[0])) keep(environment.GITHUB_STATE, { binary });
+    code = await toItsEnd(binary, args, environmentOf(inputs, environment), process);
+  } catch (error) {
+    told(error, process, "error");
   }
-  // 2: nothing was run. A child that a signal ended has the code that a shell would give it.
-  const code = end.error ? 2 : (end.code ?? 128 + (constants.signals[end.signal] ?? 0));
-  if (environment.GITHUB_OUTPUT) {
-    const result = resultOf(lines.end());
-    const url = environmentUrl(binary, inputs, environment, result);
-    appendFileSync(environment.GITHUB_OUTPUT, written(outputsOf(result, code, url)));
-  }
+  keep(environment.GITHUB_STATE, { code });
+  keep(environment.GITHUB_OUTPUT, { "exit-code": code });
   return code;
+}
+
+/** After the job: finishes what a step left that was cancelled or killed. */
+export async function finish(process) {
+  const { STATE_binary: binary, STATE_code: code } = process.env;
+  const inputs = readInputs(process.env);
+  if (!binary || SETTLED.has(code) || inputs.finish === "false") return;
+  try {
+    const args = ["reap", "--finish", ...placeOf(inputs), "--forge=github"];
+    const ended = await toItsEnd(binary, args, environmentOf(inputs, process.env), process);
+    if (ended === 0) return;
+    throw new Mistake("what the deployment left could not all be finished", {
+      because: `\`windlass reap --finish\` ended with exit code ${ended}`,
+      note: "the deployment's own outcome stays as it was",
+      hint: "look at the lines above; `windlass reap` finishes the rest, from any machine",
+    });
+  } catch (error) {
+    told(error, process, "warning");
+  }
 }

@@ -1,5 +1,8 @@
 //! Compiles the built-in plugins from source and embeds them.
 //!
+//! With `WINDLASS_COMPILED` they are embedded as machine code, out of that directory, where `windlass __compile-built-in` has put
+//! it for the target that is built for: `scripts/release` does so. Without it, a run compiles them and keeps that in a cache.
+//!
 //! Each folder of `plugins/` is one plugin: adding one needs no change here. They are built by a cargo of their own, in a
 //! target directory of their own (the outer cargo holds the lock of its), with paths mapped away so that the same source
 //! gives the same bytes in any folder.
@@ -13,6 +16,9 @@ use std::process::Command;
 mod compile;
 
 use compile::{TARGET, compile};
+
+/// The directory with the compiled plugins.
+const COMPILED: &str = "WINDLASS_COMPILED";
 
 fn main() {
     if let Err(message) = build() {
@@ -35,6 +41,7 @@ fn build() -> Result<(), String> {
     for input in ["plugins", "sdk", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
+    println!("cargo::rustc-env=WINDLASS_TARGET={}", variable("TARGET")?);
     let rustc = variable("RUSTC")?;
     if !target_is_installed(&rustc) {
         return Err(format!(
@@ -45,19 +52,30 @@ fn build() -> Result<(), String> {
     let names = plugins(&workspace.join("plugins"))?;
     compile(&names, &workspace, &target_directory, &rustc)?;
 
-    let mut table = String::from("/// Name, component and its SHA-256 of every built-in plugin, by name.\n");
-    table.push_str("pub(crate) static COMPONENTS: &[(&str, &[u8], &str)] = &[\n");
+    println!("cargo::rerun-if-env-changed={COMPILED}");
+    let compiled = std::env::var_os(COMPILED).map(PathBuf::from);
+
+    let mut table = String::from("/// Every built-in plugin, by name.\n");
+    table.push_str("pub(crate) static COMPONENTS: &[BuiltIn] = &[\n");
     for name in &names {
         let file = format!("{}.wasm", name.replace('-', "_"));
         let built = target_directory.join(TARGET).join("plugin").join(&file);
         let bytes = std::fs::read(&built).map_err(|error| format!("`{}` was not built: {error}", built.display()))?;
         std::fs::write(out.join(&file), &bytes).map_err(|error| format!("`{file}` cannot be embedded: {error}"))?;
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let _ = writeln!(
-            table,
-            "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})), {digest:?}),",
-            format!("/{file}")
-        );
+        let form = match &compiled {
+            None => format!("Form::Component(include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})))", format!("/{file}")),
+            Some(directory) => {
+                // By digest: what was compiled from other sources is not found.
+                let file = directory.join(format!("{digest}.compiled"));
+                println!("cargo::rerun-if-changed={}", file.display());
+                if !file.is_file() {
+                    return Err(format!("`{}` is missing: compile the plugin `{name}` again", file.display()));
+                }
+                format!("Form::Compiled(include_bytes!({:?}))", file.display().to_string())
+            }
+        };
+        let _ = writeln!(table, "    BuiltIn {{ name: {name:?}, digest: {digest:?}, form: {form} }},");
     }
     table.push_str("];\n");
     let contract = std::fs::read(workspace.join("wit/v0.1.0/step.wit"))

@@ -2,6 +2,7 @@
 //!
 //! The cases of a table take turns, round by round, so that what else the machine does meets all of them alike.
 
+use crate::action::Action;
 use crate::journal;
 use crate::measure::{Sample, Subject};
 use crate::project::{Bench, Project, SECRET, Steps};
@@ -145,7 +146,8 @@ fn synced(bench: &Bench, lines: usize) -> Result<Subject, String> {
 pub(crate) fn all(bench: &Bench, empty: &Path, quick: bool, only: Option<&str>) -> Result<String, String> {
     let rounds = |many: usize| if quick { many.div_ceil(5) } else { many };
     let mut text = String::new();
-    let tables: [(&str, Table, usize); 5] = [
+    let tables: [(&str, Table, usize); 6] = [
+        ("The action", the_action, 40),
         ("One run", one_run, 40),
         ("Many steps", many_steps, 9),
         ("The journal", the_journal, 15),
@@ -161,6 +163,22 @@ pub(crate) fn all(bench: &Bench, empty: &Path, quick: bool, only: Option<&str>) 
 }
 
 type Table = fn(&Bench, &Path, &str, usize) -> Result<String, String>;
+
+fn the_action(bench: &Bench, _: &Path, title: &str, rounds: usize) -> Result<String, String> {
+    let action = Action::make(bench)?;
+    let mut cases = [
+        Case::new("a node action that does nothing", action.nothing),
+        Case::new("a composite action with one shell line", action.composite),
+        Case::new("`windlass`, up to a plugin's first answer", action.binary),
+        Case::new("the action, up to a plugin's first answer", action.launched),
+    ];
+    measure(title, &mut cases, rounds)?;
+    let mut text = table(title, &cases, "a node action that does nothing");
+    text.push('\n');
+    text +=
+        &judged("the action, beyond a node action that does nothing", cases[3].wall() - cases[0].wall(), "ms", 15.0);
+    Ok(text)
+}
 
 fn one_run(bench: &Bench, empty: &Path, title: &str, rounds: usize) -> Result<String, String> {
     let here = &bench.directory;

@@ -5,6 +5,7 @@
 //!
 //! Nothing here fails because something was slow: it measures, people judge.
 
+mod action;
 mod cases;
 mod journal;
 mod machine;

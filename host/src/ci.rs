@@ -4,11 +4,14 @@
 //! CI/CD variables". Outside CI the commit and branch come from git.
 
 mod event;
+mod tree;
+
+pub use tree::WorkingTree;
 
 use crate::event::Job;
 use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The process's environment, read once.
 #[derive(Debug, Clone, Default)]
@@ -143,11 +146,68 @@ pub struct Facts {
     pub key: Option<String>,
 }
 
+/// What the page of a job takes from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Which CI it is.
+    pub kind: Kind,
+    /// The directory that paths on it are relative to.
+    pub workspace: Option<PathBuf>,
+    /// Where GitHub's runner reads a step's outputs. Only a runner sets it, and it is there then.
+    pub outputs: Option<PathBuf>,
+    /// The file whose Markdown GitHub shows on the page of the job.
+    pub summary: Option<PathBuf>,
+    /// Where a person can watch the job.
+    pub url: Option<String>,
+}
+
+impl Page {
+    /// A path as the page knows it: relative, with slashes. None where it is outside of the workspace.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> Option<String> {
+        let path = std::path::absolute(path).ok()?;
+        let inside = path.strip_prefix(self.workspace.as_ref()?).ok()?;
+        let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        (!parts.iter().any(|part| part == "..")).then(|| parts.join("/"))
+    }
+}
+
+/// What the page of this job takes.
+#[must_use]
+pub fn page(variables: &Variables) -> Page {
+    let kind = kind(variables);
+    let directory = |name: &str| variables.get(name).map(PathBuf::from);
+    let (workspace, outputs, summary) = match kind {
+        Kind::GitHub => (
+            directory("GITHUB_WORKSPACE"),
+            directory("GITHUB_OUTPUT").filter(|path| path.is_file()),
+            directory("GITHUB_STEP_SUMMARY"),
+        ),
+        Kind::GitLab => (directory("CI_PROJECT_DIR"), None, None),
+        Kind::Other | Kind::None => (None, None, None),
+    };
+    Page { kind, workspace, outputs, summary, url: facts(variables).log_url }
+}
+
+/// Which CI this is.
+fn kind(variables: &Variables) -> Kind {
+    if variables.get("GITHUB_ACTIONS") == Some("true") {
+        Kind::GitHub
+    } else if variables.get("GITLAB_CI") == Some("true") {
+        Kind::GitLab
+    } else if variables.get("CI").is_some_and(|value| value != "false") {
+        Kind::Other
+    } else {
+        Kind::None
+    }
+}
+
 /// Read the facts.
 #[must_use]
 pub fn facts(variables: &Variables) -> Facts {
     let get = |name: &str| variables.get(name).map(str::to_owned);
-    if variables.get("GITHUB_ACTIONS") == Some("true") {
+    let kind = kind(variables);
+    if kind == Kind::GitHub {
         let run = match (
             variables.get("GITHUB_SERVER_URL"),
             variables.get("GITHUB_REPOSITORY"),
@@ -165,7 +225,7 @@ pub fn facts(variables: &Variables) -> Facts {
             ["GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"].iter().filter_map(|name| get(name)).collect();
         starters.dedup();
         return Facts {
-            kind: Kind::GitHub,
+            kind,
             commit: get("GITHUB_SHA"),
             reference: get("GITHUB_REF_NAME"),
             is_tag: variables.get("GITHUB_REF_TYPE") == Some("tag"),
@@ -191,9 +251,9 @@ pub fn facts(variables: &Variables) -> Facts {
             key,
         };
     }
-    if variables.get("GITLAB_CI") == Some("true") {
+    if kind == Kind::GitLab {
         return Facts {
-            kind: Kind::GitLab,
+            kind,
             commit: get("CI_COMMIT_SHA"),
             reference: get("CI_COMMIT_REF_NAME"),
             is_tag: variables.get("CI_COMMIT_TAG").is_some(),
@@ -213,13 +273,12 @@ pub fn facts(variables: &Variables) -> Facts {
             key: get("CI_JOB_ID"),
         };
     }
-    let kind = if variables.get("CI").is_some_and(|value| value != "false") { Kind::Other } else { Kind::None };
     Facts {
         kind,
         commit: None,
         reference: None,
         is_tag: false,
-        actor: get("USER").or_else(|| get("USERNAME")),
+        actor: get("USER").or_else(|| get("USERNAME")).or_else(user),
         starters: vec![],
         run: None,
         job: None,
@@ -228,6 +287,14 @@ pub fn facts(variables: &Variables) -> Facts {
         gitlab: gitlab(variables),
         key: None,
     }
+}
+
+/// The name of the user that this process runs as, where no variable says it: in a container, or below a service.
+fn user() -> Option<String> {
+    #[cfg(unix)]
+    return nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten().map(|user| user.name);
+    #[cfg(not(unix))]
+    None
 }
 
 fn github(variables: &Variables) -> Option<GitHubRepository> {
@@ -305,27 +372,6 @@ pub fn git(directory: &Path) -> Result<(String, Option<String>), Problem> {
     let commit = lines.next().unwrap_or_default().to_owned();
     let branch = lines.next().filter(|branch| *branch != "HEAD").map(str::to_owned);
     if commit.len() < 40 { Err(unknown(format!("git says `{commit}`"))) } else { Ok((commit, branch)) }
-}
-
-/// The tracked files of a directory's repository, below that directory, that are not as the commit has them. Outside CI
-/// what is deployed is the working tree, and a person should know where it is not the commit that it is called by.
-#[must_use]
-pub fn changed_files(directory: &Path) -> Vec<String> {
-    let output = std::process::Command::new("git")
-        .arg("-C")
-        .arg(directory)
-        .args(["status", "--porcelain", "--untracked-files=no", "--", "."])
-        .stdin(std::process::Stdio::null())
-        .output();
-    let Ok(output) = output else { return Vec::new() };
-    String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| Some(line.get(3..)?.to_owned())).collect()
-}
-
-/// The file whose Markdown GitHub shows on the page of the job.
-#[must_use]
-pub fn summary(variables: &Variables) -> Option<std::path::PathBuf> {
-    let is_github = variables.get("GITHUB_ACTIONS") == Some("true");
-    variables.get("GITHUB_STEP_SUMMARY").filter(|path| is_github && !path.is_empty()).map(Into::into)
 }
 
 #[cfg(test)]

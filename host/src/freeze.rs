@@ -6,13 +6,32 @@
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
+use std::ops::Range;
 
 /// The zone of a window that names none.
 const ZONE: &str = "UTC";
 
 /// How many windows in a row are followed to find out when one may deploy again.
 const IN_A_ROW: usize = 100;
+
+/// From when on windows are followed to find that out. Any day will do.
+const SOME_DAY: Timestamp = Timestamp::constant(1_600_000_000, 0);
+
+/// What is closed for so long without a moment between is closed for ever: whatever a calendar has comes again within that.
+const FOR_EVER: SignedDuration = SignedDuration::from_hours(24 * 366 * 9);
+
+/// How many windows in a row are followed to find out whether they end at all.
+const FOR_EVER_IN_A_ROW: usize = 20_000;
+
+/// The fields of a cron expression, and what may stand there.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day of the month", "1 to 31"),
+    ("month", "1 to 12 or `JAN` to `DEC`"),
+    ("day of the week", "0 to 7 or `SUN` to `SAT`"),
+];
 
 /// A time that comes again and again: from one moment until another nothing is deployed.
 #[derive(Debug, Clone)]
@@ -38,6 +57,8 @@ struct Written {
 pub struct Mistake {
     /// The key that is wrong: `from`, `until` or `zone`.
     pub key: &'static str,
+    /// Which part of its value.
+    pub part: Range<usize>,
     /// In what way.
     pub why: String,
 }
@@ -67,11 +88,12 @@ impl Window {
     /// where the window would never end.
     pub fn new(from: &str, until: &str, zone: Option<&str>, reason: Option<&str>) -> Result<Self, Mistake> {
         let name = zone.unwrap_or(ZONE);
-        let zone =
-            TimeZone::get(name).map_err(|_| Mistake { key: "zone", why: format!("there is no time zone `{name}`") })?;
-        let (begin, end) = (cron("from", from, &zone)?, cron("until", until, &zone)?);
+        let mistake = |key, text: &str, why: String| Mistake { key, part: 0..text.len(), why };
+        let zone = TimeZone::get(name).map_err(|_| mistake("zone", name, format!("there is no time zone `{name}`")))?;
+        let cron = |key, text| cron(text, &zone).map_err(|(part, why)| Mistake { key, part, why });
+        let (begin, end) = (cron("from", from)?, cron("until", until)?);
         if begin == end {
-            return Err(Mistake { key: "until", why: "it would begin when it ends, and so never end".into() });
+            return Err(mistake("until", until, "it would begin when it ends, and so never end".into()));
         }
         let written = Written {
             from: from.to_owned(),
@@ -80,12 +102,6 @@ impl Window {
             reason: reason.map(str::to_owned),
         };
         Ok(Self { from: begin, until: end, zone, written })
-    }
-
-    /// Why it is there, where somebody said so.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        self.written.reason.as_deref()
     }
 
     /// A moment as people read it where this window was written.
@@ -124,32 +140,67 @@ impl std::fmt::Display for Window {
 /// Whether one may deploy at this moment, as far as these windows go.
 #[must_use]
 pub fn standing<'w>(windows: impl IntoIterator<Item = &'w Window> + Clone, now: Timestamp) -> Standing<'w> {
-    let last_end = |moment: Timestamp| {
-        let ends = windows.clone().into_iter().filter_map(|window| Some((window, window.end_of(moment)?)));
-        ends.max_by(|(_, one), (_, other)| one.cmp(other))
-    };
-    let Some((window, mut until)) = last_end(now) else {
+    let Some((window, mut until)) = last_end(windows.clone(), now) else {
         let begins = windows.into_iter().filter_map(|window| Some((window, window.next_after(now)?)));
         return Standing::Free { next: begins.min_by(|(_, one), (_, other)| one.cmp(other)) };
     };
     for _ in 0..IN_A_ROW {
-        let Some((_, later)) = last_end(until.timestamp()) else { break };
+        let Some((_, later)) = last_end(windows.clone(), until.timestamp()) else { break };
         until = later;
     }
     Standing::Frozen { window, until }
 }
 
-fn cron(key: &'static str, text: &str, zone: &TimeZone) -> Result<Cron, Mistake> {
-    let mistake = |why: String| Mistake { key, why };
+/// Whether these windows leave no moment in which one may deploy.
+#[must_use]
+pub fn never_ends<'w>(windows: impl IntoIterator<Item = &'w Window> + Clone) -> bool {
+    let mut moment = SOME_DAY;
+    for _ in 0..FOR_EVER_IN_A_ROW {
+        match last_end(windows.clone(), moment) {
+            None => return false,
+            Some((_, until)) => moment = until.timestamp(),
+        }
+        if moment.duration_since(SOME_DAY) > FOR_EVER {
+            return true;
+        }
+    }
+    false
+}
+
+/// Of the windows that this moment is in, the one that ends last, and when.
+fn last_end<'w>(windows: impl IntoIterator<Item = &'w Window>, moment: Timestamp) -> Option<(&'w Window, Zoned)> {
+    let ends = windows.into_iter().filter_map(|window| Some((window, window.end_of(moment)?)));
+    ends.max_by(|(_, one), (_, other)| one.cmp(other))
+}
+
+/// Reads a cron expression. What is wrong with it is which part of it, and in what way.
+fn cron(text: &str, zone: &TimeZone) -> Result<Cron, (Range<usize>, String)> {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    let cron = parser.parse(text).map_err(|error| {
-        let words = error.to_string();
-        mistake(format!("`{text}` is no cron expression: {}", words.trim_end_matches('.')))
-    })?;
+    let cron = parser.parse(text).map_err(|_| misread(text, |field| parser.parse(field).is_ok()))?;
     // Any moment will do: what comes once comes again within some years.
     cron.find_next_occurrence(&Timestamp::UNIX_EPOCH.to_zoned(zone.clone()), true)
-        .map_err(|_| mistake(format!("`{text}` never comes")))?;
+        .map_err(|_| (0..text.len(), format!("`{text}` never comes")))?;
     Ok(cron)
+}
+
+/// Why a text is no cron expression. `reads` says whether one is.
+fn misread(text: &str, reads: impl Fn(&str) -> bool) -> (Range<usize>, String) {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if fields.len() != FIELDS.len() {
+        let plural = if fields.len() == 1 { "" } else { "s" };
+        return (0..text.len(), format!("`{text}` has {} field{plural}, and a time has five", fields.len()));
+    }
+    for (index, (field, (name, range))) in fields.iter().zip(FIELDS).enumerate() {
+        let mut alone = ["*"; FIELDS.len()];
+        alone[index] = field;
+        if !reads(&alone.join(" ")) {
+            // It is a part of the text, and so it has its place there.
+            let start = field.as_ptr().addr() - text.as_ptr().addr();
+            let why = format!("`{field}` is no {name}, which is {range}, `*`, a range, a step or a list");
+            return (start..start + field.len(), why);
+        }
+    }
+    (0..text.len(), format!("`{text}` is no cron expression"))
 }
 
 /// Windows begin and end with a minute.
@@ -159,7 +210,7 @@ fn whole_seconds(moment: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use super::{Standing, Window, standing};
+    use super::{Standing, Window, never_ends, standing};
     use jiff::Timestamp;
 
     fn window(from: &str, until: &str, zone: &str) -> Window {
@@ -260,7 +311,6 @@ mod tests {
         let now = "2026-11-28T12:00:00Z".parse().unwrap();
         let Standing::Frozen { window, until } = standing([&weekend], now) else { panic!("it is free") };
         assert_eq!(window.tell(&until), "Mon 2026-11-30 08:00 Europe/Berlin");
-        assert_eq!(window.reason(), Some("weekend"));
     }
 
     #[test]
@@ -273,8 +323,38 @@ mod tests {
         assert_eq!(why("0 17 * * FRI", good, Some("Berlin")), "zone: there is no time zone `Berlin`");
         assert_eq!(why("0 0 30 2 *", good, None), "from: `0 0 30 2 *` never comes");
         assert_eq!(why(good, good, None), "until: it would begin when it ends, and so never end");
-        assert!(why("0 17 * *", good, None).starts_with("from: `0 17 * *` is no cron expression: "));
-        assert!(why(good, "0 0 17 * * FRI", None).starts_with("until: "));
-        assert!(why(good, "61 * * * *", None).starts_with("until: "));
+        assert_eq!(why("0 17 * *", good, None), "from: `0 17 * *` has 4 fields, and a time has five");
+        assert_eq!(why(good, "0 0 17 * * FRI", None), "until: `0 0 17 * * FRI` has 6 fields, and a time has five");
+        assert_eq!(why("", good, None), "from: `` has 0 fields, and a time has five");
+        for (text, expected) in [
+            ("61 * * * *", "`61` is no minute, which is 0 to 59, `*`, a range, a step or a list"),
+            ("0 24 * * *", "`24` is no hour, which is 0 to 23, `*`, a range, a step or a list"),
+            ("0 0 0 * *", "`0` is no day of the month, which is 1 to 31, `*`, a range, a step or a list"),
+            ("0 0 1 13 *", "`13` is no month, which is 1 to 12 or `JAN` to `DEC`, `*`, a range, a step or a list"),
+            (
+                "0 17 * *  FRY",
+                "`FRY` is no day of the week, which is 0 to 7 or `SUN` to `SAT`, `*`, a range, a step or a list",
+            ),
+        ] {
+            let mistake = Window::new(good, text, None, None).unwrap_err();
+            assert_eq!((mistake.key, mistake.why.as_str()), ("until", expected));
+            assert!(expected.starts_with(&format!("`{}` ", &text[mistake.part])), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_no_moment_to_deploy_is_found_out() {
+        let every_minute = || window("* * * * *", "0 0 29 2 *", "Europe/Berlin");
+        let day = || window("0 8 * * *", "0 20 * * *", "UTC");
+        let night = || window("0 20 * * *", "0 8 * * *", "UTC");
+        let workdays = || window("0 20 * * 1-5", "0 8 * * *", "UTC");
+        assert!(never_ends(&[every_minute()]) && never_ends(&[day(), every_minute()]));
+        assert!(never_ends(&[day(), night()]) && never_ends(&[night(), day()]));
+        for some in [vec![], vec![day()], vec![night()], vec![day(), workdays()]] {
+            assert!(!never_ends(&some), "{some:?}");
+        }
+        // A minute in four years is one.
+        assert!(!never_ends(&[window("1-59 * * * *", "0 0 29 2 *", "UTC")]));
+        assert!(!never_ends(&[window("1 0 29 2 *", "0 0 29 2 *", "UTC")]));
     }
 }

@@ -64,6 +64,15 @@ impl Lock {
         Self { schema: 1, environments }
     }
 
+    /// The names of all secrets in it.
+    pub fn secret_names(&self) -> impl Iterator<Item = String> {
+        let capabilities = self.environments.values().flat_map(BTreeMap::values).flat_map(|step| &step.capabilities);
+        capabilities.filter_map(|capability| match capability {
+            Capability::Secret(secret) => Some(secret.name.clone()),
+            _ => None,
+        })
+    }
+
     /// The lock beside a `deploy.toml`; none where there is no file.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod file;
 
 pub use file::{Origin, PlanFile};
 
+use crate::ci::WorkingTree;
 use crate::event::Place;
 use crate::plugin::{Effect, Intent};
 use crate::policy::Capability;
@@ -53,6 +54,9 @@ pub struct Plan {
     pub component: Option<String>,
     /// The commit.
     pub commit: String,
+    /// What is deployed beside the commit, where it is the working tree of a laptop: what differs in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_tree: Option<WorkingTree>,
     /// The version.
     pub version: String,
     /// The version and SHA-256 of the contract between host and plugins.
@@ -90,12 +94,15 @@ impl Plan {
     /// The digest, `sha256:…`, over all that matters and nothing else: no texts, times, actor or run.
     #[must_use]
     pub fn digest(&self) -> String {
-        let value = json!({
+        let mut value = json!({
             "schema": self.schema, "app": self.app, "environment": self.environment, "component": self.component,
             "commit": self.commit, "version": self.version, "contract": self.contract,
             "steps": self.steps.iter().map(PlannedStep::digested).collect::<Vec<_>>(),
             "finally": self.finally.iter().map(PlannedStep::digested).collect::<Vec<_>>(),
         });
+        if let Some(tree) = &self.working_tree {
+            value["working-tree"] = tree.digest.as_str().into();
+        }
         let mut text = String::new();
         canonical(&value, &mut text);
         format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())))
@@ -137,13 +144,13 @@ impl Plan {
     }
 
     /// Checks that this is still the plan by which a run was begun. What its steps mean to do is not compared: some of it is
-    /// done by now.
+    /// done by now. Neither is the working tree: steps may have changed it themselves.
     ///
     /// # Errors
     /// [`Code::PlanDrifted`] with each difference.
     pub fn must_continue(&self, begun: &Self, run: &str) -> Result<(), Problem> {
         let without = |plan: &Self| {
-            let mut plan = plan.clone();
+            let mut plan = Self { working_tree: None, ..plan.clone() };
             plan.steps.iter_mut().chain(&mut plan.finally).for_each(|step| step.intents.clear());
             plan
         };
@@ -204,7 +211,9 @@ impl Plan {
         differences
     }
 
-    fn differences(&self, approved: &Self) -> Vec<String> {
+    /// How this plan differs from another one in what its digest is over.
+    #[must_use]
+    pub fn differences(&self, approved: &Self) -> Vec<String> {
         let mut differences = Vec::new();
         let component = |plan: &Self| plan.component.clone().unwrap_or_else(|| "none".into());
         for (what, now, then) in [
@@ -218,6 +227,19 @@ impl Plan {
             if now != then {
                 differences.push(format!("{what} was `{then}` and is `{now}`"));
             }
+        }
+        match (&approved.working_tree, &self.working_tree) {
+            (None, Some(now)) => {
+                differences.push(format!("working tree: it was as the commit has it, and is not any more in {now}"));
+            }
+            (Some(then), None) => {
+                differences.push(format!("working tree: it differed in {then}, and is as the commit has it now"));
+            }
+            (Some(then), Some(now)) if then.digest != now.digest => {
+                differences
+                    .push(format!("working tree: it differed in {then}, and differs in another way in {now} now"));
+            }
+            _ => {}
         }
         for (now, then) in [(&self.steps, &approved.steps), (&self.finally, &approved.finally)] {
             for step in then {
@@ -315,6 +337,7 @@ mod tests {
             environment: "staging".into(),
             component: None,
             commit: "abc".into(),
+            working_tree: None,
             version: "1.0.0".into(),
             contract: "0.1.0".into(),
             steps: vec![PlannedStep {
@@ -373,6 +396,36 @@ mod tests {
             assert_eq!(problem.code, Code::PlanDrifted);
             assert!(!problem.causes.is_empty());
         }
+    }
+
+    #[test]
+    fn what_differs_from_the_commit_is_a_part_of_the_plan_where_anything_does() {
+        let tree = |digest: &str, more: usize| WorkingTree {
+            digest: digest.into(),
+            files: vec!["bin/release".into(), "note".into()],
+            more,
+        };
+        let with = |tree| Plan { working_tree: tree, ..plan() };
+        let why = |now: Option<WorkingTree>, then: Option<WorkingTree>| {
+            with(now).must_be(&with(then)).expect_err("drift").causes
+        };
+        assert_eq!(
+            why(Some(tree("1", 0)), None),
+            ["working tree: it was as the commit has it, and is not any more in `bin/release` and `note`"]
+        );
+        assert_eq!(
+            why(None, Some(tree("1", 3))),
+            ["working tree: it differed in `bin/release`, `note` and 3 more, and is as the commit has it now"]
+        );
+        assert_eq!(
+            why(Some(tree("2", 0)), Some(tree("1", 0))),
+            [
+                "working tree: it differed in `bin/release` and `note`, and differs in another way in `bin/release` and `note` now"
+            ]
+        );
+        // What the files are called is told, and is no part of what is compared.
+        assert_eq!(with(Some(tree("1", 0))).must_be(&with(Some(tree("1", 3)))), Ok(()));
+        assert_eq!(with(Some(tree("2", 0))).must_continue(&with(None), "r"), Ok(()));
     }
 
     #[test]

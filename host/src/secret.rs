@@ -38,7 +38,7 @@ impl Secret {
 
     /// The value itself. Called only where it goes to the one use it was granted for: a request's header or URL, a
     /// database connection, a variable of a child process, and the forge's own client for the forge's token. Never
-    /// to be put into a message, an event, a plan or a plugin's memory.
+    /// to be put into a message, an event, a plan or a plugin's memory. ([`Secrets::pieces`] is the one other way out.)
     pub(crate) fn expose(&self) -> &str {
         self.0.as_str()
     }
@@ -98,6 +98,18 @@ impl Secrets {
                 && (secret == value.trim() || (secret.chars().count() >= SHORT && value.contains(secret)))
         };
         self.0.iter().find(|(_, secret)| within(secret)).map(|(name, _)| name.as_str())
+    }
+
+    /// Each value, line by line, and what in it is secret by itself: for a CI's runner that is to keep them out of its log, and
+    /// for nobody else. The encodings of these the runner finds by itself.
+    pub(crate) fn pieces(&self, give: impl FnOnce(&mut dyn Iterator<Item = &str>)) {
+        let mut pieces = vec![];
+        for secret in self.0.values() {
+            encoding::pieces(secret.expose(), &mut pieces);
+        }
+        pieces.sort_unstable_by(|one, other| one.as_slice().cmp(other));
+        pieces.dedup();
+        give(&mut pieces.iter().filter_map(|piece| std::str::from_utf8(piece).ok()));
     }
 
     /// What takes these secrets out of texts. Building it costs some microseconds per secret; build it once.

@@ -185,7 +185,11 @@ impl GitLab {
 
     /// A deployment of the same commit that is there already; of this job where it has one.
     pub fn add(&self, environment: &str, status: &str, reference: &str, job: Option<u64>) -> u64 {
-        let sha = crate::COMMIT;
+        self.add_of(crate::COMMIT, environment, status, reference, job)
+    }
+
+    /// The same of any commit.
+    pub fn add_of(&self, sha: &str, environment: &str, status: &str, reference: &str, job: Option<u64>) -> u64 {
         let body = json!({ "environment": environment, "sha": sha, "ref": reference, "tag": false, "status": status });
         self.state().make(&body, job)
     }

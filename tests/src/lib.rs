@@ -16,6 +16,8 @@ pub mod runs;
 pub mod server;
 pub mod slack;
 pub mod steps;
+#[cfg(unix)]
+pub mod terminal;
 pub mod traces;
 
 use std::ffi::OsStr;

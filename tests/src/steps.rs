@@ -18,7 +18,23 @@ pub struct Step {
     finally: bool,
 }
 
+/// Lets a step go on that [waits](Step::waits), whatever comes of the test.
+#[derive(Debug)]
+pub struct Go<'a>(pub &'a Project);
+
+impl Drop for Go<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::write(self.0.path().join("go"), "");
+    }
+}
+
 impl Step {
+    /// A step that waits for the file `go`, and says so by the file `waiting`.
+    #[must_use]
+    pub fn waits(id: &str) -> Self {
+        Self::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
+    }
+
     /// A step that does nothing but this script.
     #[must_use]
     pub fn of(id: &str, run: &str) -> Self {

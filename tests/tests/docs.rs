@@ -249,30 +249,6 @@ fn every_event_of_the_journal_is_described() {
     assert_eq!(missing(&page("docs/reference/journal.md"), events), Vec::<String>::new());
 }
 
-/// The keys below a section of a YAML file whose entries are indented by two spaces, or by what is given.
-fn yaml_keys(file: &str, section: &str, indent: &str) -> Vec<String> {
-    let text = page(file);
-    let (_, rest) = text.split_once(&format!("\n{section}:\n")).expect("the section");
-    let less = &indent[2..];
-    let keys: Vec<String> = rest
-        .lines()
-        .take_while(|line| line.is_empty() || (line.starts_with(less) && line[less.len()..].starts_with("  ")))
-        .filter_map(|line| line.strip_prefix(indent)?.strip_suffix(':'))
-        .filter(|key| !key.starts_with(' '))
-        .map(str::to_owned)
-        .collect();
-    assert!(keys.len() > 3, "{keys:?}");
-    keys
-}
-
-#[test]
-fn every_input_and_output_in_ci_is_described() {
-    let text = page("docs/guide/ci.md");
-    assert_eq!(missing(&text, yaml_keys("action.yml", "inputs", "  ")), Vec::<String>::new());
-    assert_eq!(missing(&text, yaml_keys("action.yml", "outputs", "  ")), Vec::<String>::new());
-    assert_eq!(missing(&text, yaml_keys(".gitlab-ci-template.yml", "  inputs", "    ")), Vec::<String>::new());
-}
-
 #[test]
 fn links_lead_somewhere() {
     let mut found = 0;
@@ -289,4 +265,41 @@ fn links_lead_somewhere() {
         }
     }
     assert!(found > 20, "only {found} links were found");
+}
+
+/// The keys of a mapping in one of our YAML files, which stands under `parent` and is indented by `indent`.
+fn yaml_keys(name: &str, parent: &str, indent: usize) -> BTreeSet<String> {
+    let text = page(name);
+    let lines = text.lines().skip_while(|line| *line != parent).skip(1);
+    let deep = |line: &str| line.len() - line.trim_start().len();
+    let found: BTreeSet<String> = lines
+        .take_while(|line| line.trim().is_empty() || deep(line) >= indent)
+        .filter(|line| deep(line) == indent && !line.trim_start().starts_with('#'))
+        .filter_map(|line| line.trim().split_once(':').map(|(key, _)| key.to_owned()))
+        .collect();
+    assert!(!found.is_empty(), "{name} has nothing under `{parent}`");
+    found
+}
+
+/// What the first column of the tables under a heading names.
+fn table_keys(name: &str, heading: &str) -> BTreeSet<String> {
+    let text = page(name);
+    let section = text.split(&format!("\n{heading}\n")).nth(1).unwrap_or_else(|| panic!("{name} has no {heading}"));
+    let section = section.split("\n## ").next().unwrap_or_default();
+    section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(key, _)| key.to_owned())
+        .collect()
+}
+
+#[test]
+fn the_pages_of_the_action_and_the_template_have_each_input_and_output_and_no_other() {
+    for (source, parent, indent, described, heading) in [
+        ("action.yml", "inputs:", 2, "docs/reference/action.md", "## Inputs"),
+        ("action.yml", "outputs:", 2, "docs/reference/action.md", "## Outputs"),
+        (".gitlab-ci-template.yml", "  inputs:", 4, "docs/reference/template.md", "## Inputs"),
+    ] {
+        assert_eq!(yaml_keys(source, parent, indent), table_keys(described, heading), "{described}, {heading}");
+    }
 }

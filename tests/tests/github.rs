@@ -28,14 +28,22 @@ fn deploy(project: &Project) -> Output {
     project.windlass("run -e staging --format json")
 }
 
-fn waits(id: &str) -> Step {
-    Step::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
-}
-
 /// The newest status of the newest deployment.
 fn newest_status(github: &GitHub) -> Value {
     let id = github.deployments().last().and_then(|it| it["id"].as_u64()).expect("a deployment");
     github.statuses(id).pop().expect("a status")
+}
+
+#[test]
+fn that_it_was_made_in_a_freeze_is_shown_where_there_is_room() {
+    let frozen = "[environments.staging]\nfreeze = [{ from = \"1-59 * * * *\", until = \"0 0 29 2 *\" }]\n";
+    let long = "x".repeat(140);
+    for (reason, shown) in [("outage", "deployed; in a freeze: outage"), (long.as_str(), "deployed")] {
+        let github = GitHub::start();
+        let project = with(&github, &text_with("", frozen, &[Step::marks("a")]));
+        let _ = project.windlass(&format!("run --during-freeze {reason}")).exits(0);
+        assert_eq!(newest_status(&github)["description"], json!(shown));
+    }
 }
 
 #[test]
@@ -133,7 +141,7 @@ fn a_status_is_set_again_until_it_is_set_and_then_no_more() {
 #[test]
 fn a_token_that_expires_leaves_the_deployment_what_it_is() {
     let github = GitHub::start();
-    let project = project_in(&github, &[waits("a")]);
+    let project = project_in(&github, &[Step::waits("a")]);
     let run = project.start("run -e staging --format json");
     until("the step", || project.has("waiting"));
     github.expire(JOB_TOKEN);
@@ -170,9 +178,10 @@ fn a_permission_that_is_missing_is_named_and_nothing_is_run() {
 
 #[test]
 fn a_permission_that_is_lost_on_the_way_changes_nothing_but_the_exit() {
-    for (step, code) in
-        [(waits("a"), 14), (waits("a").run("touch waiting; while test ! -e go; do sleep 0.01; done; exit 3"), 10)]
-    {
+    for (step, code) in [
+        (Step::waits("a"), 14),
+        (Step::waits("a").run("touch waiting; while test ! -e go; do sleep 0.01; done; exit 3"), 10),
+    ] {
         let github = GitHub::start();
         let project = project_in(&github, &[step]);
         let run = project.start("run -e staging --format json");
@@ -252,7 +261,7 @@ fn a_deployment_that_was_made_just_before_a_kill_is_found_again() {
 #[test]
 fn a_run_that_is_killed_is_closed_by_whoever_comes_next() {
     let github = GitHub::start();
-    let project = project_in(&github, &[waits("a")]);
+    let project = project_in(&github, &[Step::waits("a")]);
     let run = project.start("run -e staging");
     until("the step", || project.has("waiting"));
     kill(run);

@@ -7,7 +7,7 @@ use e2e::fault::Fault;
 use e2e::github::{GitHub, RUN};
 use e2e::runs::{cut_off, events_named, journal_of, kill, newest, runs, stuck, with_event};
 use e2e::server::{Answer, Request};
-use e2e::steps::{Step, order, text, text_with, until};
+use e2e::steps::{Go, Step, order, text, text_with, until};
 use e2e::{Output, Project};
 use serde_json::json;
 
@@ -19,19 +19,6 @@ const LEASE: &str = "/git/ref/windlass/leases/shop/staging";
 
 fn deploy(project: &Project) -> Output {
     project.windlass("run -e staging --format json")
-}
-
-fn waits(id: &str) -> Step {
-    Step::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
-}
-
-/// Lets a step go on that waits, whatever comes of the test.
-struct Go<'a>(&'a Project);
-
-impl Drop for Go<'_> {
-    fn drop(&mut self) {
-        let _ = std::fs::write(self.0.path().join("go"), "");
-    }
 }
 
 fn missing() -> Answer {
@@ -155,7 +142,7 @@ fn a_deployment_is_touched_only_where_it_says_itself_that_it_is_the_runs() {
 #[test]
 fn a_lease_that_is_not_shown_for_a_moment_is_not_lost() {
     let github = GitHub::start();
-    let project = github.machine(&text("", &[waits("a"), Step::marks("b")]), RUN);
+    let project = github.machine(&text("", &[Step::waits("a"), Step::marks("b")]), RUN);
     let child = project.start("run -e staging");
     let go = Go(&project);
     until("its step", || project.has("waiting"));
@@ -226,7 +213,7 @@ fn what_others_have_forgotten_is_not_sent_again() {
     let is_kept =
         |files: &std::collections::BTreeMap<String, Vec<u8>>, run: &String| files.contains_key(&format!("{run}.jsonl"));
     assert!(!old.iter().any(|run| is_kept(&kept, run)), "{:?}", kept.keys());
-    first.write("deploy.toml", &text(top, &[waits("a")]));
+    first.write("deploy.toml", &text(top, &[Step::waits("a")]));
     let first = first.locked();
     let child = first.start("run -e staging");
     let go = Go(&first);
@@ -270,7 +257,7 @@ fn a_job_is_found_among_as_many_as_a_run_may_have() {
     // A hundred are over before the one whose machine it is.
     github.add_jobs(RUN, 120, "elsewhere", "completed");
     github.add_jobs(RUN, 1, "ours", "in_progress");
-    let first = github.machine(&text("", &[waits("a")]), RUN).variable("RUNNER_NAME", "ours");
+    let first = github.machine(&text("", &[Step::waits("a")]), RUN).variable("RUNNER_NAME", "ours");
     let child = first.start("run -e staging");
     let go = Go(&first);
     until("its step", || first.has("waiting"));
@@ -289,7 +276,7 @@ fn a_job_is_found_among_as_many_as_a_run_may_have() {
 #[test]
 fn a_lease_expires_by_the_forges_clock() {
     let github = GitHub::start();
-    let laptop = github.laptop(&text("", &[waits("a")]));
+    let laptop = github.laptop(&text("", &[Step::waits("a")]));
     let child = laptop.start("run -e staging --forge github");
     let go = Go(&laptop);
     until("its step", || laptop.has("waiting"));
@@ -310,7 +297,7 @@ fn a_machine_whose_clock_is_ahead_takes_no_lease_that_goes_on() {
     // It is the forge's clock that is behind: to both it is the same.
     github.set_clock(-3600);
     let environments = "[environments.staging]\nlease = { duration = \"30m\" }\n";
-    let laptop = github.laptop(&text_with("", environments, &[waits("a")]));
+    let laptop = github.laptop(&text_with("", environments, &[Step::waits("a")]));
     let child = laptop.start("run -e staging --forge github");
     let go = Go(&laptop);
     until("its step", || laptop.has("waiting"));

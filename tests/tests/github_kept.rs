@@ -7,7 +7,7 @@ use e2e::github::{GitHub, JOB_TOKEN, RUN};
 use e2e::mix::each;
 use e2e::runs::{cut_off, end_child, events_named, kill, newest, runs, stuck};
 use e2e::server::Answer;
-use e2e::steps::{Step, order, text, until};
+use e2e::steps::{Go, Step, order, text, until};
 use e2e::{Output, Project};
 use serde_json::json;
 
@@ -20,19 +20,6 @@ fn machine(github: &GitHub, text: &str, run: u64) -> Project {
 
 fn deploy(project: &Project) -> Output {
     project.windlass("run -e staging --format json")
-}
-
-fn waits(id: &str) -> Step {
-    Step::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
-}
-
-/// Lets a step go on that waits, whatever comes of the test.
-struct Go<'a>(&'a Project);
-
-impl Drop for Go<'_> {
-    fn drop(&mut self) {
-        let _ = std::fs::write(self.0.path().join("go"), "");
-    }
 }
 
 /// The names of what is kept, without the prefix that they share.
@@ -68,7 +55,7 @@ fn a_machine_that_never_deployed_knows_what_is_live_and_what_was_done() {
 fn two_machines_do_not_deploy_at_once_and_a_lost_one_is_followed() {
     let github = GitHub::start();
     github.add_run(NEXT, "ada");
-    let first = machine(&github, &text("", &[waits("a")]), RUN);
+    let first = machine(&github, &text("", &[Step::waits("a")]), RUN);
     let second = machine(&github, &text("", &[Step::marks("a")]), NEXT);
     let child = first.start("run -e staging");
     let _go = Go(&first);
@@ -162,7 +149,7 @@ fn what_a_step_records_is_kept_while_it_is_at_work_and_is_not_taken_for_all() {
 fn a_step_that_the_forge_did_not_hear_of_is_not_taken_for_one_that_was_never_begun() {
     let github = GitHub::start();
     github.add_run(NEXT, "ada");
-    let text = text("", &[waits("a"), Step::marks("b").run(&stuck("child", "exit 0"))]);
+    let text = text("", &[Step::waits("a"), Step::marks("b").run(&stuck("child", "exit 0"))]);
     let first = machine(&github, &text, RUN);
     let run = first.start("run -e staging");
     let go = Go(&first);
@@ -291,7 +278,7 @@ fn what_is_kept_is_bounded() {
 fn a_lease_is_released_by_force_from_anywhere_and_the_run_finds_out() {
     let github = GitHub::start();
     github.add_run(NEXT, "ada");
-    let first = machine(&github, &text("", &[waits("a"), Step::marks("b")]), RUN);
+    let first = machine(&github, &text("", &[Step::waits("a"), Step::marks("b")]), RUN);
     let child = first.start("run -e staging");
     let go = Go(&first);
     until("its step", || first.has("waiting"));
@@ -399,7 +386,7 @@ fn what_it_costs_to_keep_things_is_bounded() {
 fn who_may_not_ask_whether_the_owner_lives_does_not_go_on_beside_it() {
     let github = GitHub::start();
     github.add_run(NEXT, "ada");
-    let first = machine(&github, &text("", &[waits("a")]), RUN);
+    let first = machine(&github, &text("", &[Step::waits("a")]), RUN);
     let child = first.start("run -e staging");
     let go = Go(&first);
     until("its step", || first.has("waiting"));
@@ -454,7 +441,7 @@ fn a_job_that_nobody_can_ask_about_holds_its_lease_by_renewing_it() {
     github.permit(JOB_TOKEN, &[("contents", "write"), ("deployments", "write")]);
     let environments = "[environments.staging]\nlease = { duration = \"2s\" }\n";
     let text = |step| e2e::steps::text_with("", environments, &[step]);
-    let first = machine(&github, &text(waits("a")), RUN);
+    let first = machine(&github, &text(Step::waits("a")), RUN);
     let child = first.start("run -e staging");
     let go = Go(&first);
     let renewals = || {

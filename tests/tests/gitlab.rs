@@ -27,10 +27,6 @@ fn deploy(project: &Project) -> Output {
     project.windlass("run -e staging --format json")
 }
 
-fn waits(id: &str) -> Step {
-    Step::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
-}
-
 #[test]
 fn a_deployment_is_made_and_succeeds() {
     let gitlab = GitLab::start();
@@ -141,7 +137,7 @@ fn a_state_is_set_again_until_it_is_set() {
 #[test]
 fn a_token_that_expires_leaves_the_deployment_what_it_is() {
     let gitlab = GitLab::start();
-    let project = project_in(&gitlab, &[waits("a")]);
+    let project = project_in(&gitlab, &[Step::waits("a")]);
     let run = project.start("run -e staging --format json");
     until("the step", || project.has("waiting"));
     gitlab.expire_tokens();
@@ -322,7 +318,9 @@ fn a_freeze_period_of_the_project_keeps_a_run_from_beginning_where_the_token_may
     assert!(output.stderr.contains("deployments to `staging` are frozen until "), "{}", output.stderr);
     let cause = "a freeze period of the project on GitLab goes from `* * * * *` until `0 0 29 2 *` (UTC)";
     assert!(output.stderr.contains(cause), "{}", output.stderr);
-    assert!(project.windlass("plan -e staging").exits(0).stderr.contains("freeze of staging: frozen until "));
+    let planned = project.windlass("plan -e staging").exits(0);
+    let gate = "gate of staging: closed now\n  ! deployments to `staging` are frozen until ";
+    assert!(planned.stderr.contains(gate), "{}", planned.stderr);
     assert_eq!(gitlab.states(), Vec::<Vec<String>>::new());
     let _ = project.windlass("run -e staging --during-freeze outage").exits(0);
     assert_eq!(gitlab.states(), [["running", "success"]]);
@@ -372,7 +370,7 @@ fn what_the_job_does_not_say_is_asked_for() {
 #[test]
 fn a_run_that_is_killed_is_closed_by_whoever_comes_next() {
     let gitlab = GitLab::start();
-    let project = project_in(&gitlab, &[waits("a")]);
+    let project = project_in(&gitlab, &[Step::waits("a")]);
     let run = project.start("run -e staging");
     until("the step", || project.has("waiting"));
     kill(run);

@@ -34,12 +34,16 @@ fn a_working_tree_that_is_not_the_commit_is_named() {
     let project = Project::with(CONFIG).file("release", "#!/bin/sh\ntrue\n").locked();
     let commit = project.commit();
     let output = project.windlass("plan").exits(0);
-    assert!(!output.stderr.contains("is not commit"), "{}", output.stderr);
+    assert!(!output.stdout.contains("is not commit"), "{}", output.stdout);
 
     project.write("release", "#!/bin/sh\nexit 0\n");
     let output = project.windlass("plan").exits(0);
     let words = format!("warning: what is deployed is not commit {}: `release` changed since", &commit[..10]);
-    assert!(output.stderr.contains(&words), "{}", output.stderr);
+    assert!(output.stdout.contains(&words), "{}", output.stdout);
+    assert!(project.windlass("run").exits(0).stderr.contains(&words));
+    // A checkout of CI is the commit, whatever the job has built in it.
+    let output = project.windlass_with("plan", &[("CI", "true")]).exits(0);
+    assert!(!output.stdout.contains("is not commit"), "{}", output.stdout);
 }
 
 #[test]

@@ -131,8 +131,8 @@ fn what_it_suggests_works() {
 
 #[test]
 fn what_cannot_be_taken_back_is_not_suggested_to_be() {
-    let lasting = Probe::new().effect("irreversible").applies(json!({"do": "record", "value": "x"}));
-    let mends = Probe::new().effect("changes").applies(json!({"do": "record", "value": "y"}));
+    let lasting = Probe::new().effect("irreversible").applies(json!({"do": "record", "value": "1"}));
+    let mends = Probe::new().effect("changes").applies(json!({"do": "record", "value": "2"}));
     let project = Project::with(&config(&[lasting.step("schema"), mends.step("release")])).guest("probe").locked();
     let _ = project.windlass("run").exits(0);
     let command = report(&project)["standing"]["commands"][0]["command"].clone();
@@ -164,7 +164,7 @@ fn what_a_plugin_says_breaks_no_page() {
         .applies(json!({"do": "report", "text": evil}))
         .applies(json!({"do": "fail", "text": evil}))
         .strict();
-    let project = step.project();
+    let project = step.project().locked();
     let (output, page) = on_github(&project, "run");
     assert_eq!(output.code, Some(13), "{}", output.all());
     let html = project.windlass("report last --html -").exits(0).raw_stdout;
@@ -242,7 +242,7 @@ fn a_run_that_is_not_there_or_is_damaged_is_said_to_be() {
     assert!(output.stderr.contains("error: there is no run yet"), "{}", output.stderr);
     let _ = project.windlass("run").exits(0);
     let output = project.windlass("report 20200101T000000000Z-000000").exits(2);
-    assert!(output.stderr.contains("error: there is no run `20200101T000000000Z-000000`"), "{}", output.stderr);
+    assert!(output.stderr.contains("error: there is no run `[run]`"), "{}", output.stderr);
     let journal = newest(&project).join("journal.jsonl");
     let text = std::fs::read_to_string(&journal).expect("a journal");
     std::fs::write(&journal, text.replace("\"changed\":true", "\"changed\":null")).expect("written");

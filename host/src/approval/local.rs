@@ -1,7 +1,8 @@
 //! Requests and decisions in a directory, for where there is no forge: `DIGITS/request.json`, and one file beside it for each
 //! decision, so that of two people who decide at once neither overwrites the other.
 
-use super::{Case, Decision, Request, SCHEMA, Where, digits};
+use super::{Case, Decision, Newer, Request, SCHEMA, Standing, Where, digits};
+use crate::config::Approval;
 use crate::files::write_whole;
 use crate::problem::{Code, Problem};
 use serde::Serialize;
@@ -25,15 +26,18 @@ impl Local {
         Self { path: project.join(".windlass").join("approvals") }
     }
 
-    /// Ask. What is asked already stays as it is, with what was said to it; but where nobody knows who asked it and nobody has
-    /// said anything, it is asked anew.
+    /// Ask. What is asked already stays as it is, with what was said to it. It is asked anew where nobody can agree to it any
+    /// more, and where nobody knows who asked it and nobody has said anything.
     ///
     /// # Errors
     /// [`Code::ApprovalMissing`] where it cannot be written down.
-    pub fn ask(&self, request: &Request) -> Result<(), Problem> {
+    pub fn ask(&self, request: &Request, rule: &Approval) -> Result<(), Problem> {
         let directory = self.directory(&request.digest);
         let stuck = |case: &Case| case.request.subject.actor.is_none() && case.decisions.is_empty();
-        if self.case(&request.digest)?.is_some_and(|case| !stuck(&case) || request.subject.actor.is_none()) {
+        if let Some(case) = self.case(&request.digest)?
+            && !matches!(case.standing(rule), Standing::Closed(_))
+            && (!stuck(&case) || request.subject.actor.is_none())
+        {
             return Ok(());
         }
         let write = || {
@@ -48,7 +52,10 @@ impl Local {
     /// # Errors
     /// [`Code::ApprovalMissing`] where it cannot be read.
     pub fn case(&self, digest: &str) -> Result<Option<Case>, Problem> {
-        case(&self.directory(digest))
+        let Some(mut case) = case(&self.directory(digest))? else { return Ok(None) };
+        let (all, _) = self.cases()?;
+        case.newer = newer(&all, &case.request);
+        Ok(Some(case))
     }
 
     /// All that is asked, oldest first; what cannot be read as why.
@@ -73,7 +80,9 @@ impl Local {
                 Err(problem) => problems.push(problem),
             }
         }
-        cases.sort_by(|one, other| one.request.at.cmp(&other.request.at));
+        cases.sort_by(|one: &Case, other| one.request.at.cmp(&other.request.at));
+        let later: Vec<_> = cases.iter().map(|case| newer(&cases, &case.request)).collect();
+        cases.iter_mut().zip(later).for_each(|(case, newer)| case.newer = newer);
         Ok((cases, problems))
     }
 
@@ -90,24 +99,40 @@ impl Local {
         write(&directory.join(name), decision).map_err(|error| unusable(&directory, "written", error))
     }
 
-    /// What was asked is done: forget it. A plan that is the same once more has to be agreed to once more.
+    /// What was asked is done: forget it, with all that was asked for in the same place before. A plan that is the same once more
+    /// has to be agreed to once more.
     ///
     /// # Errors
     /// [`Code::ApprovalMissing`].
     pub fn forget(&self, digest: &str) -> Result<(), Problem> {
-        let directory = self.directory(digest);
-        // In one go, so that nobody meets half of it.
-        let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
-        let gone = directory.with_extension(format!("{random:08x}.gone"));
-        match std::fs::rename(&directory, &gone).and_then(|()| std::fs::remove_dir_all(&gone)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&directory, "removed", error)),
-            _ => Ok(()),
+        let Some(done) = self.case(digest)?.map(|case| case.request) else { return Ok(()) };
+        let (cases, _) = self.cases()?;
+        let is_past = |request: &Request| request.at <= done.at && request.subject.place() == done.subject.place();
+        for case in cases.iter().filter(|case| is_past(&case.request)) {
+            let directory = self.directory(&case.request.digest);
+            // In one go, so that nobody meets half of it.
+            let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+            let gone = directory.with_extension(format!("{random:08x}.gone"));
+            match std::fs::rename(&directory, &gone).and_then(|()| std::fs::remove_dir_all(&gone)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unusable(&directory, "removed", error));
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     fn directory(&self, digest: &str) -> PathBuf {
         self.path.join(digits(digest))
     }
+}
+
+/// The newest of those, oldest first, that were asked for after this one in its place.
+fn newer(cases: &[Case], request: &Request) -> Option<Newer> {
+    let is_newer = |other: &&Request| other.at > request.at && other.subject.place() == request.subject.place();
+    let newest = cases.iter().rev().map(|case| &case.request).find(is_newer)?;
+    Some(Newer { digest: newest.digest.clone(), by: newest.subject.actor.clone(), at: newest.at.clone() })
 }
 
 /// None where there is no request: it is being asked at this moment, or forgotten.
@@ -134,7 +159,7 @@ fn case(directory: &Path) -> Result<Option<Case>, Problem> {
     let is_later = |decision: &Decision| decision.at.as_ref().is_some_and(|at| *at >= request.at);
     let decisions = decisions.into_iter().filter(is_later).collect();
     let askers = request.subject.actor.iter().cloned().collect();
-    Ok(Some(Case { request, at: Where::Here, askers, decisions }))
+    Ok(Some(Case { request, at: Where::Here, askers, decisions, newer: None }))
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {

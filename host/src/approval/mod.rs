@@ -7,6 +7,8 @@ pub use local::Local;
 
 use crate::config::{Approval, Bind};
 use crate::event::{Json, Subject};
+use crate::policy::visible;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// The version of a request's format.
@@ -32,13 +34,30 @@ pub struct Request {
 }
 
 /// What somebody says to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// Yes.
+    /// Yes: let it through.
     Approved,
-    /// No.
+    /// No: do not.
     Rejected,
+}
+
+impl Answer {
+    /// The word for it, which is the same here and on the forges.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// What a word stands for; none for another word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|answer| answer.word() == word)
+    }
 }
 
 /// What somebody said to a request.
@@ -71,11 +90,26 @@ pub struct Case {
     pub askers: Vec<String>,
     /// What was said.
     pub decisions: Vec<Decision>,
+    /// The newest of those that were asked for in the same place since.
+    pub newer: Option<Newer>,
+}
+
+/// A plan that was asked for after another one in the same place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newer {
+    /// Its digest, `sha256:…`.
+    pub digest: String,
+    /// Who asks.
+    pub by: Option<String>,
+    /// When.
+    pub at: String,
 }
 
 /// Where people are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Where {
+    /// They are not, yet.
+    Nowhere,
     /// In `.windlass/approvals`.
     Here,
     /// At the required reviewers of a GitHub environment.
@@ -91,6 +125,8 @@ pub enum Standing {
     Approved(Vec<Decision>),
     /// Somebody whose word counts does not.
     Rejected(Decision),
+    /// Nobody can agree any more, before it is asked anew.
+    Closed(Closed),
     /// Not yet.
     Waiting {
         /// Those who do.
@@ -98,6 +134,43 @@ pub enum Standing {
         /// What does not count, and why.
         ignored: Vec<(Decision, String)>,
     },
+}
+
+/// Why nobody can agree any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    /// Whoever asked does not want it any more.
+    Withdrawn(Decision),
+    /// In the same place another plan is asked for by now.
+    Superseded(Newer),
+}
+
+impl Closed {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Withdrawn(_) => "withdrawn",
+            Self::Superseded(_) => "superseded",
+        }
+    }
+}
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Withdrawn(Decision { by, at, comment, .. }) => {
+                write!(formatter, "`{}`, who asked for it, has withdrawn it", visible(by))?;
+                at.as_ref().map_or(Ok(()), |at| write!(formatter, " at {}", visible(at)))?;
+                comment.as_ref().map_or(Ok(()), |comment| write!(formatter, ": {}", visible(comment)))
+            }
+            Self::Superseded(Newer { digest, by, at }) => {
+                write!(formatter, "plan `{}` is newer: it was asked for", visible(short(digest)))?;
+                by.as_ref().map_or(Ok(()), |by| write!(formatter, " by `{}`", visible(by)))?;
+                write!(formatter, " at {}", visible(at))
+            }
+        }
+    }
 }
 
 /// The hex digits of a digest.
@@ -113,13 +186,17 @@ pub fn short(digest: &str) -> &str {
 }
 
 impl Case {
-    /// Whether enough people agree. Of each person the last word counts.
+    /// Whether enough people agree. Of each person the last word counts. What enough agreed to stands, also where another plan
+    /// is asked for since.
     #[must_use]
     pub fn standing(&self, rule: &Approval) -> Standing {
         let mut last: Vec<&Decision> = Vec::new();
         for decision in &self.decisions {
             last.retain(|other| !is_same(&other.by, &decision.by));
             last.push(decision);
+        }
+        if let Some(decision) = last.iter().find(|decision| self.is_withdrawal(decision)) {
+            return Standing::Closed(Closed::Withdrawn((*decision).clone()));
         }
         let (mut approved, mut ignored) = (Vec::new(), Vec::new());
         for decision in last {
@@ -131,9 +208,18 @@ impl Case {
         }
         if u32::try_from(approved.len()).is_ok_and(|count| count >= rule.required) {
             Standing::Approved(approved)
+        } else if let Some(newer) = &self.newer {
+            Standing::Closed(Closed::Superseded(newer.clone()))
         } else {
             Standing::Waiting { approved, ignored }
         }
+    }
+
+    /// Whether this is no decision, but takes back what was asked: the no of whoever asked. At a forge's gate it is that gate's.
+    #[must_use]
+    pub fn is_withdrawal(&self, decision: &Decision) -> bool {
+        let asked = || self.askers.iter().any(|asker| is_same(asker, &decision.by));
+        self.at == Where::Here && decision.answer == Answer::Rejected && asked()
     }
 
     /// Why a decision does not count; none where it does.

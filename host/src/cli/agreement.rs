@@ -1,16 +1,14 @@
 //! What people have to agree to before a run begins: asking for it, and finding out whether they have.
 
 use super::project::Project;
-use super::say;
-use crate::approval::{self, Case, Local, Request, SCHEMA, Where};
-use crate::config::Environment;
+use crate::approval::{self, Case, Local, Request, SCHEMA, Standing, Where};
+use crate::config::{Approval, Environment};
 use crate::event::{Approver, Subject};
-use crate::forge::{self, Forge};
+use crate::forge::Forge;
 use crate::history::PastRun;
 use crate::plan::{Origin, Plan, PlanFile};
 use crate::problem::{Code, Problem};
-use crate::report::{self, Style};
-use crate::secret::Secrets;
+use crate::report;
 use crate::{gate, journal};
 
 /// A plan that somebody wants to run.
@@ -26,29 +24,47 @@ pub(super) struct Asked<'a> {
     pub(super) file: Option<&'a PlanFile>,
 }
 
-/// Who agreed to a plan; none where nobody has to. Without a forge what is asked for the first time is written down, unless
-/// `dry`.
+/// Ask, where somebody has to agree and there is no forge that asks by itself.
+///
+/// # Errors
+/// [`Code::ApprovalMissing`] where that cannot be written down.
+pub(super) fn ask(asked: Asked<'_>) -> Result<(), Problem> {
+    match (&asked.environment.approval, asked.forge) {
+        (Some(rule), Forge::Local) if !asked.plan.is_incomplete() => {
+            Local::of(&asked.project.directory).ask(&asked.request(journal::now()), rule)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Who agreed to a plan; none where nobody has to.
 ///
 /// # Errors
 /// [`Code::ApprovalMissing`], [`Code::ApprovalRejected`], and [`Code::ForgeRefused`] where the forge does not say who did.
-pub(super) async fn demand(asked: Asked<'_>, dry: bool) -> Result<Option<Vec<Approver>>, Problem> {
+pub(super) async fn demand(asked: Asked<'_>) -> Result<Option<Vec<Approver>>, Problem> {
     let Some(rule) = &asked.environment.approval else { return Ok(None) };
-    let place = || asked.project.config.place_of_environment(asked.environment, "approval");
     let case = async {
-        if asked.plan.is_incomplete() {
-            return Err(Problem::new(Code::ApprovalMissing, "nobody can agree to this plan")
-                .because("something in it could not be found out, so it does not say what would be done")
-                .with_note("nothing was run")
-                .with_hint("plan where everything can be reached, for example with the database's secret"));
-        }
+        asked.is_whole()?;
         match asked.forge {
-            Forge::Local => asked.here(dry),
+            Forge::Local => asked.here(),
             Forge::GitHub(_) => asked.on_forge(Where::GitHub).await,
             Forge::GitLab(_) => asked.on_forge(Where::GitLab).await,
         }
     };
-    let agreed = case.await.and_then(|case| gate::approval(rule, &case));
+    let agreed = case.await.and_then(|case| asked.answer(rule, &case));
+    let place = || asked.project.config.place_of_environment(asked.environment, "approval");
     agreed.map(Some).map_err(|problem| problem.at(place()))
+}
+
+/// What is missing for a plan that is being made to be run, as far as people go. At a forge's gate nobody has seen it yet.
+pub(super) fn outlook(asked: Asked<'_>) -> Option<Problem> {
+    let rule = asked.environment.approval.as_ref()?;
+    let case = asked.is_whole().and_then(|()| match asked.forge {
+        Forge::Local => asked.here(),
+        Forge::GitHub(_) => Ok(asked.unasked(Where::GitHub)),
+        Forge::GitLab(_) => Ok(asked.unasked(Where::GitLab)),
+    });
+    case.and_then(|case| asked.answer(rule, &case)).err()
 }
 
 impl Asked<'_> {
@@ -62,15 +78,51 @@ impl Asked<'_> {
         }
     }
 
-    fn here(&self, dry: bool) -> Result<Case, Problem> {
-        let request = self.request(journal::now());
-        let local = Local::of(&self.project.directory);
-        if !dry {
-            local.ask(&request)?;
+    /// That the plan says all that would be done.
+    fn is_whole(&self) -> Result<(), Problem> {
+        if !self.plan.is_incomplete() {
+            return Ok(());
         }
+        Err(Problem::new(Code::ApprovalMissing, "nobody can agree to this plan")
+            .because("something in it could not be found out, so it does not say what would be done")
+            .with_note("nothing was run")
+            .with_hint("plan where everything can be reached, for example with the database's secret"))
+    }
+
+    fn here(&self) -> Result<Case, Problem> {
+        let asked = Local::of(&self.project.directory).case(&self.plan.digest())?;
+        Ok(asked.unwrap_or_else(|| self.unasked(Where::Nowhere)))
+    }
+
+    /// As if nobody had said anything.
+    fn unasked(&self, at: Where) -> Case {
+        let request = self.request(journal::now());
         let askers = request.subject.actor.iter().cloned().collect();
-        let asked = local.case(&request.digest)?;
-        Ok(asked.unwrap_or(Case { request, at: Where::Here, askers, decisions: Vec::new() }))
+        Case { request, at, askers, decisions: Vec::new(), newer: None }
+    }
+
+    /// Who agreed to it. Where they agreed to another plan here, in what that differs is said.
+    fn answer(&self, rule: &Approval, case: &Case) -> Result<Vec<Approver>, Problem> {
+        let agreed = gate::approval(rule, case);
+        let is_missing = matches!(&agreed, Err(problem) if problem.code == Code::ApprovalMissing);
+        if !is_missing || !matches!(self.forge, Forge::Local) {
+            return agreed;
+        }
+        let (cases, _) = Local::of(&self.project.directory).cases().unwrap_or_default();
+        let approved = cases.iter().rev().find(|other| {
+            let Request { digest, subject, .. } = &other.request;
+            let is_here = *digest != case.request.digest && subject.place() == self.subject.place();
+            is_here && matches!(other.standing(rule), Standing::Approved(_))
+        });
+        let Some(approved) = approved else { return agreed };
+        let short = approval::short(&approved.request.digest);
+        let Ok(then) = PlanFile::read("what was approved", approved.request.plan.text()) else { return agreed };
+        let differences = self.plan.differences(&then.plan);
+        let more = if differences.len() > 1 { format!(", and {} more", differences.len() - 1) } else { String::new() };
+        let first = differences.first().map(String::as_str).unwrap_or_default();
+        agreed.map_err(|problem| {
+            problem.because(format!("`{short}`, which was approved, is another plan: {first}{more}"))
+        })
     }
 
     /// What people have said at the forge's own gate since the plan was there.
@@ -117,24 +169,20 @@ impl Asked<'_> {
             at,
             askers,
             decisions: approval::since(said.decisions, decided),
+            newer: None,
         })
     }
 }
 
 /// The CI run that a plan is made in, with what had been said at the environment's gate before there was the plan. That this
 /// cannot be read is said, and keeps nobody from planning.
-pub(super) async fn origin(
-    project: &Project,
-    environment: &Environment,
-    choice: forge::Choice,
-    secrets: &Secrets,
-) -> Option<Origin> {
+pub(super) async fn origin(project: &Project, environment: &Environment) -> Option<Origin> {
     let run = project.facts.run.as_ref()?;
     let decided = match &environment.approval {
         None => None,
         Some(rule) => {
             let said = async {
-                let forge = Forge::choose(choice, &project.facts, secrets)?;
+                let forge = project.forge()?;
                 if forge.name() != run.forge {
                     return Err(Problem::new(Code::Usage, "it is not known what has been said to this CI run so far")
                         .because(format!("it is one of {}, and `--forge {}` is given", run.forge, forge.name()))
@@ -146,7 +194,7 @@ pub(super) async fn origin(
                 .map(|said| said.decisions)
                 .map_err(|problem| {
                     let problem = problem.with_note("no approval can be given to this plan");
-                    say(&report::problem(&problem, Style::of_stderr()));
+                    report::tell(&[problem]);
                 })
                 .ok()
         }
@@ -195,6 +243,6 @@ pub(super) fn holds(project: &Project, environment: &Environment, past: &PastRun
 /// What was agreed to here is done, and has to be agreed to once more before it is done again. A forge asks by itself.
 pub(super) fn settle(project: &Project, plan: &str) {
     if let Err(problem) = Local::of(&project.directory).forget(plan) {
-        say(&report::problem(&problem, Style::of_stderr()));
+        report::tell(&[problem]);
     }
 }

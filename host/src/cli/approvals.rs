@@ -2,19 +2,20 @@
 
 use super::arguments::{Answer as AnswerArguments, Approvals, Common, Format};
 use super::project::Project;
-use super::{Failed, print, say};
-use crate::approval::{self, Answer, Case, Decision, Local, Request, SCHEMA, Standing, Where};
+use super::{Failed, print, print_json, say};
+use crate::approval::{self, Answer, Case, Closed, Decision, Local, Request, SCHEMA, Standing, Where};
 use crate::config::{self, Approval};
 use crate::event::Subject;
-use crate::forge::{self, Forge, Gate, Reply, Sought};
+use crate::forge::{Forge, Gate, Reply, Sought};
+use crate::gate;
 use crate::journal;
 use crate::plan::PlanFile;
 use crate::policy::visible;
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, Style};
-use crate::secret::Secrets;
 use serde_json::json;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How soon it is looked again whether somebody has said something here.
@@ -38,7 +39,7 @@ struct Waiting<'a> {
 /// Those who can be asked, and where.
 struct Desk<'a> {
     project: &'a Project,
-    forge: Forge,
+    forge: Arc<Forge>,
     /// The environments that are looked at, with who has to agree there.
     rules: Vec<(&'a str, &'a Approval)>,
     component: Option<&'a str>,
@@ -51,17 +52,14 @@ impl<'a> Desk<'a> {
         if let Some(name) = &common.environment {
             project.config.environment(Some(name))?;
         }
-        let tokens = forge::TOKENS.map(str::to_owned);
-        let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
-        let forge = Forge::choose(common.forge, &project.facts, &tokens)
-            .map_err(|problem| Problem { note: Some("nothing was changed".into()), ..problem })?;
+        let forge = project.forge().map_err(|problem| problem.with_note("nothing was changed"))?;
         let is_meant = |name: &str| common.environment.as_deref().is_none_or(|wanted| wanted == name);
         let rule = |environment: &'a config::Environment| {
             let name = environment.name.as_str();
             Some((name, environment.approval.as_ref()?)).filter(|_| is_meant(name))
         };
         let rules: Vec<_> = project.config.environments.iter().filter_map(rule).collect();
-        let expects = common.environment.is_some() && !rules.is_empty() && !matches!(forge, Forge::Local);
+        let expects = common.environment.is_some() && !rules.is_empty() && !matches!(*forge, Forge::Local);
         Ok(Self { project, forge, rules, component: common.component.as_deref(), expects })
     }
 
@@ -71,7 +69,7 @@ impl<'a> Desk<'a> {
 
     /// What is asked.
     async fn waiting(&self) -> Result<Vec<Waiting<'a>>, Problem> {
-        let mut all = match self.forge {
+        let mut all = match *self.forge {
             Forge::Local => self.here()?,
             Forge::GitHub(_) => self.on_forge(Where::GitHub).await?,
             Forge::GitLab(_) => self.on_forge(Where::GitLab).await?,
@@ -85,7 +83,7 @@ impl<'a> Desk<'a> {
     fn here(&self) -> Result<Vec<Waiting<'a>>, Problem> {
         let (cases, problems) = Local::of(&self.project.directory).cases()?;
         for problem in problems {
-            say(&report::problem(&problem, Style::of_stderr()));
+            report::tell(&[problem]);
         }
         let of = |case: Case| {
             let (environment, rule) = self.rule(&case.request.subject.environment)?;
@@ -121,7 +119,7 @@ impl<'a> Desk<'a> {
 
     /// How things stand by now with what was open.
     async fn again(&self, all: &mut Vec<Waiting<'a>>) -> Result<(), Problem> {
-        if matches!(self.forge, Forge::Local) {
+        if matches!(*self.forge, Forge::Local) {
             *all = self.waiting().await?;
             return Ok(());
         }
@@ -181,6 +179,7 @@ fn case_of(file: &PlanFile, gate: &Gate, at: Where) -> Case {
         at,
         askers: starters,
         decisions: decided_on(file, gate.decisions.clone()),
+        newer: None,
     }
 }
 
@@ -206,11 +205,34 @@ impl Waiting<'_> {
         matches!(self.standing(), Standing::Approved(_))
     }
 
+    fn is_superseded(&self) -> bool {
+        self.case.as_ref().is_some_and(|case| case.newer.is_some())
+    }
+
     fn as_json(&self) -> serde_json::Value {
-        let (state, approved, ignored, rejected) = match self.standing() {
-            Standing::Approved(by) => ("approved", by, vec![], None),
-            Standing::Rejected(by) => ("rejected", vec![], vec![], Some(by)),
-            Standing::Waiting { approved, ignored } => ("waiting", approved, ignored, None),
+        let (mut approved, mut ignored, mut rejected, mut withdrawn, mut superseded_by) =
+            (vec![], vec![], None, None, None);
+        let state = match self.standing() {
+            Standing::Approved(by) => {
+                approved = by;
+                Answer::Approved.word()
+            }
+            Standing::Rejected(by) => {
+                rejected = Some(by);
+                Answer::Rejected.word()
+            }
+            Standing::Closed(why) => {
+                let word = why.word();
+                match why {
+                    Closed::Withdrawn(by) => withdrawn = Some(by),
+                    Closed::Superseded(newer) => superseded_by = Some(newer.digest),
+                }
+                word
+            }
+            Standing::Waiting { approved: by, ignored: others } => {
+                (approved, ignored) = (by, others);
+                "waiting"
+            }
         };
         let ignored: Vec<_> = ignored.iter().map(|(decision, why)| json!({ "by": decision.by, "why": why })).collect();
         let request = self.case.as_ref().map(|case| &case.request);
@@ -220,7 +242,8 @@ impl Waiting<'_> {
             "component": subject.and_then(|it| it.component.as_ref()), "version": subject.map(|it| &it.version),
             "commit": subject.map(|it| &it.commit), "asked_by": subject.and_then(|it| it.actor.as_ref()),
             "asked_at": request.map(|request| &request.at), "state": state, "required": self.rule.required,
-            "approved": approved, "rejected": rejected, "ignored": ignored,
+            "approved": approved, "rejected": rejected, "ignored": ignored, "withdrawn": withdrawn,
+            "superseded_by": superseded_by,
             "summary": self.file().map(|file| report::plan_summary(&file.plan)),
             "run": self.gate.as_ref().map(|gate| &gate.run), "url": self.gate.as_ref().and_then(|gate| gate.page.as_ref()),
         })
@@ -244,6 +267,13 @@ impl Waiting<'_> {
         let Request { digest, subject, at, .. } = &case.request;
         let who = subject.actor.as_deref().map_or_else(|| "somebody".into(), visible);
         let _ = writeln!(text, "{}  asked for by {who} at {}{gate}", approval::short(digest), visible(at));
+        let standing = case.standing(self.rule);
+        if let Standing::Closed(why) = standing {
+            // What cannot be agreed to need not be read.
+            let (place, version) = (subject.place().title(), visible(&subject.version));
+            let _ = writeln!(text, "  {version} to {}, {}: {why}", visible(&place), why.word());
+            return;
+        }
         if let Some(file) = self.file() {
             let shown = report::plan(&file.plan, false, Style::of_stdout());
             for line in shown.lines() {
@@ -257,11 +287,12 @@ impl Waiting<'_> {
                 );
             }
         }
-        match case.standing(self.rule) {
+        match standing {
+            Standing::Closed(_) => {}
             Standing::Approved(by) => {
                 let names: Vec<String> = by.iter().map(|it| visible(&it.by).into_owned()).collect();
                 let then = match case.at {
-                    Where::Here => format!("`windlass run {}` does it", subject.place().options()),
+                    Where::Here | Where::Nowhere => format!("`windlass run {}` does it", subject.place().options()),
                     Where::GitHub => "its job goes on".to_owned(),
                     Where::GitLab => "somebody has to start its job".to_owned(),
                 };
@@ -272,7 +303,7 @@ impl Waiting<'_> {
                 let _ = writeln!(text, "  rejected by `{}`{comment}", visible(&by.by));
             }
             Standing::Waiting { approved, ignored } => {
-                let _ = writeln!(text, "  {} of {} people have approved it", approved.len(), self.rule.required);
+                let _ = writeln!(text, "  {}", gate::counted(&approved, self.rule));
                 for (decision, why) in ignored {
                     let _ = writeln!(text, "  what `{}` said does not count: {why}", visible(&decision.by));
                 }
@@ -289,7 +320,7 @@ pub(super) async fn approvals(common: &Common, arguments: &Approvals) -> Result<
     let all = if arguments.wait { wait(&desk, arguments).await? } else { desk.waiting().await? };
     match common.format {
         Format::Json => {
-            print(&format!("{}\n", serde_json::Value::from(all.iter().map(Waiting::as_json).collect::<Vec<_>>())));
+            print_json(&serde_json::Value::from(all.iter().map(Waiting::as_json).collect::<Vec<_>>()));
         }
         Format::Human if all.is_empty() => say("nothing waits for an approval\n"),
         Format::Human => {
@@ -299,7 +330,7 @@ pub(super) async fn approvals(common: &Common, arguments: &Approvals) -> Result<
         }
     }
     let nothing_came = all.is_empty() && desk.expects;
-    if arguments.wait && (nothing_came || !all.iter().all(Waiting::is_approved)) {
+    if arguments.wait && (nothing_came || !all.iter().filter(|one| !one.is_superseded()).all(Waiting::is_approved)) {
         Err(Failed::Said(Exit::Blocked))
     } else {
         Ok(())
@@ -334,7 +365,7 @@ async fn wait<'a>(desk: &Desk<'a>, arguments: &Approvals) -> Result<Vec<Waiting<
             return Ok(all);
         }
         tokio::time::sleep(pause.min(left)).await;
-        if !matches!(desk.forge, Forge::Local) {
+        if !matches!(*desk.forge, Forge::Local) {
             pause = (pause * 2).min(LOOK_AT_FORGE);
         }
         if is_to_come {
@@ -352,15 +383,12 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     suits(&desk.forge, arguments)?;
     let all = desk.waiting().await?;
     let one = chosen(&all, arguments.digest.as_deref())?;
-    let by = match desk.forge {
-        Forge::Local => {
-            let by = arguments.by.clone().or_else(|| project.actor()).map(|name| name.trim().to_owned());
-            Some(by.filter(|name| !name.is_empty()).ok_or_else(|| {
-                Problem::new(Code::Usage, "it is not known who you are")
-                    .with_note("nothing was changed")
-                    .with_hint("say your name with `--by NAME`")
-            })?)
-        }
+    let by = match *desk.forge {
+        Forge::Local => Some(arguments.by.clone().or_else(|| project.actor()).ok_or_else(|| {
+            Problem::new(Code::Usage, "it is not known who you are")
+                .with_note("nothing was changed")
+                .with_hint("say your name with `--by NAME`")
+        })?),
         _ => desk.forge.who().await,
     };
     let Some(case) = &one.case else {
@@ -383,7 +411,18 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     let decision = by.map(decision);
     // In which teams somebody is the forge says once they have spoken.
     let by_team = one.rule.from.as_ref().is_some_and(|from| !from.teams.is_empty()) && one.gate.is_some();
-    if let Some(decision) = decision.as_ref().filter(|_| !by_team)
+    if let (Standing::Closed(why), Answer::Approved) = (case.standing(one.rule), answer) {
+        let options = case.request.subject.place().options();
+        return Err(Problem::new(
+            Code::ApprovalMissing,
+            format!("nobody can agree to plan `{}` any more", approval::short(&case.request.digest)),
+        )
+        .because(why)
+        .with_note("nothing was changed")
+        .with_hint(format!("`windlass approvals {options}` shows what is asked; `windlass run` asks for this one anew"))
+        .into());
+    }
+    if let Some(decision) = decision.as_ref().filter(|decision| !by_team && !case.is_withdrawal(decision))
         && let Some(why) = case.why_not(one.rule, decision)
     {
         return Err(Problem::new(
@@ -415,7 +454,7 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
     }
     let now = Waiting { case: Some(case), gate: one.gate.clone(), ..*one };
     match common.format {
-        Format::Json => print(&format!("{}\n", now.as_json())),
+        Format::Json => print_json(&now.as_json()),
         Format::Human => {
             let mut text = String::new();
             now.write(&mut text);
@@ -427,18 +466,25 @@ pub(super) async fn decide(common: &Common, arguments: &AnswerArguments, answer:
 
 /// That what was asked for can be done where it is asked.
 fn suits(forge: &Forge, arguments: &AnswerArguments) -> Result<(), Problem> {
-    let refused = |what: &str, cause: String| {
-        Err(Problem::new(Code::Usage, what).because(cause).with_note("nothing was changed").with_hint("leave it out"))
-    };
-    let here = matches!(forge, Forge::Local);
-    let gitlab = matches!(forge, Forge::GitLab(_));
-    if arguments.by.is_some() && !here {
-        return refused("`--by` does not go with a forge", format!("{} knows by its token who says it", forge.name()));
-    }
-    if (arguments.on_behalf.is_some() || arguments.by_job) && !gitlab {
-        return refused("`--on-behalf` and `--by-job` are for GitLab", format!("this is asked on {}", forge.name()));
+    says_who(arguments.by.as_deref(), forge)?;
+    if (arguments.on_behalf.is_some() || arguments.by_job) && !matches!(forge, Forge::GitLab(_)) {
+        let cause = format!("this is asked on {}", forge.name());
+        return Err(does_not_go("`--on-behalf` and `--by-job` are for GitLab", cause));
     }
     Ok(())
+}
+
+/// That somebody says their name only where nobody else knows it.
+pub(super) fn says_who(by: Option<&str>, forge: &Forge) -> Result<(), Problem> {
+    if by.is_some() && !matches!(forge, Forge::Local) {
+        let cause = format!("{} knows by its token who says it", forge.name());
+        return Err(does_not_go("`--by` does not go with a forge", cause));
+    }
+    Ok(())
+}
+
+fn does_not_go(what: &str, cause: String) -> Problem {
+    Problem::new(Code::Usage, what).because(cause).with_note("nothing was changed").with_hint("leave it out")
 }
 
 fn reply<'a>(arguments: &'a AnswerArguments, answer: Answer, comment: &'a str) -> Reply<'a> {

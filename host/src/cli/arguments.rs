@@ -1,10 +1,13 @@
 //! What the command line can say, with the help that teaches it.
 
+use crate::approval;
 use crate::config::Duration;
 use crate::event::Place;
-use crate::forge::Choice;
+use crate::forge::{self, Choice};
+use clap::builder::OsStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,9 +75,39 @@ pub(super) struct Common {
     /// How much is said on standard error.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info", help_heading = "Common options")]
     pub(super) log: LogLevel,
+    /// How long a forge that does not answer is waited for in all.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        env = "WINDLASS_FORGE_TIMEOUT",
+        hide = true,
+        value_parser = |text: &str| duration(text).map(|duration| duration.get())
+    )]
+    pub(super) forge_timeout: Option<std::time::Duration>,
     /// Internal messages, as a filter of the `tracing` crate, for example `windlass=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_TRACE", hide = true)]
     pub(super) trace: Option<String>,
+}
+
+impl Arguments {
+    /// What the process was started with. What is not said of how long to wait for a forge is filled in.
+    pub(super) fn read() -> Result<Self, clap::Error> {
+        let mut arguments = Self::try_parse()?;
+        let usual = match &arguments.command {
+            // Whoever waits for people waits for the forge meanwhile.
+            Command::Approvals(approvals) if approvals.wait => approvals.timeout.get(),
+            Command::Approvals(Approvals { command: None, .. })
+            | Command::Check
+            | Command::Environment(EnvironmentCommand::List)
+            | Command::History(_)
+            | Command::Lease(Lease::Status)
+            | Command::Status => forge::READING,
+            _ => forge::WRITING,
+        };
+        arguments.common.forge_timeout.get_or_insert(usual);
+        Ok(arguments)
+    }
 }
 
 impl Common {
@@ -109,13 +142,14 @@ pub(super) enum Command {
     /// forge is told, with the token of a reviewer (`GITHUB_TOKEN`, `GITLAB_TOKEN`); where there is no forge, it is kept in
     /// `.windlass`.
     Approve(Answer),
-    /// Say no to a plan that waits for an approval.
+    /// Say no to a plan that waits for an approval. Whoever asked for it withdraws it.
     Reject(Answer),
     /// Close what dead runs left open: journals, leases, programs, deployments.
     ///
     /// What is at work for a run whose process is gone is ended, its journal says that it is over, the forge shows it, and
-    /// its lease is given back. Nothing is taken back and nothing goes on. A run that lives is left alone: safe at any time.
-    Reap,
+    /// its lease is given back. Nothing goes on, and nothing is taken back but with `--finish`. A run that lives is left alone: safe
+    /// at any time.
+    Reap(Reap),
     /// Look at the leases, one for each app, environment and component, and break one.
     #[command(subcommand)]
     Lease(Lease),
@@ -161,10 +195,28 @@ pub(super) struct Subject {
     pub(super) commit: Option<String>,
 }
 
+/// Where what came of it is handed on to later jobs.
+#[derive(Debug, Default, Args)]
+pub(super) struct Reports {
+    /// Write what later jobs and the forge's pages take into this directory: `deploy.env`, `annotations.json` and, of a run,
+    /// `report.html`.
+    #[arg(long, value_name = "DIR", env = "WINDLASS_REPORTS", value_parser = OsStringValueParser::new())]
+    reports: Option<OsString>,
+}
+
+impl Reports {
+    /// The directory. CI sets what it does not know to nothing.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.reports.as_deref().filter(|path| !path.is_empty()).map(Path::new)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) subject: Subject,
+    #[command(flatten)]
+    pub(super) reports: Reports,
     /// Keep the plan in a file, for `windlass run --plan FILE`.
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
@@ -177,6 +229,8 @@ pub(super) struct Plan {
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) subject: Subject,
+    #[command(flatten)]
+    pub(super) reports: Reports,
     /// Run only what this plan says, and stop with exit code 20 if anything has drifted from it.
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
@@ -186,6 +240,9 @@ pub(super) struct Run {
     /// Deploy although deployments are frozen, and write down why.
     #[arg(long, value_name = "REASON", value_parser = reason)]
     pub(super) during_freeze: Option<String>,
+    /// Who you are, where your user's name does not say it. A forge knows by itself.
+    #[arg(long, value_name = "NAME", value_parser = person)]
+    pub(super) by: Option<String>,
     /// Plan and check, and stop before anything is changed.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -207,10 +264,14 @@ pub(super) struct Resume {
     pub(super) during_freeze: Option<String>,
     #[command(flatten)]
     pub(super) subject: Subject,
+    #[command(flatten)]
+    pub(super) reports: Reports,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Rollback {
+    #[command(flatten)]
+    pub(super) reports: Reports,
     /// The run whose release is to be live again. Otherwise what the newest runs left is taken back, or, where nothing is
     /// left, the release that is live: said twice, that is done once.
     #[arg(long, value_name = "RUN")]
@@ -260,19 +321,10 @@ pub(super) struct Respond {
     pub(super) plan: Option<PathBuf>,
     /// The answer.
     #[arg(long, value_name = "STATE")]
-    pub(super) state: Option<Verdict>,
+    pub(super) state: Option<approval::Answer>,
     /// Why.
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub(super) comment: Option<String>,
-}
-
-/// The answer to a deployment protection rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Verdict {
-    /// Let it through.
-    Approved,
-    /// Do not.
-    Rejected,
 }
 
 #[derive(Debug, Args)]
@@ -281,7 +333,7 @@ pub(super) struct Answer {
     #[arg(value_name = "DIGEST")]
     pub(super) digest: Option<String>,
     /// Who you are, where your user's name does not say it. A forge knows by the token.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = person)]
     pub(super) by: Option<String>,
     /// For which approval rule of the environment, on GitLab, where you are in more than one.
     #[arg(long, value_name = "RULE")]
@@ -292,6 +344,14 @@ pub(super) struct Answer {
     /// Why.
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub(super) comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reap {
+    /// Take back, too, what a cancelled or cut-off run of this very CI job left, where `on_cancel` is `"rollback"`. For the end
+    /// of a job, when the forge no longer counts the seconds.
+    #[arg(long)]
+    pub(super) finish: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -306,8 +366,8 @@ pub(super) enum EnvironmentCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct StopEnvironment {
-    /// Its name, for example `review/feature-1`.
-    #[arg(value_name = "NAME", required_unless_present = "older_than")]
+    /// Its name, for example `review/feature-1`, here or with `-e`; not needed with `--older-than`.
+    #[arg(value_name = "NAME")]
     pub(super) name: Option<String>,
     /// Only what has been live for longer than this: of all transient environments, where none is named. `12h`, `7d`.
     #[arg(long, value_name = "AGE", value_parser = age)]
@@ -380,8 +440,17 @@ pub(super) struct Completions {
 
 /// In one line, and not empty.
 fn reason(text: &str) -> Result<String, String> {
+    line(text).ok_or_else(|| "say why".to_owned())
+}
+
+/// The name of somebody.
+fn person(text: &str) -> Result<String, String> {
+    line(text).ok_or_else(|| "say who".to_owned())
+}
+
+fn line(text: &str) -> Option<String> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.is_empty() { Err("say why".to_owned()) } else { Ok(line) }
+    (!line.is_empty()).then_some(line)
 }
 
 /// As a length of time, and in days: `7d`.

@@ -1,11 +1,10 @@
 //! Whether a run may begin, as far as other environments and the calendar go: what the gate is asked with.
 
-use super::conduct::Conduct;
 use super::keeping::Wanted;
 use super::project::Project;
 use super::say;
 use crate::config::{DeploymentOwner, Environment};
-use crate::event::{Event, Place};
+use crate::event::{Event, Place, Subject};
 use crate::forge::{Forge, Frozen};
 use crate::gate::{Before, Freezes, Whereabouts};
 use crate::history;
@@ -13,14 +12,19 @@ use crate::problem::Problem;
 use crate::report::{self, Style};
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// That the environments that come before this one have this commit: by the forge's deployments, or, where there is no forge,
 /// by the journals.
 ///
 /// # Errors
 /// [`crate::problem::Code::EnvironmentOrder`], [`crate::problem::Code::ForgeRefused`].
-pub(super) async fn order(conduct: &Conduct<'_>) -> Result<(), Problem> {
-    let Conduct { project, environment, subject, forge, .. } = conduct;
+pub(super) async fn order(
+    project: &Project,
+    environment: &Environment,
+    subject: &Subject,
+    forge: &Forge,
+) -> Result<(), Problem> {
     let config = &project.config;
     for name in &environment.after {
         let place = Place { environment: name.as_str().to_owned(), ..subject.place() };
@@ -70,7 +74,7 @@ fn known(project: &Project, forge: &Forge, place: &Place) -> Result<HashMap<Stri
 pub(super) async fn freezes<'a>(project: &'a Project, environment: &'a Environment, forge: &Forge) -> Freezes<'a> {
     let frozen = if environment.forge_freeze { forge.frozen().await } else { Frozen::default() };
     if let Some(problem) = &frozen.unread {
-        say(&report::problem(problem, Style::of_stderr()));
+        report::tell(std::slice::from_ref(problem));
     }
     Freezes::of(&project.config, environment, frozen)
 }
@@ -83,9 +87,31 @@ pub(super) fn thaw(freezes: &Freezes<'_>, during: Option<&str>) -> Result<Option
     freezes.pass(during, Timestamp::now())
 }
 
-/// Say how things stand with freezes, where there are any.
-pub(super) fn say_freeze(environment: &Environment, freezes: &Freezes<'_>) {
-    if let Some(told) = freezes.told(Timestamp::now()) {
-        say(&format!("freeze of {}: {told}\n", environment.name));
+/// What keeps a run from beginning now, as far as other environments and the calendar go. What cannot be found out is among it:
+/// a run would be kept by that, too. The forge is why there is none, where there is not.
+pub(super) async fn unmet(
+    project: &Project,
+    environment: &Environment,
+    subject: Option<&Subject>,
+    forge: &Result<Arc<Forge>, Problem>,
+    freezes: &Freezes<'_>,
+) -> Vec<Problem> {
+    let order = match (forge, subject) {
+        _ if environment.after.is_empty() => Ok(()),
+        (Err(problem), _) => Err(problem.clone()),
+        (Ok(_), None) => Ok(()),
+        (Ok(forge), Some(subject)) => order(project, environment, subject, forge).await,
+    };
+    order.err().into_iter().chain(freezes.pass(None, Timestamp::now()).err()).collect()
+}
+
+/// Say what keeps a run from beginning now, and when the next freeze begins.
+pub(super) fn say_gate(environment: &Environment, unmet: &[Problem], freezes: &Freezes<'_>) {
+    let name = &environment.name;
+    if !unmet.is_empty() {
+        say(&report::gate(name.as_str(), unmet, Style::of_stderr()));
+    }
+    if let Some(next) = freezes.next(Timestamp::now()) {
+        say(&format!("freeze of {name}: {next}\n"));
     }
 }

@@ -41,6 +41,7 @@ pub(super) async fn ended(conduct: &Conduct<'_>, run: &str) {
         changed: past.changed,
         asked: matches!(past.turned, Some(history::Turned::Asked { .. })),
         problem: past.problem.as_ref().map(|problem| problem.what.as_str()),
+        during_freeze: past.during_freeze.as_deref(),
         next: next.as_deref(),
     };
     let comment = Comment {

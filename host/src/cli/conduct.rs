@@ -3,22 +3,25 @@
 use super::arguments::{Common, Format};
 use super::keeping::{Kept, WITHOUT, warning};
 use super::live::retire;
-use super::project::Project;
+use super::outputs;
+use super::project::{Project, directory};
 use super::reap;
 use super::status;
-use super::{Failed, print, say};
+use super::{Failed, print_json, say};
 use crate::config::{self, DeploymentOwner, Environment, OnCancel};
-use crate::event::{Event, Listener, Place, RunOutcome, StepOutcome, Subject};
+use crate::event::{Event, Place, RunOutcome, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, Others, State};
 use crate::history::{self, PastRun, Turned};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
+use crate::policy::visible;
 use crate::prepare::Prepared;
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, DeploymentResult, RESULT_SCHEMA, RunReport, Style};
 use crate::run::{Cancellation, Guard, Options, Recorder, RunResult, told_to_stop};
 use crate::secret::Redactor;
 use crate::{ci, process};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -41,14 +44,15 @@ pub(super) struct Conduct<'a> {
     pub(super) project: &'a Project,
     pub(super) environment: &'a Environment,
     pub(super) subject: Subject,
-    pub(super) forge: Forge,
+    pub(super) forge: Arc<Forge>,
     /// Who makes the deployment there.
     pub(super) owner: DeploymentOwner,
-    pub(super) listener: Arc<dyn Listener>,
     /// What takes the secrets out of all that leaves.
     pub(super) redactor: Redactor,
     pub(super) cancellation: Cancellation,
     pub(super) started: Instant,
+    /// Where what came of it is handed on.
+    pub(super) reports: Option<&'a Path>,
 }
 
 /// What came of a run, with what the forge knows of it.
@@ -56,6 +60,8 @@ pub(super) struct Conducted {
     pub(super) run: String,
     pub(super) plan: String,
     pub(super) created: Option<Created>,
+    /// Why it was made although deployments were frozen.
+    pub(super) during_freeze: Option<String>,
     pub(super) result: RunResult,
 }
 
@@ -99,7 +105,7 @@ impl Conduct<'_> {
     pub(super) fn recorder(&self, journal: Journal, lease: &Arc<Lease>) -> Arc<Recorder> {
         let (lease, keeping) = (Arc::downgrade(lease), self.project.keeping.clone());
         let keeper = Kept::new(lease.clone(), keeping, self.subject.place());
-        let recorder = Recorder::new(journal, self.listener.clone(), self.redactor.clone(), guard(lease));
+        let recorder = Recorder::new(journal, self.project.listener.clone(), self.redactor.clone(), guard(lease));
         Arc::new(recorder.kept_by(Box::new(keeper)))
     }
 
@@ -188,7 +194,7 @@ impl Conduct<'_> {
             return Ok(false);
         }
         let run = &past.run;
-        if !matches!(self.forge, Forge::Local) {
+        if !matches!(*self.forge, Forge::Local) {
             return Err(Problem::new(Code::Usage, format!("run `{run}` is shown on another forge"))
                 .because(format!("its deployment is on {there}, and {here} would be told of it"))
                 .with_note("nothing was changed")
@@ -244,11 +250,16 @@ impl Conduct<'_> {
             never = telling => match never {},
         };
         if let Some(problem) = result.problem.as_ref().filter(|problem| problem.code.ends_run()) {
-            say(&format!("\n{}", report::problem(problem, Style::of_stderr())));
+            say("\n");
+            report::tell(std::slice::from_ref(problem));
         }
         self.end_escaped(run, &result).await;
         let state = state_of(result.outcome, result.reason);
-        let text = self.redactor.redact(&description(&result, run, &self.subject.place())).into_owned();
+        // What came of it is told, however long the forge did not answer before.
+        self.forge.renew();
+        let during_freeze = history::find(&self.project.journals, run).ok().and_then(|past| past.during_freeze);
+        let text = frozen(description(&result, run, &self.subject.place()), during_freeze.as_deref());
+        let text = self.redactor.redact(&text).into_owned();
         let mut told = tell(&self.forge, created.as_ref(), &announcement, state, &text).await;
         if is_telling.into_inner()
             && let Some(created) = created.as_ref().filter(|_| told)
@@ -262,7 +273,7 @@ impl Conduct<'_> {
         if let Some(created) = created.as_ref().filter(|_| told && result.outcome == RunOutcome::Succeeded) {
             retire(&self.forge, created, &announcement).await;
         }
-        (Conducted { run: run.to_owned(), plan, created, result }, told)
+        (Conducted { run: run.to_owned(), plan, created, during_freeze, result }, told)
     }
 
     /// The forge shows at once that the run was told to stop: whatever kills the process soon after leaves that there. What
@@ -309,7 +320,7 @@ impl Conduct<'_> {
         // While the lease is held: nobody else reads or writes these journals to decide on something.
         let forgotten = match lease.check().and_then(|()| history::prune(&self.project.journals, &place, kept)) {
             Err(problem) if problem.code != Code::LeaseLost => {
-                say(&report::problem(&problem, Style::of_stderr()));
+                report::tell(&[problem]);
                 vec![]
             }
             forgotten => forgotten.unwrap_or_default(),
@@ -330,7 +341,7 @@ impl Conduct<'_> {
 
     /// Say and print what came of it.
     pub(super) fn report(&self, conducted: &Conducted, exit: Exit) {
-        let Conducted { run, plan, created, result } = conducted;
+        let Conducted { run, plan, created, during_freeze, result } = conducted;
         let style = Style::of_stderr();
         let report = RunReport {
             schema: RESULT_SCHEMA,
@@ -351,14 +362,24 @@ impl Conduct<'_> {
         };
         let url = self.environment.url.as_deref();
         say(&report::verdict(&self.subject, result, exit, url, self.started.elapsed(), style));
+        if let Some(reason) = during_freeze {
+            say(&format!("note: deployments were frozen, and this one was made all the same: {}\n", visible(reason)));
+        }
         // Somebody may read this on a machine that is gone soon after.
         if !matches!(exit, Exit::Succeeded | Exit::RolledBack | Exit::Unreported)
             && let Ok(next) = status::next(self.project, &self.subject.place())
         {
             say(&format!("next: {next}\n"));
         }
+        self.hand_on(&report);
+    }
+
+    /// Tell programs and later jobs what came of it.
+    pub(super) fn hand_on(&self, report: &RunReport) {
+        let url = self.environment.url.as_deref().map(|url| self.redactor.redact(url));
+        outputs::hand_on(&self.project.directory, self.reports, report, url.as_deref());
         if self.common.format == Format::Json {
-            print_result(&report);
+            print_result(report);
         }
     }
 }
@@ -443,34 +464,42 @@ pub(super) fn owner(project: &Project, environment: &Environment, forge: &Forge)
     owner.map_err(|problem| problem.at(project.config.place_of_environment(environment, "deployment")))
 }
 
-/// A program that reads the result gets one, also where nothing was begun.
+/// Programs and later jobs are told what came of it also where nothing was begun.
 pub(super) fn with_result<T>(
     common: &Common,
+    reports: Option<&Path>,
     app: &str,
     environment: Option<&str>,
     result: Result<T, Failed>,
 ) -> Result<T, Failed> {
     let Err(failed) = &result else { return result };
+    let report = not_begun(common, app, environment, failed);
+    outputs::hand_on(&directory(&common.config), reports, &report, None);
     if common.format == Format::Json {
-        let code = match failed {
-            Failed::Problems(problems) => problems.first().map(|problem| problem.code),
-            Failed::Said(_) => None,
-        };
-        let outcome = if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked };
-        print_result(&RunReport {
-            app: app.to_owned(),
-            environment: environment.or(common.environment.as_deref()).unwrap_or_default().to_owned(),
-            component: common.component.clone(),
-            reason: code.map(|code| code.word().to_owned()),
-            ..RunReport::not_begun(outcome)
-        });
+        print_result(&report);
     }
     result
 }
 
+/// What came of a command that began nothing.
+pub(super) fn not_begun(common: &Common, app: &str, environment: Option<&str>, failed: &Failed) -> RunReport {
+    let code = match failed {
+        Failed::Problems(problems) => problems.first().map(|problem| problem.code),
+        Failed::Said(_) => None,
+    };
+    let outcome = if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked };
+    RunReport {
+        app: app.to_owned(),
+        environment: environment.or(common.environment.as_deref()).unwrap_or_default().to_owned(),
+        component: common.component.clone(),
+        reason: code.map(|code| code.word().to_owned()),
+        ..RunReport::not_begun(outcome)
+    }
+}
+
 pub(super) fn print_result(result: &RunReport) {
     if let Ok(text) = serde_json::to_string(result) {
-        print(&format!("{text}\n"));
+        print_json(&text);
     }
 }
 
@@ -489,7 +518,7 @@ pub(super) async fn tell(
 /// Whether something was told. Why not is said.
 fn said(told: Result<(), Problem>) -> bool {
     if let Err(problem) = &told {
-        say(&report::problem(problem, Style::of_stderr()));
+        report::tell(std::slice::from_ref(problem));
     }
     told.is_ok()
 }
@@ -519,6 +548,12 @@ fn description(result: &RunResult, run: &str, place: &Place) -> String {
         (_, Some(problem)) => problem.to_string(),
         (_, None) => "failed".into(),
     }
+}
+
+/// The same with why it was made although deployments were frozen, where there is room for it.
+fn frozen(text: String, reason: Option<&str>) -> String {
+    let more = reason.map(|reason| format!("{text}; in a freeze: {reason}"));
+    more.filter(|more| more.chars().count() <= DESCRIPTION).unwrap_or(text)
 }
 
 /// What a person does about what a run has left, in the words that there is room for on every forge.
@@ -574,7 +609,7 @@ pub(super) async fn deployed(project: &Project, forge: &Forge, past: &PastRun) -
 /// As [`deployed`], where it changes nothing if that cannot be found out.
 pub(super) async fn deployed_if_known(project: &Project, forge: &Forge, past: &PastRun) -> Option<Created> {
     deployed(project, forge, past).await.unwrap_or_else(|problem| {
-        say(&report::problem(&problem, Style::of_stderr()));
+        report::tell(&[problem]);
         None
     })
 }

@@ -1,19 +1,21 @@
 //! `check`, `lock`, `plan` and `run`.
 
 use super::agreement::{self, Asked};
-use super::arguments::{Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
-use super::begin::{freezes, order, say_freeze, thaw};
+use super::approvals::says_who;
+use super::arguments::{self, Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
+use super::begin::{freezes, order, say_gate, thaw, unmet};
 use super::comment;
-use super::conduct::{Conduct, Conducted, exit_of, lease_taken, owner, print_result, with_result};
-use super::project::Project;
+use super::conduct::{Conduct, Conducted, exit_of, lease_taken, not_begun, owner, with_result};
+use super::outputs;
+use super::project::{Project, directory};
 use super::reap::close_all;
-use super::session::{Asking, Session, console};
-use super::signals::signals;
-use super::{Failed, print, say, story};
-use crate::event::{Event, Listener, RunOutcome, StepEntry};
+use super::session::{Asking, Session};
+use super::signals::{signals, unless_stopped};
+use super::{Failed, print, print_json, say, story};
+use crate::event::{Event, RunOutcome, StepEntry, Subject};
 use crate::files::write_whole;
 use crate::forge::{Forge, Frozen};
-use crate::gate::Freezes;
+use crate::gate::{self, Freezes};
 use crate::history;
 use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
@@ -24,6 +26,7 @@ use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, RunReport, Style};
 use crate::run::Options;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,8 +41,16 @@ pub(super) async fn check(common: &Common) -> Result<(), Failed> {
     let steps = config.steps.len() + config.finally.len();
     say(&format!("{}: {steps} steps in {} environments are right\n", config.file(), config.environments.len()));
     session.project.keeping.say_what().await;
-    for environment in &config.environments {
-        say_freeze(environment, &Freezes::of(config, environment, Frozen::default()));
+    let forge = session.project.forge();
+    for environment in config.environments.iter().filter(|environment| environment.pattern.is_none()) {
+        let freezes = Freezes::of(config, environment, Frozen::default());
+        // Where it is not known what would be deployed, nobody knows whether it comes after something.
+        let nothing = arguments::Subject { release_version: None, commit: None };
+        let subject = session.project.subject(&nothing, environment, common.component.as_deref()).ok();
+        let mut unmet = unmet(&session.project, environment, subject.as_ref(), &forge, &freezes).await;
+        let demanded = environment.approval.as_ref().map(|rule| gate::demanded(rule, environment.name.as_str()));
+        unmet.extend(demanded);
+        say_gate(environment, &unmet, &freezes);
     }
     if changes.is_empty() {
         say(&format!("{}: accepts all that they ask for\n", lock::FILE));
@@ -66,7 +77,7 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
         Ok(lock) => lock,
         Err(problem) if arguments.check => return Err(problem.into()),
         Err(problem) => {
-            say(&report::problem(&problem, Style::of_stderr()));
+            report::tell(&[problem]);
             None
         }
     };
@@ -99,17 +110,44 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
 
 /// `windlass plan`
 pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(), Failed> {
+    let (result, url) = match show_plan(common, arguments).await {
+        Ok((result, url)) => (Ok(result), url),
+        Err(failed) => (Err(failed), None),
+    };
+    let not_begun = result.as_ref().err().map(|failed| not_begun(common, "", None, failed));
+    let report = not_begun.as_ref().or(result.as_ref().ok());
+    if let Some(report) = report {
+        outputs::hand_on(&directory(&common.config), arguments.reports.directory(), report, url.as_deref());
+    }
+    result.map(drop)
+}
+
+/// The plan, shown and kept; and where what is planned will be seen.
+async fn show_plan(common: &Common, arguments: &PlanArguments) -> Result<(RunReport, Option<String>), Failed> {
     let session = Session::open(common)?;
-    let mut asking = Asking::new(&session, common, &arguments.subject)?;
-    let listener: Arc<dyn Listener> = console(common);
+    let mut asking = Asking::new(&session, common, &arguments.subject, arguments.output.as_deref())?;
     session.project.fetch(&asking.subject.place(), asking.environment).await;
-    let prepared = asking.prepare(&listener).await?;
+    let prepared = asking.prepare().await?;
     let origin = if arguments.output.is_some() || common.format == Format::Json {
-        agreement::origin(&session.project, asking.environment, common.forge, &asking.secrets).await
+        agreement::origin(&session.project, asking.environment).await
     } else {
         None
     };
     let file = PlanFile::new(prepared.plan.clone(), origin).to_json();
+    let project = &session.project;
+    let forge = project.forge();
+    // Whether there is a forge to deploy with is no question of a plan.
+    let there = forge.as_deref().unwrap_or(&Forge::Local);
+    let freezes = freezes(project, asking.environment, there).await;
+    let mut unmet = unmet(project, asking.environment, Some(&asking.subject), &forge, &freezes).await;
+    unmet.extend(agreement::outlook(Asked {
+        project,
+        environment: asking.environment,
+        forge: there,
+        subject: &asking.subject,
+        plan: &prepared.plan,
+        file: None,
+    }));
     if let Some(path) = &arguments.output {
         let text = serde_json::to_string_pretty(&file).unwrap_or_default() + "\n";
         write_whole(path, text.as_bytes()).map_err(|error| {
@@ -120,26 +158,46 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     }
     match common.format {
         Format::Human => print(&report::plan(&prepared.plan, arguments.full, Style::of_stdout())),
-        Format::Json => print(&format!("{file}\n")),
+        Format::Json => {
+            // How things stand now: that is not kept with the plan.
+            let gate = unmet.iter().map(|it| json!({ "code": it.code.word(), "what": it.what, "causes": it.causes }));
+            let mut shown = file;
+            shown["gate"] = gate.collect();
+            print_json(&shown);
+        }
     }
-    let project = &session.project;
-    // Whether there is a forge to deploy with is no question of a plan.
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets).unwrap_or(Forge::Local);
-    say_freeze(asking.environment, &freezes(project, asking.environment, &forge).await);
-    comment::planned(&asking, &forge, &prepared).await;
-    story::planned(project, &prepared.plan, &prepared.services.redactor);
-    Ok(())
+    say_gate(asking.environment, &unmet, &freezes);
+    comment::planned(&asking, there, &prepared).await;
+    story::planned(&session.project, &prepared.plan, &prepared.services.redactor);
+    Ok((planned(&asking.subject, &prepared), asking.environment.url.clone()))
+}
+
+/// What is told of a plan that is not run.
+fn planned(subject: &Subject, prepared: &Prepared) -> RunReport {
+    RunReport {
+        app: subject.app.clone(),
+        environment: subject.environment.clone(),
+        component: subject.component.clone(),
+        plan: prepared.plan.digest(),
+        steps: RunReport::steps_of_plan(prepared),
+        ..RunReport::not_begun(RunOutcome::Succeeded)
+    }
 }
 
 /// `windlass run`
 pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let session = with_result(common, "", None, Session::open(common))?;
+    let reports = arguments.reports.directory();
+    let mut session = with_result(common, reports, "", None, Session::open(common))?;
+    if let Some(by) = &arguments.by {
+        session.project.facts.actor = Some(by.clone());
+    }
     let app = session.project.config.app.as_str();
-    let mut asking = with_result(common, app, None, Asking::new(&session, common, &arguments.subject))?;
+    let asking = Asking::new(&session, common, &arguments.subject, arguments.plan.as_deref());
+    let mut asking = with_result(common, reports, app, None, asking)?;
     let environment = asking.environment.name.as_str();
-    let exit = deploy(common, arguments, &session, &mut asking, started).await;
-    with_result(common, app, Some(environment), exit)?.said()
+    let exit = unless_stopped(deploy(common, arguments, &session, &mut asking, started)).await;
+    with_result(common, reports, app, Some(environment), exit)?.said()
 }
 
 async fn deploy(
@@ -151,7 +209,6 @@ async fn deploy(
 ) -> Result<Exit, Failed> {
     let style = Style::of_stderr();
     let project = &session.project;
-    let listener: Arc<dyn Listener> = console(common);
     let file = arguments.plan.as_deref().map(read_plan).transpose()?;
     if let Some(file) = &file {
         file.must_be_of(project.facts.run.as_ref())?;
@@ -159,12 +216,13 @@ async fn deploy(
     let place = asking.subject.place();
     project.fetch(&place, asking.environment).await;
     let before = lease::standing(&*project.leases, &place).await;
-    let prepared = asking.prepare(&listener).await?;
+    let prepared = asking.prepare().await?;
     prepared.has_secrets()?;
     if let Some(file) = &file {
         prepared.plan.must_be(&file.plan)?;
     }
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    let forge = project.forge()?;
+    says_who(arguments.by.as_deref(), &forge)?;
     let owner = owner(project, asking.environment, &forge)?;
     say(&report::plan(&prepared.plan, false, style));
     let conduct = Conduct {
@@ -174,12 +232,12 @@ async fn deploy(
         subject: asking.subject.clone(),
         forge,
         owner,
-        listener: listener.clone(),
         redactor: prepared.services.redactor.clone(),
         cancellation: signals(),
         started,
+        reports: arguments.reports.directory(),
     };
-    order(&conduct).await?;
+    order(project, asking.environment, &asking.subject, &conduct.forge).await?;
     let freezes = freezes(project, asking.environment, &conduct.forge).await;
     thaw(&freezes, arguments.during_freeze.as_deref())?;
     if arguments.force && asking.environment.approval.is_some() {
@@ -192,21 +250,16 @@ async fn deploy(
             .with_hint("leave `--force` out")
             .into());
     }
-    let agreed = agreement::demand(conduct.asked(&prepared.plan, file.as_ref()), arguments.dry_run).await?;
+    let asked = conduct.asked(&prepared.plan, file.as_ref());
+    if !arguments.dry_run {
+        agreement::ask(asked)?;
+    }
+    let agreed = agreement::demand(asked).await?;
     // What was agreed to is this plan and no other, also where it is made again once the lease is there.
     let file = file.or_else(|| agreed.is_some().then(|| PlanFile::new(prepared.plan.clone(), None)));
     if arguments.dry_run {
         say("\nnothing was run\n");
-        if common.format == Format::Json {
-            print_result(&RunReport {
-                app: asking.subject.app.clone(),
-                environment: asking.subject.environment.clone(),
-                component: asking.subject.component.clone(),
-                plan: prepared.plan.digest(),
-                steps: RunReport::steps_of_plan(&prepared),
-                ..RunReport::not_begun(RunOutcome::Succeeded)
-            });
-        }
+        conduct.hand_on(&planned(&asking.subject, &prepared));
         return Ok(Exit::Succeeded);
     }
     let lease = conduct.lease(|| history::next_id(&project.journals)).await?;
@@ -259,17 +312,17 @@ async fn under_lease(
     };
     if let Some(why) = why {
         say(&format!("\n{why}, so this one is planned again\n"));
-        prepared = conduct.unless_told(asking.prepare(&conduct.listener)).await??;
+        prepared = conduct.unless_told(asking.prepare()).await??;
         prepared.has_secrets()?;
         if let Some(file) = file {
             prepared.plan.must_be(&file.plan)?;
         }
-        order(conduct).await?;
+        order(project, conduct.environment, &conduct.subject, &conduct.forge).await?;
         say(&report::plan(&prepared.plan, false, style));
     }
     let overridden = thaw(&freezes, arguments.during_freeze.as_deref())?;
     // As it is now: while the lease was waited for, somebody may have said no, or another run may have used it up.
-    let agreed = agreement::demand(conduct.asked(&prepared.plan, file), false).await?;
+    let agreed = agreement::demand(conduct.asked(&prepared.plan, file)).await?;
     let is_agreed = agreed.is_some();
     say(&format!("\n{}", report::announce(&conduct.subject, run, style)));
     let journal = Journal::create(&project.journals, run)?;

@@ -2,16 +2,15 @@
 
 use super::arguments::{Common, EnvironmentCommand as Command, Format, StopEnvironment};
 use super::project::Project;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::config::{Config, Environment};
 use crate::event::{Event, Place, RunOutcome};
+use crate::forge::Forge;
 use crate::forge::deployments::Whose;
 use crate::forge::environments::{Known, Release};
-use crate::forge::{self, Forge};
 use crate::history;
 use crate::lease::{self, Standing};
 use crate::problem::{Code, Problem};
-use crate::secret::Secrets;
 use jiff::Timestamp;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -20,17 +19,31 @@ use std::time::Duration;
 /// `windlass environment`
 pub(super) async fn environment(common: &Common, command: &Command) -> Result<(), Failed> {
     let mut project = Project::load(common)?;
-    let tokens = forge::TOKENS.map(str::to_owned);
-    let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
-    let forge = Forge::choose(common.forge, &project.facts, &tokens)?;
+    let forge = project.forge()?;
     match command {
         Command::List => list(common, &project, &forge).await,
         Command::Stop(arguments) => {
-            if let Some(name) = &arguments.name {
+            let name = named(common, arguments)?;
+            if let Some(name) = name {
                 project.config.instantiate(name);
             }
-            stop(common, &project, &forge, arguments).await
+            stop(common, &project, &forge, arguments, name).await
         }
+    }
+}
+
+/// The environment that is to be stopped; none where age alone decides.
+fn named<'a>(common: &'a Common, arguments: &'a StopEnvironment) -> Result<Option<&'a str>, Problem> {
+    let unclear = |what: &str| Problem::new(Code::Usage, what).with_note("nothing was changed");
+    match (arguments.name.as_deref(), common.environment.as_deref()) {
+        (Some(one), Some(other)) if one != other => Err(unclear("it is not clear which environment is to be stopped")
+            .because(format!("`{one}` is named, and `-e {other}`"))
+            .with_hint("name one of them")),
+        (None, None) if arguments.older_than.is_none() => {
+            Err(unclear("it is not known which environment is to be stopped")
+                .with_hint("name it, for example `-e review/feature-1`, or say how old with `--older-than 7d`"))
+        }
+        (one, other) => Ok(one.or(other)),
     }
 }
 
@@ -196,7 +209,7 @@ async fn list(common: &Common, project: &Project, forge: &Forge) -> Result<(), F
     match common.format {
         Format::Json => {
             let environments: Vec<_> = found.iter().map(|it| it.as_json(now)).collect();
-            print(&format!("{}\n", json!({ "schema": "windlass.environments/1", "environments": environments })));
+            print_json(&json!({ "schema": "windlass.environments/1", "environments": environments }));
         }
         Format::Human if found.is_empty() => say("there is no environment yet\n"),
         Format::Human => {
@@ -208,9 +221,15 @@ async fn list(common: &Common, project: &Project, forge: &Forge) -> Result<(), F
     Ok(())
 }
 
-async fn stop(common: &Common, project: &Project, forge: &Forge, arguments: &StopEnvironment) -> Result<(), Failed> {
+async fn stop(
+    common: &Common,
+    project: &Project,
+    forge: &Forge,
+    arguments: &StopEnvironment,
+    name: Option<&str>,
+) -> Result<(), Failed> {
     let now = Timestamp::now();
-    let found = match &arguments.name {
+    let found = match name {
         Some(name) => {
             let environment = project.config.environment(Some(name))?;
             if !environment.transient {
@@ -257,7 +276,7 @@ async fn stop(common: &Common, project: &Project, forge: &Forge, arguments: &Sto
         Format::Json => {
             let names: Vec<_> = stopped.iter().map(|it| &it.known.name).collect();
             let value = json!({ "schema": "windlass.stopped/1", "dry_run": arguments.dry_run, "environments": names });
-            print(&format!("{value}\n"));
+            print_json(&value);
         }
         Format::Human => {
             let verb = if arguments.dry_run { "would be stopped" } else { "was stopped" };

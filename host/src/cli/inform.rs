@@ -2,7 +2,7 @@
 
 use super::arguments::{Arguments, Common, Completions, Explain, Init, Schema};
 use super::project;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::config;
 use crate::plugin::{Plugins, built_in_names};
 use crate::problem::{Code, Problem};
@@ -45,7 +45,7 @@ pub(super) async fn schema(arguments: &Schema) -> Result<(), Failed> {
             plugin.schema().clone()
         }
     };
-    print(&format!("{}\n", serde_json::to_string_pretty(&schema).unwrap_or_default()));
+    print_json(&serde_json::to_string_pretty(&schema).unwrap_or_default());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::arguments::{Common, Format, Lease as Command, Release};
 use super::project::Project;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::event::Place;
 use crate::lease::{self, Holder, Released, Standing};
 use crate::problem::{Code, Problem};
@@ -41,7 +41,7 @@ async fn status(common: &Common, project: &Project) -> Result<(), Failed> {
         places.push(describe(&mut text, &place, &standing));
     }
     match common.format {
-        Format::Json => print(&format!("{}\n", serde_json::Value::from(places))),
+        Format::Json => print_json(&serde_json::Value::from(places)),
         Format::Human if text.is_empty() && problems.is_empty() => say("no lease was ever taken here\n"),
         Format::Human => print(&text),
     }

@@ -1,11 +1,10 @@
 //! What a forge shows as live: one release of each place, which is the one that is. None of this changes an exit code.
 
 use super::conduct::{Conduct, announcement, deployed_if_known};
-use super::say;
 use crate::forge::{Announcement, Created, Forge};
 use crate::history::PastRun;
 use crate::problem::Problem;
-use crate::report::{self, Style};
+use crate::report;
 
 /// Show that what was live before a deployment that succeeded is not any more.
 pub(super) async fn retire(forge: &Forge, created: &Created, announcement: &Announcement) {
@@ -21,6 +20,6 @@ pub(super) async fn revive(conduct: &Conduct<'_>, past: &PastRun) {
 
 fn warn(shown: Result<(), Problem>) {
     if let Err(problem) = shown {
-        say(&report::problem(&problem, Style::of_stderr()));
+        report::tell(&[problem]);
     }
 }

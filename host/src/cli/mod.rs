@@ -9,10 +9,12 @@ mod compared;
 mod conduct;
 mod deploy;
 mod environment;
+mod finish;
 mod inform;
 mod keeping;
 mod lease;
 mod live;
+mod outputs;
 mod project;
 mod reap;
 mod respond;
@@ -24,11 +26,11 @@ mod status;
 mod story;
 
 use crate::approval;
+use crate::ci;
 use crate::problem::{Exit, Problem};
-use crate::report::{Style, problems};
+use crate::report::screen::{print, print_json, say};
+use crate::report::{self, Style, screen};
 use arguments::{ApprovalsCommand, Arguments, Command};
-use clap::Parser;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// How a command ends when it does not simply succeed.
@@ -65,7 +67,7 @@ pub fn main() -> ExitCode {
     if let Some(exit) = hidden() {
         return code(exit);
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are answers; everything else is a mistake.
@@ -76,11 +78,14 @@ pub fn main() -> ExitCode {
     if let Some(filter) = &arguments.common.trace {
         trace(filter);
     }
-    match dispatch(&arguments) {
+    screen::open(ci::page(&ci::Variables::of_process()));
+    let result = dispatch(&arguments);
+    screen::finish();
+    match result {
         Ok(()) => code(Exit::Succeeded),
         Err(Failed::Said(exit)) => code(exit),
         Err(Failed::Problems(list)) => {
-            say(&problems(&list, Style::of_stderr()));
+            report::tell(&list);
             let exit = list.iter().map(|problem| problem.code.exit()).max().unwrap_or(Exit::Bug);
             story::refused(&arguments.common, &list, exit);
             code(exit)
@@ -97,8 +102,20 @@ fn hidden() -> Option<Exit> {
             let filled = crate::plugin::fill(&words.collect::<Vec<_>>());
             Some(if filled.is_ok() { Exit::Succeeded } else { Exit::Bug })
         }
+        // Compiles the built-in plugins into a directory, for this machine's target or the one that is named.
+        "__compile-built-in" => {
+            let directory = std::path::PathBuf::from(words.next()?);
+            let compiled = crate::plugin::compile_for(words.next().as_deref(), &directory);
+            let _ = compiled.as_ref().inspect_err(|error| say(&format!("error: {error}\n")));
+            Some(if compiled.is_ok() { Exit::Succeeded } else { Exit::Bug })
+        }
         #[expect(clippy::panic, reason = "to see what is said when there is a bug")]
-        "__panic" => panic!("a bug was asked for"),
+        "__panic" => {
+            screen::open(ci::page(&ci::Variables::of_process()));
+            screen::begin("bug", "a bug", "");
+            let _ = std::io::stdin().read_line(&mut String::new());
+            panic!("a bug was asked for")
+        }
         _ => None,
     }
 }
@@ -112,7 +129,7 @@ fn broken(panic: &std::panic::PanicHookInfo<'_>) {
         .because(format!("{words} ({place})"))
         .with_note("what was done until now is in the journal; `windlass status` says what it was")
         .with_hint("please report it with this text");
-    say(&crate::report::problem(&problem, Style::of_stderr()));
+    screen::say_at_last(&report::problem(&problem, Style::of_stderr()));
     std::process::exit(i32::from(Exit::Bug as u8));
 }
 
@@ -135,7 +152,8 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         },
         Command::Approve(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Approved)),
         Command::Reject(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Rejected)),
-        Command::Reap => in_runtime(reap::reap(common)),
+        Command::Reap(reap) if reap.finish => in_runtime(finish::finish(common)),
+        Command::Reap(_) => in_runtime(reap::reap(common)),
         Command::Environment(command) => in_runtime(environment::environment(common, command)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
         Command::Status => in_runtime(status::status(common)),
@@ -153,25 +171,14 @@ fn in_runtime(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Fail
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Problem::new(crate::problem::Code::Bug, "the asynchronous runtime cannot be started").because(error)
     })?;
-    let result = runtime.block_on(work);
+    let result = runtime.block_on(signals::unless_stopped(work));
     // A blocked file operation of a guest that was given up must not keep the process.
     runtime.shutdown_background();
     result
 }
 
-/// Data, for standard output. A reader that has gone away is no error.
-fn print(text: &str) {
-    let mut output = std::io::stdout().lock();
-    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-}
-
-/// Talk, for standard error.
-fn say(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
-}
-
 /// Internal messages of Windlass and its libraries, for whoever mends it.
 fn trace(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| screen::Lines).try_init();
 }

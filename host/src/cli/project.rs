@@ -1,13 +1,14 @@
 //! What every command needs of the project: its config, its directory, what is being released.
 
-use super::arguments::{Common, Subject as Asked};
+use super::arguments::{Common, LogLevel, Subject as Asked};
 use super::keeping::{Keeping, Wanted};
-use crate::ci::{self, Variables};
+use crate::ci::{self, Variables, WorkingTree};
 use crate::config::{self, Config, Environment, Release};
-use crate::event::{Place, Subject};
-use crate::forge::{self, Forge};
+use crate::event::{Level, Listener, Place, Subject};
+use crate::forge::{self, Forge, Patience};
 use crate::journal::Directory;
 use crate::problem::{Code, Problem};
+use crate::report::{Console, Style, screen};
 use crate::secret::Secrets;
 use crate::{lease, release};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,17 @@ pub(super) fn directory(config: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     }
+}
+
+/// Who tells a person what happens.
+fn console(common: &Common, project: &Path) -> Arc<dyn Listener> {
+    let level = match common.log {
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Info => Level::Info,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Error => Level::Error,
+    };
+    Arc::new(Console::new(Style::of_stderr(), level, screen::path(project)))
 }
 
 /// A project and where it runs.
@@ -34,39 +46,63 @@ pub(super) struct Project {
     pub(super) keeping: Arc<Keeping>,
     pub(super) variables: Variables,
     pub(super) facts: ci::Facts,
+    /// Who tells a person what happens.
+    pub(super) listener: Arc<dyn Listener>,
+    /// The forge, or why there is none.
+    forge: Result<Arc<Forge>, Problem>,
 }
 
-/// The forge that keeps leases and journals. Where there is none to be had, whoever needs one to tell of a deployment says why.
-fn keeping(config: &Config, common: &Common, facts: &ci::Facts, variables: &Variables) -> Option<Arc<Forge>> {
-    if config.store == config::Keeping::Local {
-        return None;
-    }
+/// The forge of all that a command asks, or why there is none.
+fn choose(
+    common: &Common,
+    facts: &ci::Facts,
+    variables: &Variables,
+    listener: &Arc<dyn Listener>,
+) -> Result<Arc<Forge>, Problem> {
     let tokens =
         Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| variables.get(name).map(str::to_owned));
-    let forge = Forge::choose(common.forge, facts, &tokens).ok()?;
-    (!matches!(forge, Forge::Local)).then(|| Arc::new(forge))
+    let patience = common.forge_timeout.unwrap_or(forge::WRITING);
+    Forge::choose(common.forge, facts, &tokens, Patience::of(patience, listener.clone())).map(Arc::new)
+}
+
+/// Have the CI's runner keep these secrets out of its log, as far as they are set and it can.
+pub(super) fn mask(variables: &Variables, names: impl IntoIterator<Item = String>) {
+    let secrets = Secrets::from_environment(names, |name| variables.get(name).map(str::to_owned));
+    secrets.pieces(|pieces| screen::mask(pieces));
 }
 
 impl Project {
     pub(super) fn load(common: &Common) -> Result<Self, Vec<Problem>> {
+        let variables = Variables::of_process();
+        mask(&variables, forge::TOKENS.map(str::to_owned));
         let mut config = config::load(&common.config)?;
         if let Some(name) = &common.environment {
             config.instantiate(name);
         }
-        let variables = Variables::of_process();
         let facts = ci::facts(&variables);
         let directory = directory(&common.config);
         // Children and guests are given paths that do not depend on where this was started.
         let directory = std::path::absolute(&directory).unwrap_or(directory);
         let journals = Directory::of(&directory);
         let local_leases: Arc<dyn lease::Store> = Arc::new(lease::LocalStore::new(&directory));
-        let forge = keeping(&config, common, &facts, &variables);
-        let leases: Arc<dyn lease::Store> = match forge.as_ref().filter(|forge| forge.keeps_leases()) {
+        let listener = console(common, &directory);
+        let forge = choose(common, &facts, &variables, &listener);
+        // Where there is none to be had, whoever needs one to tell of a deployment says why.
+        let keeper = forge.as_ref().ok().filter(|_| config.store == config::Keeping::Forge).cloned();
+        let leases: Arc<dyn lease::Store> = match keeper.as_ref().filter(|forge| forge.keeps_leases()) {
             Some(forge) => Arc::new(lease::ForgeStore::new(forge.clone(), facts.job.clone(), &directory)),
             None => local_leases.clone(),
         };
-        let keeping = Arc::new(Keeping::new(forge, journals.clone(), config.keep_runs));
-        Ok(Self { config, directory, journals, leases, local_leases, keeping, variables, facts })
+        let keeping = Arc::new(Keeping::new(keeper, journals.clone(), config.keep_runs));
+        Ok(Self { config, directory, journals, leases, local_leases, keeping, variables, facts, listener, forge })
+    }
+
+    /// The forge that is told of deployments.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] where the job does not say which repository or project, or has no token.
+    pub(super) fn forge(&self) -> Result<Arc<Forge>, Problem> {
+        self.forge.clone()
     }
 
     /// What other machines did in a place; and in those that come before it, where only journals tell which component a deployment
@@ -102,6 +138,14 @@ impl Project {
             environment: environment.name.as_str().to_owned(),
             component: common.component.clone(),
         })
+    }
+
+    /// What of the working tree is not as the commit has it. In CI what is there is a checkout, with what the job has made of it.
+    pub(super) fn working_tree(&self, commit: &str, file: Option<&Path>) -> Result<Option<WorkingTree>, Problem> {
+        if self.facts.kind != ci::Kind::None {
+            return Ok(None);
+        }
+        WorkingTree::of(&self.directory, commit, file)
     }
 
     /// Who asks, for the records.

@@ -5,18 +5,18 @@ use super::conduct::{announcement, deployed, deployment_created, left, state_of,
 use super::keeping::{Wanted, warning};
 use super::live::retire;
 use super::project::Project;
-use super::{Failed, print, say, story};
+use super::{Failed, print, print_json, say, story};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
-use crate::forge::{self, Announcement, Forge};
+use crate::forge::{Announcement, Forge};
 use crate::history::{self, PastRun, PastStep};
 use crate::lease::{self, Standing};
 use crate::problem::{Code, Exit, Problem};
 use crate::process;
 use crate::report::{self, Style};
-use crate::secret::Secrets;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// `windlass reap`
@@ -25,8 +25,6 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     if let Some(name) = &common.environment {
         project.config.environment(Some(name))?;
     }
-    let tokens = forge::TOKENS.map(str::to_owned);
-    let tokens = Secrets::from_environment(tokens, |name| project.variables.get(name).map(str::to_owned));
     project.fetch_all(common, Wanted::State).await;
     let mut closed = Vec::new();
     let mut problems = Vec::new();
@@ -55,11 +53,11 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
             }
         }
         // Where the forge cannot be asked or told, the run is closed all the same, and what is left is to tell it.
-        let forge = Forge::choose(common.forge, &project.facts, &tokens).unwrap_or_else(|problem| {
+        let forge = project.forge().unwrap_or_else(|problem| {
             if (past.has_deployment() || past.may_have_deployment()) && !std::mem::replace(&mut is_unusable, true) {
-                say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr()));
+                report::tell(&[Problem { note: None, ..problem }]);
             }
-            Forge::Local
+            Arc::new(Forge::Local)
         });
         match close(&project, &forge, &past.run, None).await {
             Ok(Some(one)) => {
@@ -76,8 +74,9 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     for place in &places {
         project.keeping.send(place, &[], PATIENCE).await;
     }
+    let redactor = story::redactor(&project.directory, &project.variables);
     for one in &closed {
-        let _ = story::kept(&project, &one.past.run, &tokens.redactor());
+        story::ended(&project, &one.past.run, &redactor);
     }
     let mut freed = Vec::new();
     // Those of this machine, too, that were taken while the forge's could not be.
@@ -119,12 +118,9 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
             let leases = freed.iter().map(|(place, holder)| {
                 json!({ "environment": place.environment, "component": place.component, "run": holder.run })
             });
-            print(&format!(
-                "{}\n",
-                json!({
-                    "schema": "windlass.reap/1", "runs": runs.collect::<Vec<_>>(), "leases": leases.collect::<Vec<_>>(),
-                })
-            ));
+            print_json(
+                &json!({ "schema": "windlass.reap/1", "runs": runs.collect::<Vec<_>>(), "leases": leases.collect::<Vec<_>>(), }),
+            );
         }
     }
     if !problems.is_empty() {
@@ -297,7 +293,7 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
             Ok(it) => (found, in_doubt) = (it, false),
             // It stays open: what it left may be live, and a forge that answers soon after says so.
             Err(problem) if was_open => return Err(problem),
-            Err(problem) => say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr())),
+            Err(problem) => report::tell(&[Problem { note: None, ..problem }]),
         }
     }
     let mut is_unasked = !here && past.deployment.as_ref().is_some_and(|it| !it.adopted);
@@ -305,7 +301,7 @@ async fn close(project: &Project, forge: &Forge, run: &str, by: Option<&str>) ->
         Ok(created) => created,
         Err(problem) if was_open => return Err(problem),
         Err(problem) => {
-            say(&report::problem(&Problem { note: None, ..problem }, Style::of_stderr()));
+            report::tell(&[Problem { note: None, ..problem }]);
             is_unasked = true;
             None
         }

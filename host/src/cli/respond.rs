@@ -1,15 +1,14 @@
 //! `approvals respond`: answering a custom deployment protection rule of GitHub from a workflow, with the plan as its report.
 
-use super::arguments::{Common, Respond, Verdict};
+use super::arguments::{Common, Respond};
 use super::project::Project;
 use super::{Failed, say};
-use crate::approval;
-use crate::forge::{self, Forge, ProtectionRule};
+use crate::approval::{self, Answer};
+use crate::forge::{Forge, ProtectionRule};
 use crate::plan::PlanFile;
 use crate::policy::visible;
 use crate::problem::{Code, Problem};
 use crate::report::{self, Style};
-use crate::secret::Secrets;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -40,10 +39,8 @@ struct Dispatched {
 pub(super) async fn respond(common: &Common, arguments: &Respond) -> Result<(), Failed> {
     let project = Project::load(common)?;
     let requested = requested(&project, arguments)?;
-    let tokens = Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| {
-        project.variables.get(name).map(str::to_owned)
-    });
-    let Forge::GitHub(github) = Forge::choose(common.forge, &project.facts, &tokens)? else {
+    let forge = project.forge()?;
+    let Forge::GitHub(github) = &*forge else {
         return Err(refused("there is no deployment protection rule to answer", "only GitHub has them".into())
             .with_hint("run it in a workflow, or with `--forge github`")
             .into());
@@ -52,22 +49,14 @@ pub(super) async fn respond(common: &Common, arguments: &Respond) -> Result<(), 
     let file = arguments.plan.as_deref().map(super::deploy::read_plan).transpose()?;
     if let Some(file) = &file {
         is_about(file, &rule, &requested)?;
-    } else if arguments.state != Some(Verdict::Rejected) {
+    } else if arguments.state != Some(Answer::Rejected) {
         return Err(refused("there is no plan to answer with", "`--plan` is not given".into())
             .with_hint("give it the file that `windlass plan -o FILE` made in the run that waits, with `--plan FILE`")
             .into());
     }
     let comment = comment(arguments.comment.as_deref(), file.as_ref());
-    let state = arguments.state.map(|state| match state {
-        Verdict::Approved => approval::Answer::Approved,
-        Verdict::Rejected => approval::Answer::Rejected,
-    });
-    github.respond(&rule, state, &comment).await?;
-    let word = match arguments.state {
-        Some(Verdict::Approved) => "approved",
-        Some(Verdict::Rejected) => "rejected",
-        None => "reported",
-    };
+    github.respond(&rule, arguments.state, &comment).await?;
+    let word = arguments.state.map_or("reported", Answer::word);
     say(&format!("{word}: run {} for `{}`\n{comment}\n", rule.run, visible(&rule.environment)));
     Ok(())
 }

@@ -8,11 +8,10 @@ use super::conduct::{Conduct, Conducted, deployed_if_known, doubted, exit_of, le
 use super::keeping::Wanted;
 use super::live::revive;
 use super::reap::{ended, quiet};
-use super::session::{Asking, Known, Session, console, say_what_changed};
-use super::signals::signals;
+use super::session::{Asking, Known, Session};
+use super::signals::{signals, unless_stopped};
 use super::{Failed, say, story};
 use crate::event::{Event, RunOutcome, Subject, Verdict};
-use crate::forge::Forge;
 use crate::history::{self, PastRun, Turned};
 use crate::lease::Lease;
 use crate::plan::Plan;
@@ -26,15 +25,16 @@ use std::time::Instant;
 /// `windlass resume`
 pub(super) async fn resume(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let mut session = with_result(common, "", None, Session::open(common))?;
+    let reports = arguments.reports.directory();
+    let mut session = with_result(common, reports, "", None, Session::open(common))?;
     let app = session.project.config.app.clone();
     session.project.fetch_all(common, Wanted::State).await;
     let past = history::find(&session.project.journals, &arguments.run).map_err(Failed::from);
-    let past = with_result(common, app.as_str(), None, past)?;
+    let past = with_result(common, reports, app.as_str(), None, past)?;
     session.project.config.instantiate(&past.subject.environment);
     let environment = past.subject.environment.clone();
-    let exit = go_on(common, arguments, &session, past, started).await;
-    with_result(common, app.as_str(), Some(&environment), exit)?.said()
+    let exit = unless_stopped(go_on(common, arguments, &session, past, started)).await;
+    with_result(common, reports, app.as_str(), Some(&environment), exit)?.said()
 }
 
 async fn go_on(
@@ -57,15 +57,16 @@ async fn go_on(
         .into());
     }
     agreement::holds(project, environment, &past)?;
-    if arguments.subject.commit.is_none() && project.facts.commit.is_none() {
-        say_what_changed(&project.directory, &past.subject.commit);
+    // Steps may have changed it themselves, so it is told and not held against the plan.
+    if let Some(tree) = project.working_tree(&past.subject.commit, None)? {
+        say(&report::not_the_commit(&past.subject.commit, &tree, Style::of_stderr()));
     }
     let now = project.subject(&arguments.subject, environment, past.subject.component.as_deref())?;
     // What is checked out is compared; what the release is called was decided when the run began.
     let subject = Subject { version: past.subject.version.clone(), ..now };
     let mut asking = Asking::again(session, subject)?;
     let known = asking.know().await?;
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    let forge = project.forge()?;
     let owner = owner(project, environment, &forge)?;
     let conduct = Conduct {
         common,
@@ -74,10 +75,10 @@ async fn go_on(
         subject: past.subject.clone(),
         forge,
         owner,
-        listener: console(common),
         redactor: known.services.redactor.clone(),
         cancellation: signals(),
         started,
+        reports: arguments.reports.directory(),
     };
     // What a journal from elsewhere says may be anybody's word.
     let then = past.during_freeze.as_deref().filter(|_| !project.journals.was_fetched(&past.run));
@@ -141,7 +142,7 @@ async fn resume_under_lease(
     let facts = asking.facts(asking.holes_of(&past), live, Some(Arc::new(past.clone())));
     let config = &project.config;
     let Known { resolved, locked, services, .. } = known;
-    let listener = &conduct.listener;
+    let listener = &project.listener;
     let compared = prepare::resume(config, resolved, locked, facts, services, &settled);
     let mut resumed = conduct.unless_told(compared).await??;
     // Whatever comes of it, that something was ended is written down.

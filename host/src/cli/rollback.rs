@@ -7,12 +7,11 @@ use super::keeping::Wanted;
 use super::live::revive;
 use super::project::Project;
 use super::reap::{ended, quiet};
-use super::session::{Asking, Known, Session, console};
-use super::signals::signals;
-use super::{Failed, print, say, story};
+use super::session::{Asking, Known, Session};
+use super::signals::{signals, unless_stopped};
+use super::{Failed, print, print_json, say, story};
 use crate::config::DeploymentOwner;
 use crate::event::{Event, Place, RunOutcome};
-use crate::forge::Forge;
 use crate::history::{self, Back};
 use crate::journal::Store as _;
 use crate::lease::Lease;
@@ -27,14 +26,15 @@ use std::time::Instant;
 /// `windlass rollback`
 pub(super) async fn rollback(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
     let started = Instant::now();
-    let session = with_result(common, "", None, Session::open(common))?;
+    let reports = arguments.reports.directory();
+    let session = with_result(common, reports, "", None, Session::open(common))?;
     let app = session.project.config.app.as_str();
-    let place = with_result(common, app, None, session.project.place(common).map_err(Failed::from))?;
-    let exit = take_back(common, arguments, &session, &place, started).await;
-    with_result(common, app, Some(&place.environment), exit)?.said()
+    let place = with_result(common, reports, app, None, session.project.place(common).map_err(Failed::from))?;
+    let exit = unless_stopped(take_back(common, arguments, &session, &place, started)).await;
+    with_result(common, reports, app, Some(&place.environment), exit)?.said()
 }
 
-async fn take_back(
+pub(super) async fn take_back(
     common: &Common,
     arguments: &Arguments,
     session: &Session,
@@ -71,11 +71,11 @@ async fn take_back(
     if arguments.dry_run {
         say("\nnothing was changed\n");
         if common.format == Format::Json {
-            print(&format!("{}\n", planned_as_json(place, &back, &arguments.keep)));
+            print_json(&planned_as_json(place, &back, &arguments.keep));
         }
         return Ok(Exit::Succeeded);
     }
-    let forge = Forge::choose(common.forge, &project.facts, &asking.secrets)?;
+    let forge = project.forge()?;
     let conduct = Conduct {
         common,
         project,
@@ -84,10 +84,10 @@ async fn take_back(
         forge,
         // No deployment is made.
         owner: DeploymentOwner::Own,
-        listener: console(common),
         redactor: known.services.redactor.clone(),
         cancellation: signals(),
         started,
+        reports: arguments.reports.directory(),
     };
     let lease = conduct.lease(|| newest.run.clone()).await?;
     let conducted = take_back_under_lease(&conduct, arguments, &back, prepared, &lease).await;

@@ -1,36 +1,20 @@
 //! A project with its lock and plugins, and everything that is known about one deployment before it is planned.
 
-use super::arguments::{Common, LogLevel, Subject as Asked};
-use super::project::Project;
+use super::arguments::{Common, Subject as Asked};
+use super::project::{Project, mask};
 use super::{Failed, say};
 use crate::config::{Environment, Holes, Selection};
-use crate::event::{Level, Listener, Subject};
+use crate::event::Subject;
 use crate::history::PastRun;
 use crate::lock::{Lock, LockedSteps};
 use crate::plugin::{Plugins, Services};
 use crate::prepare::{self, Facts, Prepared, Resolved};
 use crate::problem::Problem;
-use crate::report::{Console, Style};
 use crate::secret::Secrets;
-use crate::{ci, forge, history};
+use crate::{forge, history};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-
-/// How much is said.
-fn level(common: &Common) -> Level {
-    match common.log {
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Info => Level::Info,
-        LogLevel::Warn => Level::Warn,
-        LogLevel::Error => Level::Error,
-    }
-}
-
-/// Who tells a person what happens.
-pub(super) fn console(common: &Common) -> Arc<dyn Listener> {
-    Arc::new(Console::new(Style::of_stderr(), level(common)))
-}
 
 /// Leave the compilation for the next run to a process of its own: this one does not wait for it.
 pub(super) fn fill_cache(plugins: &Plugins) {
@@ -60,6 +44,8 @@ impl Session {
         crate::config::WithSchema::prepare();
         let project = Project::load(common)?;
         let lock = Lock::load(&project.directory)?;
+        // Before anything else is said, of every environment: what is set here is secret, whatever it is for.
+        mask(&project.variables, lock.iter().flat_map(Lock::secret_names));
         Ok(Self { project, plugins: Plugins::default(), lock })
     }
 
@@ -88,30 +74,24 @@ pub(super) struct Asking<'a> {
     pub(super) selection: Selection,
     pub(super) subject: Subject,
     pub(super) secrets: Secrets,
-}
-
-/// Outside CI the working tree is deployed, under the name of the commit that it began as.
-pub(super) fn say_what_changed(project: &Path, commit: &str) {
-    let changed = ci::changed_files(project);
-    let Some(first) = changed.first() else { return };
-    let more = if changed.len() > 1 { format!(" and {} more", changed.len() - 1) } else { String::new() };
-    say(&format!(
-        "warning: what is deployed is not commit {}: `{first}`{more} changed since\n",
-        crate::words::short(commit)
-    ));
+    /// The plan's own file, which is no part of what is deployed.
+    file: Option<&'a Path>,
 }
 
 impl<'a> Asking<'a> {
-    pub(super) fn new(session: &'a Session, common: &Common, asked: &Asked) -> Result<Self, Failed> {
+    /// A new deployment, whose plan is read from a file or written to one, where it is.
+    pub(super) fn new(
+        session: &'a Session,
+        common: &Common,
+        asked: &Asked,
+        file: Option<&'a Path>,
+    ) -> Result<Self, Failed> {
         let project = &session.project;
         let environment = project.config.environment(common.environment.as_deref())?;
         let component = common.component.as_deref();
         let selection = project.config.steps_for(environment, component)?;
         let subject = project.subject(asked, environment, component)?;
-        if asked.commit.is_none() && project.facts.commit.is_none() {
-            say_what_changed(&project.directory, &subject.commit);
-        }
-        Ok(Self { session, environment, selection, subject, secrets: Secrets::default() })
+        Ok(Self { session, environment, selection, subject, secrets: Secrets::default(), file })
     }
 
     /// One that goes on with a run, or takes it back.
@@ -119,11 +99,11 @@ impl<'a> Asking<'a> {
         let config = &session.project.config;
         let environment = config.environment(Some(&subject.environment))?;
         let selection = config.steps_for(environment, subject.component.as_deref())?;
-        Ok(Self { session, environment, selection, subject, secrets: Secrets::default() })
+        Ok(Self { session, environment, selection, subject, secrets: Secrets::default(), file: None })
     }
 
     /// Plan a new run.
-    pub(super) async fn prepare(&mut self, listener: &Arc<dyn Listener>) -> Result<Prepared, Failed> {
+    pub(super) async fn prepare(&mut self) -> Result<Prepared, Failed> {
         let Known { resolved, locked, services, names } = self.know().await?;
         let project = &self.session.project;
         let lookup = |name: &str| project.variables.get(name).map(str::to_owned);
@@ -132,14 +112,16 @@ impl<'a> Asking<'a> {
             ..prepare::holes(&project.config, &self.subject, &names, &self.secrets, lookup)?
         };
         let live = history::live(&project.journals, &self.subject.place())?;
-        let facts = self.facts(holes, live.map(Arc::new), None);
-        Ok(prepare::prepare(&project.config, resolved, locked, facts, services, listener).await?)
+        let working_tree = project.working_tree(&self.subject.commit, self.file)?;
+        let facts = Facts { working_tree, ..self.facts(holes, live.map(Arc::new), None) };
+        Ok(prepare::prepare(&project.config, resolved, locked, facts, services, &project.listener).await?)
     }
 
     /// What is known before anything is planned. The release that is live is given, because it is not always the newest.
     pub(super) fn facts(&self, holes: Holes, live: Option<Arc<PastRun>>, begun: Option<Arc<PastRun>>) -> Facts {
         Facts {
             subject: self.subject.clone(),
+            working_tree: None,
             url: self.environment.url.clone(),
             log_url: self.session.project.facts.log_url.clone(),
             live,

@@ -1,11 +1,47 @@
 //! The signals that ask a run to stop.
 
+use super::Failed;
+use crate::problem::{Code, Problem};
+#[cfg(unix)]
+use crate::report::screen;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
+
+/// Whether a run listens by itself: from then on it decides what becomes of what it has begun.
+static IS_HEARD: AtomicBool = AtomicBool::new(false);
+
+/// Some work, unless it is told to stop before it listens for that itself: then it is given up where it is, at once. Nothing that
+/// stays was begun until then.
+///
+/// # Errors
+/// [`Code::Cancelled`] where it was told to stop, and those of the work.
+pub(super) async fn unless_stopped<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    let Ok(mut stop) = stop_signals() else { return work.await };
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            // What the work makes of a signal itself comes first.
+            biased;
+            result = &mut work => return result,
+            () = stop.recv() => {
+                if !IS_HEARD.load(Ordering::Relaxed) {
+                    let problem = Problem::new(Code::Cancelled, "told to stop before anything was begun");
+                    return Err(problem.with_note("nothing was run").into());
+                }
+            }
+        }
+    }
+}
 
 /// Counts the signals that ask the run to stop. They are listened for from the moment that this returns: a signal while
 /// the forge is asked must not kill a process that has created a deployment.
 pub(super) fn signals() -> watch::Receiver<u32> {
     let (sender, receiver) = watch::channel(0);
+    IS_HEARD.store(true, Ordering::Relaxed);
+    #[cfg(unix)]
+    if screen::is_live() {
+        give_terminal_back();
+    }
     match stop_signals() {
         Ok(mut next) => drop(tokio::spawn(async move {
             loop {
@@ -17,6 +53,29 @@ pub(super) fn signals() -> watch::Receiver<u32> {
         Err(error) => tracing::warn!("signals cannot be listened for: {error}"),
     }
     receiver
+}
+
+/// While the process is stopped by Ctrl-Z, the terminal is as if it had never drawn there.
+#[cfg(unix)]
+fn give_terminal_back() {
+    use nix::sys::signal::{Signal, raise};
+    use tokio::signal::unix::{SignalKind, signal};
+    let (stop, go_on) =
+        (signal(SignalKind::from_raw(Signal::SIGTSTP as i32)), signal(SignalKind::from_raw(Signal::SIGCONT as i32)));
+    let (Ok(mut stop), Ok(mut go_on)) = (stop, go_on) else { return };
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = stop.recv() => {
+                    screen::pause();
+                    let _ = raise(Signal::SIGSTOP);
+                    screen::go_on();
+                }
+                // Somebody else may have stopped it.
+                _ = go_on.recv() => screen::go_on(),
+            }
+        }
+    });
 }
 
 #[cfg(unix)]

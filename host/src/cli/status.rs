@@ -3,10 +3,11 @@
 use super::arguments::{Common, Format, History};
 use super::keeping::Wanted;
 use super::project::Project;
-use super::{Failed, print, say};
+use super::{Failed, print, print_json, say};
 use crate::event::{Place, RunOutcome, StepOutcome};
 use crate::history::{self, Back, PastRun, Turned};
 use crate::journal::Store as _;
+use crate::policy::visible;
 use crate::problem::{Code, Problem};
 use crate::report::story::{Standing, Suggestion};
 use crate::{config, lease, prepare};
@@ -37,7 +38,7 @@ fn as_json(run: &PastRun) -> serde_json::Value {
         "run": run.run, "app": run.subject.app, "environment": run.subject.environment, "component": run.subject.component,
         "commit": run.subject.commit, "version": run.subject.version, "actor": run.subject.actor, "plan": run.plan,
         "started": run.started, "last": run.last, "outcome": run.outcome, "reason": run.reason, "changed": run.changed,
-        "duration_ms": run.duration_ms, "problem": run.problem.as_ref().map(|problem| &problem.what), "steps": steps,
+        "duration_ms": run.duration_ms, "during_freeze": run.during_freeze, "problem": run.problem.as_ref().map(|problem| &problem.what), "steps": steps,
     })
 }
 
@@ -63,7 +64,7 @@ pub(super) async fn history(common: &Common, arguments: &History) -> Result<(), 
     }
     problems.extend(project.keeping.all_apart(|place| common.covers(place))?);
     if common.format == Format::Json {
-        print(&format!("{}\n", serde_json::Value::from(runs.iter().map(as_json).collect::<Vec<_>>())));
+        print_json(&serde_json::Value::from(runs.iter().map(as_json).collect::<Vec<_>>()));
         return told(problems);
     }
     if runs.is_empty() && problems.is_empty() {
@@ -74,9 +75,11 @@ pub(super) async fn history(common: &Common, arguments: &History) -> Result<(), 
         let took = run.duration_ms.map(|took| crate::words::span(Duration::from_millis(took))).unwrap_or_default();
         let changed =
             if run.outcome == Some(RunOutcome::Succeeded) && !run.changed { " (nothing changed)" } else { "" };
+        let frozen =
+            run.during_freeze.as_ref().map(|reason| format!("  in a freeze: {}", visible(reason))).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{}  {:<12} {:<10} {}  {}{changed}  {took}",
+            "{}  {:<12} {:<10} {}  {}{changed}  {took}{frozen}",
             run.run,
             run.subject.place().title(),
             run.subject.version,
@@ -157,6 +160,9 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
                 None if unread => writeln!(text, "  live    not known: a later journal cannot be read"),
                 None => writeln!(text, "  live    nothing that is known of"),
             };
+            if let Some(run) = live {
+                write_freeze(&mut text, run);
+            }
             if let Some(run) = shown
                 && (run.outcome != Some(RunOutcome::Succeeded) || holder.is_some())
             {
@@ -177,7 +183,7 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
     }
     match common.format {
         Format::Human => print(&text),
-        Format::Json => print(&format!("{}\n", serde_json::Value::from(places))),
+        Format::Json => print_json(&serde_json::Value::from(places)),
     }
     told(problems)
 }
@@ -364,6 +370,13 @@ fn was_closed(run: &PastRun) -> bool {
     [Code::CutOff, Code::StepUnknown].iter().any(|code| run.reason.as_deref() == Some(code.word()))
 }
 
+/// That deployments were frozen when it was made, and why it was made all the same.
+fn write_freeze(text: &mut String, run: &PastRun) {
+    if let Some(reason) = &run.during_freeze {
+        let _ = writeln!(text, "          made in a freeze: {}", visible(reason));
+    }
+}
+
 /// A run, and those of its steps that somebody has to know of.
 fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
     let state = match run.outcome {
@@ -378,6 +391,7 @@ fn write_run(text: &mut String, run: &PastRun, under_way: bool) {
     if run.outcome.is_none() {
         let _ = writeln!(text, "          it was heard of last at {}", run.last);
     }
+    write_freeze(text, run);
     if let Some(problem) = &run.problem {
         let _ = writeln!(text, "          {}", problem.what);
     }

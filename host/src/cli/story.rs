@@ -12,7 +12,6 @@ use crate::history::{self, PastRun};
 use crate::lease::{self, Standing};
 use crate::lock::Lock;
 use crate::plan::Plan;
-use crate::policy::Capability;
 use crate::problem::{Code, Exit, Problem};
 use crate::report::story::{self, PlanStory, Story};
 use crate::report::{self, Style};
@@ -87,26 +86,15 @@ fn newest(project: &Project, common: &Common) -> Result<String, Problem> {
 }
 
 /// What takes the secrets out that are known here, for whatever environment they are.
-fn redactor(directory: &Path, variables: &Variables) -> Redactor {
+pub(super) fn redactor(directory: &Path, variables: &Variables) -> Redactor {
     let lock = Lock::load(directory).ok().flatten();
-    let steps = lock.iter().flat_map(|lock| lock.environments.values()).flat_map(|steps| steps.values());
-    let secrets = steps.flat_map(|step| &step.capabilities).filter_map(|capability| match capability {
-        Capability::Secret(secret) => Some(secret.name.clone()),
-        _ => None,
-    });
-    let names: Vec<String> = secrets.chain(forge::TOKENS.map(str::to_owned)).collect();
+    let names = lock.iter().flat_map(Lock::secret_names).chain(forge::TOKENS.map(str::to_owned));
     Secrets::from_environment(names, |name| variables.get(name).map(str::to_owned)).redactor()
 }
 
 /// Leave the report of a run beside its journal, and on the page of the job, now that its process has nothing more to do for it.
 /// Where it never began there is none.
 pub(super) fn ended(project: &Project, run: &str, redactor: &Redactor) {
-    let Some(story) = kept(project, run, redactor) else { return };
-    summarize(&project.variables, |room| story::markdown(&story, room));
-}
-
-/// Leave the report of a run beside its journal.
-pub(super) fn kept(project: &Project, run: &str, redactor: &Redactor) -> Option<Story> {
     match told(project, run, redactor) {
         Ok(story) => {
             for (name, text) in [("report.html", story::html(&story)), ("junit.xml", story::junit(&story))] {
@@ -114,13 +102,10 @@ pub(super) fn kept(project: &Project, run: &str, redactor: &Redactor) -> Option<
                     say(&format!("note: `{name}` of run {run} cannot be written: {error}\n"));
                 }
             }
-            Some(story)
+            summarize(&project.variables, |room| story::markdown(&story, room));
         }
-        Err(problem) if problem.code == Code::RunNotFound => None,
-        Err(problem) => {
-            say(&format!("note: there is no report of run {run}: {problem}\n"));
-            None
-        }
+        Err(problem) if problem.code == Code::RunNotFound => {}
+        Err(problem) => say(&format!("note: there is no report of run {run}: {problem}\n")),
     }
 }
 
@@ -141,7 +126,7 @@ pub(super) fn planned(project: &Project, plan: &Plan, redactor: &Redactor) {
 /// Show on the page of the job what a command ended with.
 pub(super) fn refused(common: &Common, problems: &[Problem], exit: Exit) {
     let variables = Variables::of_process();
-    if ci::summary(&variables).is_some() {
+    if ci::page(&variables).summary.is_some() {
         let redactor = redactor(&directory(&common.config), &variables);
         let title = format!("windlass ended with exit {}", exit as u8);
         summarize(&variables, |room| story::problems_markdown(&title, problems, &redactor, room));
@@ -150,7 +135,7 @@ pub(super) fn refused(common: &Common, problems: &[Problem], exit: Exit) {
 
 /// Append to the page of the job what there is room for, where there is one.
 fn summarize(variables: &Variables, text: impl FnOnce(usize) -> String) {
-    let Some(file) = ci::summary(variables) else { return };
+    let Some(file) = ci::page(variables).summary else { return };
     let there = std::fs::metadata(&file).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX));
     let room = PAGE.saturating_sub(there);
     if room < SCRAP {

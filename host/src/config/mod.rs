@@ -34,7 +34,7 @@ use source::{Half, NOTHING_WAS_RUN, Source};
 
 pub use document::{Approvers, Bind, DeploymentOwner, Keeping, OnCancel, OnFailure, Release, json_schema};
 pub use holes::{Hole, Holes, Unfilled, fill, fill_known, fill_text, holes_in, holes_in_text};
-pub use nearest::{listing, nearest};
+pub use nearest::{enumerated, listing, nearest};
 pub use select::Selection;
 pub use template::template;
 pub use transient::Pattern;

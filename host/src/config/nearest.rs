@@ -21,7 +21,13 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// `a`, `b` and `c` in backticks, joined by a last word such as `or`.
 #[must_use]
 pub fn listing<T: std::fmt::Display>(words: impl IntoIterator<Item = T>, last: &str) -> String {
-    let words: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    enumerated(words.into_iter().map(|word| format!("`{word}`")), last)
+}
+
+/// The same of texts that are not only names.
+#[must_use]
+pub fn enumerated(words: impl IntoIterator<Item = String>, last: &str) -> String {
+    let words: Vec<String> = words.into_iter().collect();
     match words.split_last() {
         None => String::new(),
         Some((only, [])) => only.clone(),

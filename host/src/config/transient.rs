@@ -20,6 +20,9 @@ impl Pattern {
     /// A sentence that says what is wrong with it.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let (before, after) = text.split_once('*').ok_or_else(|| format!("`{text}` has no `*`"))?;
+        if before.is_empty() && after.is_empty() {
+            return Err(format!("`{text}` fits every name, so that no misspelt one would be a mistake"));
+        }
         // Anything that may stand there will do to see whether the rest is a name.
         EnvironmentName::try_from(text.replacen('*', "x", 1))?;
         Ok(Self { before: before.to_owned(), after: after.to_owned() })
@@ -98,7 +101,7 @@ mod tests {
         }
         assert_eq!(Pattern::new("pr-*.eu").unwrap().instance("pr-7.eu"), Some("7"));
         assert_eq!(Pattern::new("pr-*.eu").unwrap().instance("pr-.eu"), None);
-        for wrong in ["review", "*/*", "re view/*/", "../*", ""] {
+        for wrong in ["review", "*", "*/*", "re view/*/", "../*", ""] {
             assert!(Pattern::new(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -4,7 +4,7 @@ use crate::problem::{Code, Problem};
 use http::{HeaderMap, StatusCode};
 use std::time::Duration;
 
-/// The longest part of GitHub's own words that is quoted, in characters.
+/// The longest part of a forge's own words that is quoted, in characters.
 const QUOTED: usize = 300;
 
 /// Without a word on when, GitHub asks to wait at least this long at its secondary limits ("Rate limits for the REST API").
@@ -56,7 +56,7 @@ pub(super) enum Meaning {
     Done,
     /// It was not done, and will be if it is sent again, not before this long, where it says so.
     Later(Option<Duration>),
-    /// It may have been done. Not to be asked again before this long, where GitHub says so.
+    /// It may have been done. Not to be asked again before this long, where the forge says so.
     Doubtful(Option<Duration>),
     /// It was not done and will not be.
     Refused,
@@ -197,6 +197,29 @@ impl Failure {
     pub(super) fn words(&self) -> String {
         let status = self.status().map(|status| format!("it was answered {status}"));
         self.cause.clone().or(status).unwrap_or_else(|| "there was no answer".into())
+    }
+
+    /// Why it is asked again, for whoever waits for it.
+    pub(super) fn trouble(&self) -> String {
+        let name = self.peer.name();
+        match (&self.answer, &self.cause) {
+            (Some(answer), _) if answer.status.is_client_error() => format!("{name} asks to wait ({})", answer.status),
+            (Some(answer), None) => format!("{name} does not answer as it should ({})", answer.status),
+            (Some(_), Some(cause)) => format!("{name} does not answer as it should ({cause})"),
+            (None, cause) => format!("{name} does not answer ({})", cause.as_deref().unwrap_or("nobody knows why")),
+        }
+    }
+
+    /// Whether it was refused, and will be again.
+    fn is_denied(&self) -> bool {
+        let is_limit = self.wait.is_some() || self.status() == Some(StatusCode::TOO_MANY_REQUESTS);
+        !is_limit && self.status().is_some_and(|status| status.is_client_error())
+    }
+
+    /// As [`Failure::problem`], where this helps if it was refused.
+    pub(super) fn problem_hinted(&self, code: Code, action: &str, hint: &str) -> Problem {
+        let problem = self.problem(code, action);
+        if self.is_denied() { problem.with_hint(hint) } else { problem }
     }
 
     /// As a person is told of it. `action` goes on from "GitHub refused to".

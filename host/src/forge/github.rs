@@ -20,7 +20,7 @@ mod wire;
 pub use protection::ProtectionRule;
 
 use super::answer::{Failure, Peer};
-use super::client::{CLOSING, Client, Effort, Patience, Unusable};
+use super::client::{CLOSING, Client, Effort, Patience, Unusable, exactly_once};
 use super::deployments::{unfound, unmade};
 use super::pages::{PAGE, Pages, some};
 use super::{Announcement, Created, State, segment};
@@ -224,21 +224,19 @@ impl GitHub {
         {
             return Ok(id);
         }
-        let mut is_sent_again = false;
-        loop {
-            if let Some(deployment) = effort.post::<Deployment>(&route, &body).await? {
-                if is_sent_again {
-                    self.close_others(announcement, deployment.id).await;
+        let mut sent = 0;
+        Ok(exactly_once!(
+            effort,
+            {
+                sent += 1;
+                let made = effort.post::<Deployment>(&route, &body).await?.map(|made| made.id);
+                if let Some(made) = made.filter(|_| sent > 1) {
+                    self.close_others(announcement, made).await;
                 }
-                return Ok(deployment.id);
-            }
-            let found = self.search(effort, announcement).await?;
-            effort.settle();
-            if let Some(id) = found {
-                return Ok(id);
-            }
-            is_sent_again = true;
-        }
+                made
+            },
+            self.search(effort, announcement).await?
+        ))
     }
 
     /// Closes what came of the same request a second time, late.
@@ -308,21 +306,13 @@ impl GitHub {
     async fn set_status(&self, effort: &mut Effort<'_>, id: &str, body: &Value) -> Result<(), Failure> {
         let text = |key: &str| body[key].as_str();
         let route = format!("/repos/{}/deployments/{}/statuses", self.repository, segment(id));
-        loop {
-            if effort.post::<Status>(&route, body).await?.is_some() {
-                return Ok(());
-            }
-            let listed = self.statuses(effort, id).await?;
-            effort.settle();
-            if stands(
-                &listed,
-                text("state").unwrap_or_default(),
-                text("description").unwrap_or_default(),
-                text("log_url"),
-            ) {
-                return Ok(());
-            }
-        }
+        let (state, description) = (text("state").unwrap_or_default(), text("description").unwrap_or_default());
+        exactly_once!(
+            effort,
+            effort.post::<Status>(&route, body).await?.map(drop),
+            stands(&self.statuses(effort, id).await?, state, description, text("log_url")).then_some(())
+        );
+        Ok(())
     }
 
     /// Closes a deployment that will not be run. Whether GitHub lets us.

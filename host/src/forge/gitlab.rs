@@ -18,7 +18,7 @@ mod packages;
 mod wire;
 
 use super::answer::{Failure, Peer};
-use super::client::{CLOSING, Client, Effort, Patience, Unusable};
+use super::client::{CLOSING, Client, Effort, Patience, Unusable, exactly_once};
 use super::deployments::{unfound, unmade};
 use super::pages::{Pages, some};
 use super::{Announcement, Created, State};
@@ -202,27 +202,28 @@ impl GitLab {
         let route = self.route("/deployments");
         // How many were sent of which nobody heard.
         let mut lost = 0;
-        loop {
-            if let Some(made) = effort.post::<Deployment>(&route, &body).await? {
-                if lost > 0 {
-                    self.close_others(announcement, newest, &made, lost).await;
+        // Whether others may have come of it besides.
+        let mut may_have_more;
+        let made = exactly_once!(
+            effort,
+            {
+                may_have_more = lost > 0;
+                effort.post::<Deployment>(&route, &body).await?
+            },
+            {
+                lost += 1;
+                let found = self.search(effort, announcement, Since::Deployment(newest)).await?;
+                if found.len() > lost {
+                    return Err(self.several(&found));
                 }
-                return Ok(made);
+                may_have_more = found.len() > 1;
+                found.into_iter().next()
             }
-            lost += 1;
-            let mut found = self.search(effort, announcement, Since::Deployment(newest)).await?;
-            if found.len() > lost {
-                return Err(self.several(&found));
-            }
-            effort.settle();
-            if !found.is_empty() {
-                let made = found.remove(0);
-                if !found.is_empty() {
-                    self.close_others(announcement, newest, &made, lost).await;
-                }
-                return Ok(made);
-            }
+        );
+        if may_have_more {
+            self.close_others(announcement, newest, &made, lost).await;
         }
+        Ok(made)
     }
 
     /// Ends what came of the same request a second time, late. Where there are more than were sent, others' are among them.

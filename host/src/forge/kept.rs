@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The longest name of an app, an environment or a component that is used as it is, in bytes: git allows 255.
-const LONGEST: usize = 200;
+/// The longest name of an app, an environment or a component that is used as it is, in bytes: two of them are one part of a path,
+/// and git allows 255.
+const LONGEST: usize = 100;
 
 /// A text that the forge keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,9 +261,9 @@ pub(super) fn encoded(text: &str) -> String {
             let _ = write!(out, "={byte:02X}");
         }
     }
-    if out.len() > LONGEST / 2 {
+    if out.len() > LONGEST {
         let checksum = hex::encode(&Sha256::digest(text.as_bytes())[..16]);
-        out.truncate(LONGEST / 2 - checksum.len() - 2);
+        out.truncate(LONGEST - checksum.len() - 2);
         let _ = write!(out, "=={checksum}");
     }
     out
@@ -319,7 +320,7 @@ mod tests {
     fn a_long_name_is_cut_and_stays_its_own() {
         let long = |end: &str| place(&format!("{}{end}", "ü".repeat(120)), None);
         let (one, other) = (name(&long("a")), name(&long("b")));
-        assert!(one != other && one.len() < LONGEST, "{one}");
+        assert!(one != other && one.len() < 2 * LONGEST, "{one}");
         assert_eq!(place_of(&one), None, "nobody takes it for another place");
     }
 }

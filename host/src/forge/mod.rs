@@ -16,6 +16,7 @@ mod pages;
 mod reach;
 
 pub use approvals::{Gate, Reply, Said, Sought};
+pub use client::{Patience, READING, WRITING};
 pub use github::ProtectionRule;
 pub use kept::{Imprint, Kept, Shelf, Shelved, Shelving};
 
@@ -25,7 +26,6 @@ use crate::event::Subject;
 use crate::freeze::Window;
 use crate::problem::Problem;
 use crate::secret::Secrets;
-use client::Patience;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -165,12 +165,11 @@ pub enum Forge {
 }
 
 impl Forge {
-    /// The forge of a run, with the tokens among these secrets.
+    /// The forge of a command, with the tokens among these secrets. There is one for all that the command asks: its patience is.
     ///
     /// # Errors
     /// [`crate::problem::Code::Usage`] where one is asked for and the job does not say which repository or project, or has no token.
-    pub fn choose(choice: Choice, facts: &ci::Facts, secrets: &Secrets) -> Result<Self, Problem> {
-        let patience = Patience::default();
+    pub fn choose(choice: Choice, facts: &ci::Facts, secrets: &Secrets, patience: Patience) -> Result<Self, Problem> {
         match (choice, facts.kind) {
             (Choice::Github, _) | (Choice::Auto, ci::Kind::GitHub) => {
                 github::GitHub::new(facts, secrets.get(GITHUB_TOKEN), patience).map(Self::GitHub)
@@ -181,6 +180,15 @@ impl Forge {
                 gitlab::GitLab::new(facts, token, patience).map(Self::GitLab)
             }
             _ => Ok(Self::Local),
+        }
+    }
+
+    /// Have all the patience again, whatever was waited in vain until now: for what has to be told, whatever came before.
+    pub fn renew(&self) {
+        match self {
+            Self::Local => {}
+            Self::GitHub(github) => github.client.renew(),
+            Self::GitLab(gitlab) => gitlab.client.renew(),
         }
     }
 

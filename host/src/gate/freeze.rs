@@ -7,15 +7,6 @@ use crate::freeze::{Standing, Window, standing};
 use crate::problem::{Code, Problem};
 use jiff::Timestamp;
 
-/// Whose window it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// The configuration's.
-    Ours,
-    /// The forge's.
-    Forge(&'static str),
-}
-
 /// That deployments are frozen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Freeze {
@@ -65,36 +56,27 @@ impl<'c> Freezes<'c> {
         })
     }
 
-    /// How things stand, in one line; none where nothing is ever frozen.
+    /// When the next freeze begins, where there is none now.
     #[must_use]
-    pub fn told(&self, now: Timestamp) -> Option<String> {
-        if let Some(Freeze { cause, until, .. }) = self.now(now) {
-            let end = until.map(|until| format!(" until {until}")).unwrap_or_default();
-            return Some(format!("frozen{end}: {cause}"));
-        }
-        let Standing::Free { next: Some((window, at)) } = standing(self.windows().map(|(window, _)| window), now)
-        else {
+    pub fn next(&self, now: Timestamp) -> Option<String> {
+        if self.now(now).is_some() {
             return None;
-        };
+        }
+        let Standing::Free { next: Some((window, at)) } = standing(self.windows(), now) else { return None };
         Some(format!("the next begins {}: {window}", window.tell(&at)))
     }
 
-    fn windows(&self) -> impl Iterator<Item = (&Window, Whose)> + Clone {
-        let ours = self.environment.freeze.iter().map(|window| (window, Whose::Ours));
-        let forge = self.forge.name;
-        ours.chain(self.forge.windows.iter().map(move |window| (window, Whose::Forge(forge))))
+    fn windows(&self) -> impl Iterator<Item = &Window> + Clone {
+        self.environment.freeze.iter().chain(&self.forge.windows)
     }
 
     fn now(&self, now: Timestamp) -> Option<Freeze> {
-        let windows = self.windows();
-        if let Standing::Frozen { window, until } = standing(windows.clone().map(|(window, _)| window), now) {
-            let (index, whose) = windows
-                .enumerate()
-                .find_map(|(index, (it, whose))| std::ptr::eq(it, window).then_some((index, whose)))
-                .unwrap_or((0, Whose::Ours));
-            let (cause, index) = match whose {
-                Whose::Ours => (format!("`freeze` in `{}` says {window}", self.config.file()), Some(index)),
-                Whose::Forge(name) => (format!("a freeze period of the project on {name} goes {window}"), None),
+        if let Standing::Frozen { window, until } = standing(self.windows(), now) {
+            // What is not the configuration's is the forge's.
+            let index = self.environment.freeze.iter().position(|ours| std::ptr::eq(ours, window));
+            let cause = match index {
+                Some(_) => format!("`freeze` in `{}` says {window}", self.config.file()),
+                None => format!("a freeze period of the project on {} goes {window}", self.forge.name),
             };
             return Some(Freeze { cause, until: Some(window.tell(&until)), index });
         }
@@ -182,17 +164,17 @@ mod tests {
 
     #[test]
     fn what_comes_is_told_before_it_comes() {
-        let told = |environment: &str, now: &str| {
+        let next = |environment: &str, now: &str| {
             let config = config(environment);
             let freezes = Freezes::of(&config, &config.environments[0], Frozen::default());
-            freezes.told(now.parse().unwrap())
+            freezes.next(now.parse().unwrap())
         };
-        assert_eq!(told("", WEEKEND), None);
+        assert_eq!(next("", WEEKEND), None);
         assert_eq!(
-            told(OURS, WEEKDAY).unwrap(),
+            next(OURS, WEEKDAY).unwrap(),
             "the next begins Fri 2026-12-04 17:00 Europe/Berlin: \
              from `0 17 * * FRI` until `0 8 * * MON` (Europe/Berlin): weekend"
         );
-        assert!(told(OURS, WEEKEND).unwrap().starts_with("frozen until Mon 2026-11-30 08:00 Europe/Berlin: "));
+        assert_eq!(next(OURS, WEEKEND), None, "there is one now");
     }
 }

@@ -49,21 +49,20 @@ impl Before<'_> {
     /// [`Code::EnvironmentOrder`].
     pub fn by_forge(self, listed: &[Listed]) -> Result<(), Problem> {
         for Listed { id, commit, shown, relation } in listed {
-            let doubtful = *relation == Relation::Perhaps;
-            match shown {
-                Shown::Waiting | Shown::Ended => {}
+            match (shown, relation) {
+                (Shown::Waiting | Shown::Ended, _) => {}
                 // Whichever component it is of, it says nothing against this commit.
-                Shown::Live | Shown::Retired if doubtful && is_same(commit, self.commit) => {}
-                Shown::Live | Shown::Retired | Shown::Running if doubtful => return Err(self.cannot_tell(id)),
-                Shown::Live | Shown::Retired => return self.is_commit(commit),
-                Shown::Running => {
+                (Shown::Live | Shown::Retired, Relation::Perhaps) if is_same(commit, self.commit) => {}
+                (Shown::Live | Shown::Retired | Shown::Running, Relation::Perhaps) => return Err(self.cannot_tell(id)),
+                (Shown::Live | Shown::Retired, _) => return self.is_commit(commit),
+                (Shown::Running, _) => {
                     return Err(self.blocked(format!(
                         "deployment {id} to `{}`, of commit `{}`, has not ended, or was cut off",
                         self.place.environment,
                         crate::words::short(commit)
                     )));
                 }
-                Shown::Other(word) => {
+                (Shown::Other(word), _) => {
                     return Err(self.blocked(format!(
                         "deployment {id} to `{}` is `{word}`, and this version of Windlass does not know what that means",
                         self.place.environment
@@ -136,13 +135,8 @@ impl Whereabouts<'_> {
             (Whose::Ours { app, component }, _) => same(app == this_app && component == this),
             (Whose::Unsaid, Some(component)) => same(component == this),
             (Whose::Unsaid, None) if !self.has_components => Relation::Same,
-            (Whose::Unsaid, None) => {
-                if self.says {
-                    Relation::Other
-                } else {
-                    Relation::Perhaps
-                }
-            }
+            (Whose::Unsaid, None) if self.says => Relation::Other,
+            (Whose::Unsaid, None) => Relation::Perhaps,
         }
     }
 }

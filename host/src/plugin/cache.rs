@@ -112,7 +112,11 @@ pub fn fill(names: &[String]) -> Result<(), String> {
     let runtime = runtimes.optimising().map_err(|problem| problem.to_string())?;
     for name in names {
         let (bytes, digest) = match builtin::find(name) {
-            Some((bytes, digest)) => (bytes.to_vec(), digest.to_owned()),
+            Some(plugin) => {
+                // A release has them compiled.
+                let Some(component) = plugin.component() else { continue };
+                (component.to_vec(), plugin.digest.to_owned())
+            }
             None => {
                 let bytes = fs::read(name).map_err(|error| format!("`{name}` cannot be read: {error}"))?;
                 inspect::check(name, &bytes).map_err(|problem| problem.to_string())?;

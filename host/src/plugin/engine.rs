@@ -54,14 +54,27 @@ fn get_or_make(cell: &OnceLock<Runtime>, strategy: Strategy) -> Result<&Runtime,
     cell.get().ok_or_else(|| Problem::new(Code::Bug, "the WebAssembly engine is gone"))
 }
 
+/// What both compilers have in common, and what code that was compiled elsewhere has to agree with.
+fn config(strategy: Strategy) -> Config {
+    let mut config = Config::new();
+    config.strategy(strategy).epoch_interruption(true).wasm_component_model(true);
+    // Names come from the name section; addresses are mapped to functions, not to lines, so no debug information.
+    config.generate_address_map(true).wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+    config.wasm_backtrace_max_frames(Some(super::backtrace::KEPT));
+    config
+}
+
+/// The optimising compiler for any machine of a target, which may be another one than this: no processor's own instructions
+/// beyond what each has.
+pub(super) fn ahead(target: Option<&str>) -> wasmtime::Result<Engine> {
+    let mut config = config(Strategy::Cranelift);
+    config.target(target.unwrap_or(env!("WINDLASS_TARGET")))?;
+    Engine::new(&config)
+}
+
 impl Runtime {
     fn new(strategy: Strategy) -> wasmtime::Result<Self> {
-        let mut config = Config::new();
-        config.strategy(strategy).epoch_interruption(true).wasm_component_model(true);
-        // Names come from the name section; addresses are mapped to functions, not to lines, so no debug information.
-        config.generate_address_map(true).wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
-        config.wasm_backtrace_max_frames(Some(super::backtrace::KEPT));
-        let engine = Engine::new(&config)?;
+        let engine = Engine::new(&config(strategy))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;

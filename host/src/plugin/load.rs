@@ -1,6 +1,7 @@
 //! From a locator to a plugin that can be called.
 
 use super::bindings::StepPre;
+use super::builtin::BuiltIn;
 use super::cache::Cache;
 use super::call::{CallFailure, Limits};
 use super::engine::{Runtime, Runtimes};
@@ -31,6 +32,15 @@ struct Inner {
     cache: Option<Cache>,
     loaded: Mutex<HashMap<String, Plugin>>,
     missed: Mutex<Vec<String>>,
+}
+
+/// What a plugin is made from.
+struct Source<'a> {
+    locator: &'a str,
+    /// What finds it again, for whoever fills the cache.
+    refill: &'a str,
+    bytes: &'a [u8],
+    digest: String,
 }
 
 /// A plugin that can be called. Cheap to clone.
@@ -81,7 +91,7 @@ impl Plugins {
         if let Some(plugin) = self.remembered(name) {
             return Ok(plugin);
         }
-        let Some((bytes, digest)) = builtin::find(name) else {
+        let Some(built_in) = builtin::find(name) else {
             let names = super::built_in_names();
             let nearest = names
                 .iter()
@@ -97,7 +107,13 @@ impl Plugins {
                     .with_hint(format!("a plugin in a file is named by its path, for example `./plugins/{name}.wasm`")),
             });
         };
-        self.load(name, name, bytes, digest.to_owned(), true).await
+        let source = Source {
+            locator: name,
+            refill: name,
+            bytes: built_in.component().unwrap_or_default(),
+            digest: built_in.digest.to_owned(),
+        };
+        self.load(source, Some(built_in)).await
     }
 
     /// A plugin in a file, named relative to the project. `accept` is asked with its SHA-256 before anything is made of it.
@@ -130,21 +146,15 @@ impl Plugins {
         let bytes = std::fs::read(&file).map_err(unreadable)?;
         let digest = digest(&bytes);
         accept(&digest)?;
-        self.load(path, &file.to_string_lossy(), &bytes, digest, false).await
+        self.load(Source { locator: path, refill: &file.to_string_lossy(), bytes: &bytes, digest }, None).await
     }
 
     fn remembered(&self, locator: &str) -> Option<Plugin> {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(locator).cloned()
     }
 
-    async fn load(
-        &self,
-        locator: &str,
-        refill: &str,
-        bytes: &[u8],
-        digest: String,
-        built_in: bool,
-    ) -> Result<Plugin, Problem> {
+    async fn load(&self, source: Source<'_>, built_in: Option<&BuiltIn>) -> Result<Plugin, Problem> {
+        let Source { locator, refill, bytes, digest } = source;
         let broken = |error: wasmtime::Error| {
             Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
                 .because(format!("{error:#}"))
@@ -152,7 +162,7 @@ impl Plugins {
                 .with_hint("build the plugin again, or restore its file")
         };
         let mut missed = false;
-        let (pre, quick) = match self.cached(&digest)? {
+        let (pre, quick) = match self.compiled(&digest, built_in)? {
             Some((runtime, component)) => (runtime.prepare(&component).map_err(broken)?, false),
             None => {
                 missed = true;
@@ -171,6 +181,7 @@ impl Plugins {
             }
         };
         let source = match (quick, missed) {
+            (false, false) if built_in.is_some_and(|built_in| built_in.component().is_none()) => "the binary",
             (false, false) => "the cache",
             (true, _) => "the quick compiler",
             (false, true) => "the optimising compiler",
@@ -182,7 +193,7 @@ impl Plugins {
             summary: String::new(),
             digest,
             schema: serde_json::Value::Null,
-            built_in,
+            built_in: built_in.is_some(),
             quick,
             pre,
             plugins: self.0.clone(),
@@ -220,10 +231,14 @@ impl Plugins {
         Ok(plugin)
     }
 
-    fn cached(&self, digest: &str) -> Result<Option<(&Runtime, Component)>, Problem> {
-        let Some(cache) = &self.0.cache else { return Ok(None) };
+    /// A component that is compiled already: as a part of this binary, or in the cache.
+    fn compiled(&self, digest: &str, built_in: Option<&BuiltIn>) -> Result<Option<(&Runtime, Component)>, Problem> {
         let runtime = self.0.runtimes.optimising()?;
-        Ok(cache.get(digest, runtime).map(|component| (runtime, component)))
+        if let Some(component) = built_in.map(|built_in| built_in.compiled(runtime)).transpose()?.flatten() {
+            return Ok(Some((runtime, component)));
+        }
+        let cached = self.0.cache.as_ref().and_then(|cache| cache.get(digest, runtime));
+        Ok(cached.map(|component| (runtime, component)))
     }
 
     fn runtime_of(&self, quick: bool) -> Result<&Runtime, Problem> {

@@ -15,6 +15,7 @@ mod inspect;
 mod load;
 mod stop;
 
+pub use builtin::compile_for;
 pub use cache::fill;
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
 pub use host::{Deployment, EffectKey, LiveRelease, Services, StepState, Surroundings};
@@ -40,5 +41,5 @@ pub const CONTRACT_DIGEST: &str = builtin::CONTRACT_DIGEST;
 /// The names of the built-in plugins.
 #[must_use]
 pub fn built_in_names() -> Vec<&'static str> {
-    builtin::COMPONENTS.iter().map(|(name, ..)| *name).collect()
+    builtin::COMPONENTS.iter().map(|plugin| plugin.name).collect()
 }

@@ -16,6 +16,7 @@ pub use resolve::{Resolved, resolve, wanted};
 pub use resume::{Probed, Resumed, Settled, resume};
 pub use step::PreparedStep;
 
+use crate::ci::WorkingTree;
 use crate::config::{Config, Holes, Selection};
 use crate::event::{Listener, StepOutcome, Subject};
 use crate::history::PastRun;
@@ -34,6 +35,8 @@ use std::sync::Arc;
 pub struct Facts {
     /// Who, where and what.
     pub subject: Subject,
+    /// What differs from the commit, where the working tree of a laptop is deployed.
+    pub working_tree: Option<WorkingTree>,
     /// The environment's URL.
     pub url: Option<String>,
     /// Where a person can watch.
@@ -151,6 +154,7 @@ impl Prepared {
                 environment: facts.subject.environment.clone(),
                 component: facts.subject.component.clone(),
                 commit: facts.subject.commit.clone(),
+                working_tree: facts.working_tree.clone(),
                 version: facts.subject.version.clone(),
                 contract: format!("{}@sha256:{}", crate::plugin::CONTRACT, crate::plugin::CONTRACT_DIGEST),
                 steps: Vec::new(),

@@ -39,6 +39,8 @@ pub struct Ended<'a> {
     pub asked: bool,
     /// Why, where something went wrong.
     pub problem: Option<&'a str>,
+    /// Why it was made although deployments were frozen.
+    pub during_freeze: Option<&'a str>,
     /// What to do now, where there is anything.
     pub next: Option<&'a str>,
 }
@@ -89,6 +91,9 @@ impl Comment<'_> {
         let _ = writeln!(text, "- **plan**: {}, {}", plan_summary(plan), code(approval::digits(&digest)));
         let _ = writeln!(text, "- **approval**: {}", self.approval());
         let _ = writeln!(text, "- **outcome**: {}", self.outcome());
+        if let Some(reason) = self.ended.and_then(|ended| ended.during_freeze) {
+            let _ = writeln!(text, "- **freeze**: made all the same: {}", code(reason));
+        }
         if let Some(next) = self.ended.and_then(|ended| ended.next) {
             let _ = writeln!(text, "- **next**: {}", code(next));
         }
@@ -157,8 +162,8 @@ fn fenced(text: &str) -> String {
     let mut block = String::from("```text\n");
     let mut rest = 0;
     for line in harmless(text).lines() {
-        // Three backticks would end the block, and three tildes at a line's beginning where a renderer takes any fence for its end.
-        // GitLab takes a line that begins with a slash for a command, where it does not see that it is code.
+        // Three of them would end the block; and GitLab takes a line that begins with a slash for a command, where it does not
+        // see that it is code.
         let line = line.replace('`', "'");
         let space = if line.starts_with(['/', '~']) { " " } else { "" };
         if rest > 0 || block.len() + line.len() > PLAN {
@@ -201,6 +206,7 @@ mod tests {
             environment: "review/a b--c".into(),
             component: None,
             commit: "0123456789abcdef".into(),
+            working_tree: None,
             version: "1.2.3".into(),
             contract: "1".into(),
             steps: vec![PlannedStep {
@@ -241,6 +247,7 @@ mod tests {
             changed: true,
             asked: false,
             problem: Some("`@all` said\n\n# [no](http://evil.example)"),
+            during_freeze: None,
             next: Some("`windlass resume r1`"),
         };
         let people = ["`@x`".to_owned()];
@@ -273,6 +280,7 @@ mod tests {
             changed: true,
             asked: false,
             problem: Some(&problem),
+            during_freeze: Some(value),
             next: Some(value),
         };
         let people = [value.to_owned()];
@@ -282,7 +290,7 @@ mod tests {
         let text = comment.text();
         assert!(!text.contains("s3cr"), "{text}");
         // The version stands there twice.
-        assert_eq!(text.matches("***").count(), 6, "{text}");
+        assert_eq!(text.matches("***").count(), 7, "{text}");
         assert!(text.starts_with(&marker(&plan.place())), "{text}");
     }
 

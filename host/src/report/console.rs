@@ -1,13 +1,13 @@
-//! The run as it goes, line by line, on standard error.
+//! The run as it goes, on standard error: in words, and folded, annotated or drawn by whoever reads them.
 
+use super::problem::annotate;
+use super::screen::{self, Annotation};
 use super::verdict::Came;
 use super::{Style, harmless};
-use crate::event::{Event, Level, Listener, Severity, Subject, Trouble};
+use crate::event::{Event, Finding, Level, Listener, ReportItem, Severity, StepEntry, Subject, Trouble};
 use crate::problem::{Code, Exit};
 use crate::run::RunResult;
 use crate::words::span;
-use std::io::Write;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Tells a person what happens. Whatever cannot be written is left out: talk never changes an outcome.
@@ -15,7 +15,8 @@ use std::time::Duration;
 pub struct Console {
     style: Style,
     level: Level,
-    middle_of_line: Mutex<bool>,
+    /// Where the project is, as the forge knows it: what stands before the paths of findings.
+    prefix: String,
 }
 
 /// Tells nobody.
@@ -30,18 +31,39 @@ impl Listener for Silent {
 }
 
 impl Console {
-    /// A console that shows messages of this level and above.
+    /// A console that shows messages of this level and above, of a project in this directory of the repository.
     #[must_use]
-    pub fn new(style: Style, level: Level) -> Self {
-        Self { style, level, middle_of_line: Mutex::new(false) }
+    pub fn new(style: Style, level: Level, directory: Option<String>) -> Self {
+        let prefix = directory.filter(|it| !it.is_empty()).map(|it| format!("{it}/")).unwrap_or_default();
+        Self { style, level, prefix }
     }
 
     fn line(&self, line: &str) {
-        let mut middle = self.middle_of_line.lock().unwrap_or_else(PoisonError::into_inner);
-        // In one piece: standard error has no buffer, and each part would be a call of its own to the system.
-        let text = format!("{}{line}\n", if *middle { "\n" } else { "" });
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
-        *middle = false;
+        // In one piece, with its end.
+        screen::say(&format!("{line}\n"));
+    }
+
+    fn begin(&self, mark: &str, step: &str, more: &str, title: &str) {
+        let style = self.style;
+        screen::begin(step, title, &format!("{} {}{more}\n", style.dim(mark), style.bold(step)));
+    }
+
+    fn done(&self, mark: &str, step: &str, summary: &str, milliseconds: u64) {
+        screen::end();
+        self.line(&format!("{mark} {step}: {} {}", harmless(summary), self.style.dim(&took(milliseconds))));
+    }
+
+    fn failed(&self, step: &str, what: &str, milliseconds: u64) {
+        screen::end();
+        let (mark, step) = (self.style.red("✗"), self.style.bold(step));
+        self.line(&format!("{mark} {step}{what} {}", self.style.dim(&took(milliseconds))));
+    }
+
+    /// Why something failed, where a forge shows it; otherwise in words.
+    fn reason(&self, step: &str, trouble: &Trouble) {
+        if !annotate(Some(step), &trouble.problem()) {
+            self.trouble(trouble);
+        }
     }
 
     fn trouble(&self, trouble: &Trouble) {
@@ -58,6 +80,44 @@ impl Console {
             self.line(&format!("    hint: {}", harmless(hint)));
         }
     }
+
+    /// What a step saw, where a forge shows it; otherwise in words.
+    fn findings<'a>(&self, step: &str, findings: impl IntoIterator<Item = &'a Finding>) {
+        for finding in findings {
+            let message = harmless(&finding.message);
+            let file = finding.file.as_ref().map(|file| format!("{}{}", self.prefix, harmless(file)));
+            let annotation = Annotation {
+                severity: finding.severity,
+                file: file.as_deref(),
+                line: finding.line.and_then(|line| line.try_into().ok()),
+                title: &format!("{step}: {}", finding.code),
+                message: &message,
+                is_reason: false,
+            };
+            if screen::annotate(&annotation) {
+                continue;
+            }
+            let word = match finding.severity {
+                Severity::Notice => "notice:",
+                Severity::Warning => "warning:",
+                Severity::Error => "error:",
+            };
+            let place = match (&finding.file, finding.line) {
+                (Some(file), Some(line)) => format!(" ({}:{line})", harmless(file)),
+                (Some(file), None) => format!(" ({})", harmless(file)),
+                _ => String::new(),
+            };
+            self.line(&format!("  {} {message}{place}", self.style.yellow(word)));
+        }
+    }
+}
+
+/// What of a step's report is about a place to look at.
+fn annotations(report: &[ReportItem]) -> impl Iterator<Item = &Finding> {
+    report.iter().filter_map(|item| match item {
+        ReportItem::Annotation { finding } => Some(finding),
+        ReportItem::Table { .. } | ReportItem::Metric { .. } => None,
+    })
 }
 
 fn took(milliseconds: u64) -> String {
@@ -68,51 +128,50 @@ impl Listener for Console {
     fn event(&self, event: &Event) {
         let style = self.style;
         match event {
+            Event::RunStarted { steps, .. } => {
+                screen::expect(steps.iter().map(|StepEntry { id, finally, .. }| (id.clone(), *finally)).collect());
+            }
             Event::StepStarted { step, attempt } => {
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-                self.line(&format!("{} {}{again}", style.dim("▸"), style.bold(step)));
+                self.begin("▸", step, &again, &format!("{step}{again}"));
             }
-            Event::StepSucceeded { step, summary, findings, duration_ms, .. } => {
-                for finding in findings {
-                    let word = match finding.severity {
-                        Severity::Notice => "notice:",
-                        Severity::Warning => "warning:",
-                        Severity::Error => "error:",
-                    };
-                    let place = match (&finding.file, finding.line) {
-                        (Some(file), Some(line)) => format!(" ({file}:{line})"),
-                        (Some(file), None) => format!(" ({file})"),
-                        _ => String::new(),
-                    };
-                    self.line(&format!("  {} {}{place}", style.yellow(word), harmless(&finding.message)));
+            Event::StepSucceeded { step, summary, findings, report, duration_ms, .. } => {
+                self.done(&style.green("✓"), step, summary, *duration_ms);
+                self.findings(step, findings.iter().chain(annotations(report)));
+            }
+            Event::StepFailed { step, trouble, report, again, duration_ms, .. } => {
+                self.failed(step, if *again { " (it is tried again)" } else { "" }, *duration_ms);
+                self.findings(step, annotations(report));
+                if *again {
+                    self.trouble(trouble);
+                } else {
+                    self.reason(step, trouble);
                 }
-                let line =
-                    format!("{} {step}: {} {}", style.green("✓"), harmless(summary), style.dim(&took(*duration_ms)));
-                self.line(&line);
             }
-            Event::StepFailed { step, trouble, again, duration_ms, .. } => {
-                let more = if *again { " (it is tried again)" } else { "" };
-                self.line(&format!("{} {}{more} {}", style.red("✗"), style.bold(step), style.dim(&took(*duration_ms))));
-                self.trouble(trouble);
+            Event::StepCancelled { step, .. } => {
+                screen::end();
+                self.line(&format!("{} {step}: cancelled", style.red("✗")));
             }
-            Event::StepCancelled { step, .. } => self.line(&format!("{} {step}: cancelled", style.red("✗"))),
-            Event::StepSkipped { step } => self.line(&style.dim(&format!("- {step}: nothing to do"))),
+            Event::StepSkipped { step } => {
+                screen::pass(step);
+                self.line(&style.dim(&format!("- {step}: nothing to do")));
+            }
             Event::RunTurned { step } => {
+                screen::turn();
                 let until = step.as_ref().map(|step| format!(" until `{step}`")).unwrap_or_default();
                 self.line(&style.bold(&format!("taking back what was done{until}")));
             }
-            Event::RevertStarted { step } => self.line(&format!("{} {}", style.dim("◂"), style.bold(step))),
+            Event::RevertStarted { step } => self.begin("◂", step, "", &format!("taking back {step}")),
             Event::StepReverted { step, summary, duration_ms, .. } => {
-                let line =
-                    format!("{} {step}: {} {}", style.green("↩"), harmless(summary), style.dim(&took(*duration_ms)));
-                self.line(&line);
+                self.done(&style.green("↩"), step, summary, *duration_ms);
             }
             Event::StepKept { step, summary, .. } => {
+                screen::end();
                 self.line(&format!("{} {step}: not taken back: {}", style.yellow("!"), harmless(summary)));
             }
-            Event::RevertFailed { step, trouble, .. } => {
-                self.line(&format!("{} {} could not be taken back", style.red("✗"), style.bold(step)));
-                self.trouble(trouble);
+            Event::RevertFailed { step, trouble, duration_ms, .. } => {
+                self.failed(step, " could not be taken back", *duration_ms);
+                self.reason(step, trouble);
             }
             Event::RunCancelled { times: 1 } => {
                 let line = "told to stop; a second signal cuts short what is being taken back";
@@ -120,22 +179,23 @@ impl Listener for Console {
             }
             Event::RunCancelled { .. } => self.line(&style.yellow("told to stop again")),
             Event::CheckStarted { step } => {
-                self.line(&format!("{} {} (what is live again)", style.dim("▸"), style.bold(step)));
+                self.begin("▸", step, " (what is live again)", &format!("{step} (what is live again)"));
             }
             Event::CheckPassed { step, summary, duration_ms, .. } => {
-                let line =
-                    format!("{} {step}: {} {}", style.green("✓"), harmless(summary), style.dim(&took(*duration_ms)));
-                self.line(&line);
+                self.done(&style.green("✓"), step, summary, *duration_ms);
             }
-            Event::CheckFailed { step, trouble, .. } => {
-                self.line(&format!(
-                    "{} {}: it is not proven that what is live again works",
-                    style.red("✗"),
-                    style.bold(step)
-                ));
-                self.trouble(trouble);
+            Event::CheckFailed { step, trouble, duration_ms, .. } => {
+                self.failed(step, ": it is not proven that what is live again works", *duration_ms);
+                self.reason(step, trouble);
+            }
+            Event::FreezeOverridden { cause, until, reason } => {
+                let until = until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+                let text = format!("deployments are frozen{until}, and this one is made all the same: {reason}");
+                self.line(&format!("{} {}", style.yellow("note:"), harmless(&text)));
+                self.line(&format!("      {}", harmless(cause)));
             }
             Event::NoteAdded { text } => self.line(&format!("{} {}", style.yellow("note:"), harmless(text))),
+            Event::RunFinished { .. } => screen::finish(),
             _ => {}
         }
     }
@@ -156,11 +216,7 @@ impl Listener for Console {
     }
 
     fn write(&self, _: &str, bytes: &[u8]) {
-        // As it is: a build tool's own colours are welcome, and a log of a gigabyte is not looked at byte by byte.
-        let _ = std::io::stderr().lock().write_all(bytes);
-        if let Some(last) = bytes.last() {
-            *self.middle_of_line.lock().unwrap_or_else(PoisonError::into_inner) = *last != b'\n';
-        }
+        screen::write(bytes);
     }
 
     fn progress(&self, _: &str, message: &str, done: Option<u64>, total: Option<u64>) {
@@ -172,7 +228,10 @@ impl Listener for Console {
             (Some(done), None) => format!(" ({done})"),
             _ => String::new(),
         };
-        self.line(&self.style.dim(&format!("  {}{far}", harmless(message))));
+        let text = format!("{}{far}", harmless(message));
+        if !screen::progress(&text) {
+            self.line(&self.style.dim(&format!("  {text}")));
+        }
     }
 }
 

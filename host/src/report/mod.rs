@@ -3,16 +3,19 @@
 
 pub mod comment;
 mod console;
+mod outputs;
 mod plan;
 mod problem;
 mod recovery;
 mod result;
+pub mod screen;
 pub mod story;
 mod verdict;
 
 pub use console::{Console, Silent, announce, announce_rollback, verdict};
-pub use plan::{plan, plan_steps, plan_summary};
-pub use problem::{problem, problems};
+pub use outputs::Outputs;
+pub use plan::{gate, not_the_commit, plan, plan_steps, plan_summary};
+pub use problem::{problem, problems, tell};
 pub use recovery::{reaped, resuming, taking_back};
 pub use result::{DeploymentResult, RESULT_SCHEMA, RunReport, StepReport};
 

@@ -1,10 +1,12 @@
 //! The plan as a person reads it before approving it.
 
 use super::{Style, harmless};
+use crate::ci::WorkingTree;
 use crate::lock::describe;
 use crate::plan::{Plan, PlannedStep};
 use crate::plugin::Effect;
 use crate::policy::visible;
+use crate::problem::Problem;
 use std::fmt::Write as _;
 
 /// What the plan comes to, in one line.
@@ -64,11 +66,37 @@ pub fn plan(plan: &Plan, capabilities: bool, style: Style) -> String {
         write_capabilities(&mut text, step, width, capabilities, style);
     }
     let _ = writeln!(text, "\n{}", plan_summary(plan));
+    if let Some(tree) = &plan.working_tree {
+        text.push_str(&not_the_commit(&plan.commit, tree, style));
+    }
     if plan.is_incomplete() {
         let _ = writeln!(text, "{} the plan is incomplete: an approval cannot bind to it", style.yellow("note:"));
     }
     let _ = writeln!(text, "{}", style.dim(&plan.digest()));
     text
+}
+
+/// What keeps a run from beginning now.
+#[must_use]
+pub fn gate(environment: &str, unmet: &[Problem], style: Style) -> String {
+    let mut text = format!("{} closed now\n", style.bold(&format!("gate of {environment}:")));
+    for problem in unmet {
+        let _ = writeln!(text, "  {} {}", style.yellow("!"), harmless(&problem.what));
+        for cause in &problem.causes {
+            let _ = writeln!(text, "      {}", harmless(cause));
+        }
+    }
+    text
+}
+
+/// That the working tree is deployed, and is not the commit that it is called by.
+#[must_use]
+pub fn not_the_commit(commit: &str, tree: &WorkingTree, style: Style) -> String {
+    format!("{} {}\n", style.yellow("warning:"), differs(commit, tree))
+}
+
+pub(super) fn differs(commit: &str, tree: &WorkingTree) -> String {
+    format!("what is deployed is not commit {}: {tree} changed since", visible(crate::words::short(commit)))
 }
 
 /// The steps of a plan, and what they come to.

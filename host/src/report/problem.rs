@@ -1,9 +1,12 @@
 //! Rendering problems: the four parts, always in one order, legible without colour.
 
+use super::screen::{self, Annotation};
 use super::{Style, harmless};
+use crate::event::Severity;
 use crate::problem::Problem;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::borrow::Cow;
+use std::path::Path;
 
 /// A text whose URLs have stars for passwords, byte by byte, so that every place in it stays where it is.
 fn without_passwords(text: &str) -> Cow<'_, str> {
@@ -85,6 +88,37 @@ pub fn problems(problems: &[Problem], style: Style) -> String {
         text.push_str(&format!("\nnote: {}; there are {} errors\n", harmless(&note), problems.len()));
     }
     text
+}
+
+/// Say problems on standard error: where a forge shows them beside the code or above the log, by that.
+pub fn tell(list: &[Problem]) {
+    // Of a place in a file a person wants to see more than its number.
+    let left: Vec<Problem> = list.iter().filter(|one| !annotate(None, one) || one.place.is_some()).cloned().collect();
+    if !left.is_empty() {
+        screen::say(&problems(&left, Style::of_stderr()));
+    }
+}
+
+/// Have a forge show a problem of a step, or of none. Whether it does: otherwise it can be said.
+pub(super) fn annotate(step: Option<&str>, problem: &Problem) -> bool {
+    let word = problem.detail.as_deref().unwrap_or(problem.code.word());
+    let mut message = harmless(&problem.what);
+    for cause in &problem.causes {
+        message.push_str(&format!("\n{}", harmless(cause)));
+    }
+    for (word, text) in [("note", &problem.note), ("hint", &problem.hint)] {
+        if let Some(text) = text {
+            message.push_str(&format!("\n{word}: {}", harmless(text)));
+        }
+    }
+    screen::annotate(&Annotation {
+        severity: Severity::Error,
+        file: problem.place.as_ref().and_then(|place| screen::path(Path::new(&place.file))).as_deref(),
+        line: problem.place.as_ref().map(|place| place.line_and_column().0),
+        title: &step.map_or_else(|| word.to_owned(), |step| format!("{step}: {word}")),
+        message: &message,
+        is_reason: true,
+    })
 }
 
 #[cfg(test)]

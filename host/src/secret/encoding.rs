@@ -10,15 +10,33 @@ pub(super) type Form = Zeroizing<Vec<u8>>;
 
 /// Adds every form of `secret` to `forms`. Forms may repeat.
 pub(super) fn forms(secret: &str, forms: &mut Vec<Form>) {
-    let mut values = vec![secret.to_owned(), secret.trim().to_owned()];
-    values.extend(url_parts(secret.trim()));
-    for value in &values {
+    for value in &values(secret) {
         whole(value, forms);
-        if value.trim().contains(['\n', '\r']) {
+        if is_several(value) {
             lines(value, forms);
         }
     }
-    values.into_iter().map(Zeroizing::new).for_each(drop);
+}
+
+/// Adds what whoever knows encodings has to know of `secret`: the value, or its lines where it has several, and the parts of a URL.
+pub(super) fn pieces(secret: &str, forms: &mut Vec<Form>) {
+    for value in &values(secret) {
+        if is_several(value) {
+            lines(value, forms);
+        } else {
+            add(value.trim(), SHORTEST, forms);
+        }
+    }
+}
+
+fn values(secret: &str) -> Vec<Zeroizing<String>> {
+    let mut values = vec![secret.to_owned(), secret.trim().to_owned()];
+    values.extend(url_parts(secret.trim()));
+    values.into_iter().map(Zeroizing::new).collect()
+}
+
+fn is_several(value: &str) -> bool {
+    value.trim().contains(['\n', '\r'])
 }
 
 /// Adds a form unless it would hit by chance.
@@ -203,7 +221,7 @@ fn percent_decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::forms;
+    use super::{forms, pieces};
     use base64::Engine as _;
 
     /// What is left of `text` where all forms of `secret` are taken out.
@@ -288,5 +306,24 @@ mod tests {
             assert_eq!(left(url, &format!("<{part}>")), "<***>", "{url}");
         }
         assert_eq!(left("postgres://shop:s3cretword@db.example:5432/shop", "db.example shop"), "db.example shop");
+    }
+
+    #[test]
+    fn the_pieces_are_what_encodings_are_made_from() {
+        for (secret, expected) in [
+            (" abcdefgh\n", vec!["abcdefgh"]),
+            ("ab", vec![]),
+            ("-----BEGIN KEY-----\r\nMIIEpAIBAAKCAQEA\r\n}\r\n", vec!["MIIEpAIBAAKCAQEA"]),
+            (
+                "postgres://shop:s%40fe-enough@db/shop",
+                vec!["postgres://shop:s%40fe-enough@db/shop", "s%40fe-enough", "s@fe-enough"],
+            ),
+        ] {
+            let mut all = vec![];
+            pieces(secret, &mut all);
+            let mut all: Vec<_> = all.iter().map(|form| String::from_utf8_lossy(form).into_owned()).collect();
+            all.dedup();
+            assert_eq!(all, expected);
+        }
     }
 }

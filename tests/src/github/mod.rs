@@ -215,6 +215,15 @@ impl GitHub {
         self.state().runs.insert(id, run);
     }
 
+    /// What was pushed last, and what [`RUN`] is of, instead of [`crate::COMMIT`].
+    pub fn set_commit(&self, sha: &str) {
+        let mut state = self.state();
+        let object = state.objects.get(crate::COMMIT).cloned().expect("the first commit");
+        state.objects.insert(sha.to_owned(), object);
+        state.references.insert("refs/heads/main".to_owned(), sha.to_owned());
+        sha.clone_into(&mut state.runs.get_mut(&RUN).expect("the run").sha);
+    }
+
     /// How a run stands: `queued`, `in_progress`, `waiting` or `completed`, then with a conclusion.
     pub fn set_run(&self, id: u64, status: &str, conclusion: Option<&str>) {
         let mut state = self.state();
@@ -305,7 +314,8 @@ impl GitHub {
 
     /// A deployment that a job made because it has `environment:`, with this as its newest state. Returns its number.
     pub fn add_of_job(&self, environment: &str, run: u64, job: u64, state: &str) -> u64 {
-        let body = json!({ "ref": "main", "environment": environment, "payload": {} });
+        let sha = self.state().runs.get(&run).map_or_else(|| crate::COMMIT.to_owned(), |run| run.sha.clone());
+        let body = json!({ "ref": "main", "environment": environment, "payload": {}, "sha": sha });
         let id = self.add(&body);
         let log = format!("https://github.com/{REPOSITORY}/actions/runs/{run}/job/{job}");
         for state in ["waiting", state] {

@@ -53,6 +53,30 @@ fn parts_of_files() {
             &["step `a` has no key `plugn`", "write `plugin`"],
         ),
         (
+            "a time that is none",
+            "[environments.b]\nfreeze = [{ from = \"0 25 * * FRI\", until = \"0 8 * * MON\" }]",
+            &["deploy.toml:12:23", "`25` is no hour, which is 0 to 23, `*`, a range, a step or a list"],
+        ),
+        (
+            "a freeze that never ends",
+            "[environments.b]\nfreeze = [{ from = \"* * * * *\", until = \"0 8 * * MON\" }]",
+            &["deploy.toml:12:11", "`freeze` of environment `b` never ends", "begins anew whenever it ends"],
+        ),
+        (
+            "freezes that leave no time between them",
+            "[environments.b]\nfreeze = [{ from = \"0 8 * * *\", until = \"0 20 * * *\" }, { from = \"0 20 * * *\", until = \"0 8 * * *\" }]",
+            &[
+                "deploy.toml:12:10",
+                "`freeze` of environment `b` never ends",
+                "each of its windows ends within another one",
+            ],
+        ),
+        (
+            "a name that fits every environment",
+            "[environments.b]\ntransient = true\nname = \"*\"",
+            &["deploy.toml:13:8", "`name` of environment `b` cannot be used", "`*` fits every name"],
+        ),
+        (
             "wrong type",
             "[[step]]\nid = \"a\"\nplugin = \"command\"\ntimeout = 10",
             &["must be a string, not `10`", "deploy.toml:14:11"],

@@ -5,9 +5,10 @@ use e2e::Project;
 use e2e::runs::{cut_off, events_named, newest, stuck};
 use e2e::steps::text_with;
 
-/// Begins each minute and ends on a day that comes every four years: now, whenever that is. But for that day's first minute.
+/// Begins each minute but an hour's first and ends on a day that comes every four years: now, whenever that is. But for that
+/// day's first minute.
 const NOW: &str = "[environments.staging]\n\
-    freeze = [{ from = \"* * * * *\", until = \"0 0 29 2 *\", zone = \"Europe/Berlin\", reason = \"holidays\" }]\n";
+    freeze = [{ from = \"1-59 * * * *\", until = \"0 0 29 2 *\", zone = \"Europe/Berlin\", reason = \"holidays\" }]\n";
 
 fn frozen(steps: &[Step]) -> Project {
     Project::with(&text_with("", NOW, steps)).locked()
@@ -22,7 +23,7 @@ fn a_run_waits_for_the_end_of_a_freeze_unless_somebody_says_why_not() {
         "error: deployments to `staging` are frozen until ",
         "-02-29 00:00 Europe/Berlin\n",
         "--> deploy.toml:5:11",
-        "`freeze` in `deploy.toml` says from `* * * * *` until `0 0 29 2 *` (Europe/Berlin): holidays",
+        "`freeze` in `deploy.toml` says from `1-59 * * * *` until `0 0 29 2 *` (Europe/Berlin): holidays",
         "note: nothing was run",
         "`--during-freeze REASON` goes on, and writes that down",
     ] {
@@ -31,8 +32,21 @@ fn a_run_waits_for_the_end_of_a_freeze_unless_somebody_says_why_not() {
     assert!(!project.has("order"));
     assert_eq!(project.windlass("run --dry-run").code, Some(21));
     assert_eq!(project.windlass("run --during-freeze=").code, Some(2));
-    let _ = project.windlass("run --during-freeze outage").exits(0);
+    let output = project.windlass("run --during-freeze outage").exits(0);
     assert_eq!(order(&project), "a");
+    // Whoever looks at it sees that.
+    for part in [
+        "note: deployments are frozen until ",
+        "-02-29 00:00 Europe/Berlin, and this one is made all the same: outage\n",
+        "note: deployments were frozen, and this one was made all the same: outage\n",
+    ] {
+        assert!(output.stderr.contains(part), "{part}\n{}", output.stderr);
+    }
+    assert!(project.windlass("status").exits(0).stdout.contains("          made in a freeze: outage\n"));
+    let history = project.windlass("history").exits(0).stdout;
+    assert!(history.ends_with("  in a freeze: outage\n"), "{history}");
+    let runs = project.windlass("history --format json").exits(0).result();
+    assert_eq!(runs[0]["during_freeze"], "outage");
     let written = events_named(&project, &newest(&project), "freeze-overridden");
     assert_eq!(written.len(), 1);
     assert_eq!(written[0]["reason"], "outage");
@@ -47,13 +61,18 @@ fn plan_and_check_say_when_the_next_freeze_begins_and_that_there_is_one_now() {
     let project = frozen(&[Step::marks("a")]);
     for words in ["plan", "check"] {
         let output = project.windlass(words).exits(0);
-        assert!(output.stderr.contains("freeze of staging: frozen until "), "{}", output.stderr);
+        assert!(output.stderr.contains("gate of staging: closed now\n"), "{}", output.stderr);
+        assert!(output.stderr.contains("  ! deployments to `staging` are frozen until "), "{}", output.stderr);
+        assert!(output.stderr.contains("until `0 0 29 2 *` (Europe/Berlin): holidays\n"), "{}", output.stderr);
     }
-    let later = NOW.replace("0 0 29 2 *", "1 0 29 2 *").replace("* * * * *", "0 0 29 2 *");
+    let gate = project.windlass("plan --format json").exits(0).result()["gate"].clone();
+    assert_eq!((gate.as_array().map(Vec::len), &gate[0]["code"]), (Some(1), &serde_json::json!("frozen")));
+    let later = NOW.replace("0 0 29 2 *", "1 0 29 2 *").replace("1-59 * * * *", "0 0 29 2 *");
     project.write("deploy.toml", &text_with("", &later, &[Step::marks("a")]));
     for words in ["plan", "check"] {
         let output = project.windlass(words).exits(0);
         assert!(output.stderr.contains("freeze of staging: the next begins "), "{}", output.stderr);
+        assert!(!output.stderr.contains("gate"), "{}", output.stderr);
         assert!(output.stderr.contains("-02-29 00:00 Europe/Berlin: from "), "{}", output.stderr);
     }
     let output = project.windlass("run").exits(0);

@@ -2,6 +2,7 @@
 
 use super::{HEAD, Step, order, outcomes, project, text};
 use e2e::Project;
+use e2e::steps::text_with;
 
 #[test]
 fn steps_run_in_the_order_of_the_file() {
@@ -81,4 +82,26 @@ fn overlays_are_merged_over_a_step_in_their_environment() {
     let _ = project.windlass("run -e staging").exits(0);
     let _ = project.windlass("run -e production").exits(0);
     assert_eq!(order(&project), "elsewhere a production a");
+}
+
+#[test]
+fn plan_and_check_say_what_has_to_be_deployed_before() {
+    let environments = "[environments.staging]\n[environments.production]\nafter = [\"staging\"]\n";
+    let project = Project::with(&text_with("", environments, &[Step::marks("a")])).locked();
+    let _ = project.commit();
+    for words in ["plan -e production", "check"] {
+        let output = project.windlass(words).exits(0);
+        assert!(
+            output.stderr.contains(
+                "gate of production: closed now\n  ! `production` comes after `staging`\n      nothing was deployed to `staging` yet\n"
+            ),
+            "{words}: {}",
+            output.stderr
+        );
+    }
+    let _ = project.windlass("run -e staging").exits(0);
+    // What the step has left is not in the commit, which is the same all the same.
+    for words in ["plan -e production", "check"] {
+        assert!(!project.windlass(words).exits(0).stderr.contains("gate"), "{words}");
+    }
 }

@@ -82,7 +82,15 @@ fn they_are_listed_and_stopped_by_name_or_by_age_and_nothing_else_is() {
     let output = project.windlass("environment stop staging").exits(2);
     assert!(output.stderr.contains("environment `staging` does not come and go"), "{}", output.stderr);
     assert!(project.windlass("environment stop review/none").exits(2).stderr.contains("there is no environment"));
-    assert_eq!(project.windlass("environment stop").code, Some(2));
+    let output = project.windlass("environment stop").exits(2);
+    assert!(output.stderr.contains("it is not known which environment is to be stopped"), "{}", output.stderr);
+    let output = project.windlass("environment stop review/one -e review/two").exits(2);
+    assert!(output.stderr.contains("`review/one` is named, and `-e review/two`"), "{}", output.stderr);
+    // A name is no less one where it is an option: all the others stay.
+    let output = project.windlass("environment stop -e review/two --older-than 0s --dry-run").exits(0);
+    assert_eq!(output.stdout, "review/two would be stopped\n");
+    let output = project.windlass("-e review/one environment stop --dry-run").exits(0);
+    assert_eq!(output.stdout, "review/one would be stopped\n");
     let output = project.windlass("environment stop --older-than 7d").exits(0);
     assert!(output.stderr.contains("there is nothing to stop"), "{}", output.stderr);
     let output = project.windlass("environment stop --older-than 0s --dry-run").exits(0);

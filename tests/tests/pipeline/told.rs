@@ -149,7 +149,7 @@ fn a_run_that_is_taken_back() {
           it is broken
     taking back what was done until `b`
     ◂ b
-    ✗ b could not be taken back
+    ✗ b could not be taken back [duration]
         `sh -c 'exit 1'` ended with exit code 1
           it wrote nothing
     ◂ a

@@ -6,11 +6,6 @@ use serde_json::json;
 /// Two environments that tell their names.
 const TWO: &str = "[environments.staging]\nvars = { name = \"staging\" }\n[environments.production]\nvars = { name = \"production\" }\n";
 
-/// A step that waits for the file `go`.
-fn waits(id: &str) -> Step {
-    Step::marks(id).run(&format!("touch waiting; while test ! -e go; do sleep 0.01; done; echo {id} >> order"))
-}
-
 #[test]
 fn a_dead_run_is_closed_and_its_lease_given_back() {
     let project = project(&[Step::marks("a"), Step::marks("b").run(&stuck("child", "echo b >> order"))]);
@@ -62,7 +57,7 @@ fn a_program_is_told_what_was_closed() {
 
 #[test]
 fn what_lives_is_left_alone() {
-    let project = project(&[waits("a")]);
+    let project = project(&[Step::waits("a")]);
     let run = project.start("run --format json");
     until("the run", || project.has("waiting"));
     for _ in 0..3 {

@@ -13,7 +13,7 @@ use crate::config::source::{Half, Source, join};
 use crate::config::{
     Approval, Config, Duration, Environment, EnvironmentName, Lease, Pattern, PluginLocator, Retry, Size, Step, StepId,
 };
-use crate::freeze::{Mistake, Window};
+use crate::freeze::{Mistake, Window, never_ends};
 use crate::problem::{Code, Problem};
 
 impl Check<'_> {
@@ -145,7 +145,7 @@ impl Check<'_> {
         for (index, FreezeTable { from, until, zone, reason }) in tables.iter().enumerate() {
             match Window::new(from, until, zone.as_deref(), reason.as_deref()) {
                 Ok(window) => windows.push(window),
-                Err(Mistake { key, why }) => {
+                Err(Mistake { key, part, why }) => {
                     let hint = match key {
                         "zone" => "write it as the IANA time zone database does, for example `Europe/Berlin`",
                         _ => {
@@ -154,9 +154,32 @@ impl Check<'_> {
                     };
                     let what = format!("`{key}` of a freeze of environment `{environment}` cannot be used");
                     let problem = Problem::new(Code::ConfigInvalid, what).because(why).with_hint(hint);
-                    self.push(problem.at(self.source.place(&format!("{pointer}/{index}/{key}"), Half::Value)));
+                    let text = match key {
+                        "from" => from,
+                        "until" => until,
+                        _ => zone.as_deref().unwrap_or_default(),
+                    };
+                    let at = format!("{pointer}/{index}/{key}");
+                    self.push(problem.at(self.source.place_within(&at, text, part)));
                 }
             }
+        }
+        // Those that are wrong are not among these.
+        if windows.len() == tables.len() && never_ends(&windows) {
+            let alone = windows.iter().position(|window| never_ends([window]));
+            let (at, why) = match alone {
+                Some(index) => {
+                    let window = &windows[index];
+                    (format!("{pointer}/{index}"), format!("the window {window} begins anew whenever it ends"))
+                }
+                None => (pointer.to_owned(), "each of its windows ends within another one".to_owned()),
+            };
+            let what = format!("`freeze` of environment `{environment}` never ends");
+            let problem = Problem::new(Code::ConfigInvalid, what).because(why).with_hint(
+                "leave a time in which one may deploy: `from` names the moment at which the freeze begins, for example \
+                 `0 17 * * FRI`",
+            );
+            self.push(problem.at(self.source.place(&at, Half::Value)));
         }
         windows
     }

@@ -54,8 +54,27 @@ const WHOLE: &[(&str, &[&str])] = &[
     (
         "schema = 1\napp = \"shop\"\n[environments.a]\nfreeze = [\n{ from = \"0 17 * *\", until = \"0 8 * * 1\" },\n{ from = \"0 17 * * 5\", until = \"0 8 * * 1\", zone = \"Berlin\" }]\n[[step]]\nid = \"a\"\nplugin = \"command\"",
         &[
-            "5:10 `from` of a freeze of environment `a` cannot be used / `0 17 * *` is no cron expression: Invalid pattern: Pattern must have 5 fields when seconds are disallowed / write minute, hour, day of the month, month and day of the week, for example `0 17 * * FRI`",
-            "6:52 `zone` of a freeze of environment `a` cannot be used / there is no time zone `Berlin` / write it as the IANA time zone database does, for example `Europe/Berlin`",
+            "5:11 `from` of a freeze of environment `a` cannot be used / `0 17 * *` has 4 fields, and a time has five / write minute, hour, day of the month, month and day of the week, for example `0 17 * * FRI`",
+            "6:53 `zone` of a freeze of environment `a` cannot be used / there is no time zone `Berlin` / write it as the IANA time zone database does, for example `Europe/Berlin`",
+        ],
+    ),
+    (
+        "schema = 1\napp = \"shop\"\n[environments.a]\nfreeze = [\n{ from = \"0 17 * * FRI-MOO\", until = \"0 8 * * 1\" }]\n[[step]]\nid = \"a\"\nplugin = \"command\"",
+        &[
+            "5:20 `from` of a freeze of environment `a` cannot be used / `FRI-MOO` is no day of the week, which is 0 to 7 or `SUN` to `SAT`, `*`, a range, a step or a list / write minute, hour, day of the month, month and day of the week, for example `0 17 * * FRI`",
+        ],
+    ),
+    (
+        "schema = 1\napp = \"shop\"\n[environments.a]\nfreeze = [\n{ from = \"0 17 * * 5\", until = \"0 8 * * 1\" },\n{ from = \"* * * * *\", until = \"0 8 * * 1\" }]\n[environments.b]\nfreeze = [{ from = \"0 8 * * *\", until = \"0 20 * * *\" }, { from = \"0 20 * * *\", until = \"0 8 * * *\" }]\n[[step]]\nid = \"a\"\nplugin = \"command\"",
+        &[
+            "6:1 `freeze` of environment `a` never ends / the window from `* * * * *` until `0 8 * * 1` (UTC) begins anew whenever it ends / leave a time in which one may deploy: `from` names the moment at which the freeze begins, for example `0 17 * * FRI`",
+            "8:10 `freeze` of environment `b` never ends / each of its windows ends within another one / leave a time in which one may deploy: `from` names the moment at which the freeze begins, for example `0 17 * * FRI`",
+        ],
+    ),
+    (
+        "schema = 1\napp = \"shop\"\n[environments.a]\ntransient = true\nname = \"*\"\n[[step]]\nid = \"a\"\nplugin = \"command\"",
+        &[
+            "5:8 `name` of environment `a` cannot be used / `*` fits every name, so that no misspelt one would be a mistake / write a name with one `*`, for example `review/*`",
         ],
     ),
     (

@@ -3,11 +3,12 @@
 //! One approval is enough for GitHub, and it keeps no time of it. How many it takes, whose count and for which plan is
 //! decided by [`crate::gate`] from what is read here.
 
+use super::adopt::job_of;
 use super::{Deployment, Failure, GitHub, Status, artifacts};
 use crate::approval::{Answer, Decision, is_same};
 use crate::config::Approval;
 use crate::forge::approvals::{Gate, Reply, Said, Sought};
-use crate::forge::client::Effort;
+use crate::forge::client::{Effort, exactly_once, unless_absent};
 use crate::forge::pages::{Pages, some};
 use crate::forge::segment;
 use crate::plan::PlanFile;
@@ -133,10 +134,9 @@ impl GitHub {
     /// As [`crate::forge::Forge::has_deployed`].
     pub(in crate::forge) async fn has_deployed(&self, environment: &str, commit: &str) -> Result<bool, Problem> {
         let Some(run) = &self.run else { return Ok(false) };
-        let (path, end) = (format!("/actions/runs/{run}/"), format!("/actions/runs/{run}"));
         let is_proof = |status: &Status| {
             let log = status.log_url.as_deref().unwrap_or_default();
-            status.state == "success" && (log.contains(&path) || log.ends_with(&end))
+            status.state == "success" && job_of(log, run).is_some()
         };
         let looked = async {
             let mut effort = self.client.effort();
@@ -192,11 +192,7 @@ impl GitHub {
                 .with_note("nothing was run")
         })?;
         let said = |review: Review| {
-            let answer = match review.state.as_str() {
-                "approved" => Answer::Approved,
-                "rejected" => Answer::Rejected,
-                _ => return None,
-            };
+            let answer = Answer::of_word(&review.state)?;
             // Names of environments are the same whatever the case.
             let is_here = review.environments.iter().any(|it| is_same(&it.name, environment));
             let comment = Some(review.comment).filter(|comment| !comment.is_empty());
@@ -210,17 +206,16 @@ impl GitHub {
         let owner = self.repository.split('/').next().unwrap_or_default();
         let (organisation, team) = team.split_once('/').unwrap_or((owner, team));
         let route = format!("/orgs/{}/teams/{}/memberships/{}", segment(organisation), segment(team), segment(user));
-        match effort.get::<Membership>(&route).await {
-            Ok(membership) => Ok(membership.state == "active"),
-            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
-            Err(failure) => Err(failure
+        let membership = unless_absent(effort.get::<Membership>(&route).await).map_err(|failure| {
+            failure
                 .problem_for(Code::ForgeRefused, &format!("say whether `{user}` is in team `{team}`"), "members: read")
                 .with_note("nothing was run")
                 .with_hint(
                     "give `GITHUB_TOKEN` a token that may read the organisation's members, which the job's own may not; \
                      or name people in `from.users`",
-                )),
-        }
+                )
+        })?;
+        Ok(membership.is_some_and(|membership| membership.state == "active"))
     }
 
     /// What waits for reviewers.
@@ -275,13 +270,13 @@ impl GitHub {
             .map_err(|failure| failure.problem_for(Code::ForgeRefused, "list the runs that wait", "actions: read"))
     }
 
-    pub(super) async fn pending(&self, effort: &mut Effort<'_>, run: &str) -> Result<Vec<Pending>, Problem> {
+    async fn pending(&self, effort: &mut Effort<'_>, run: &str) -> Result<Vec<Pending>, Problem> {
         effort.get(&self.pending_route(run)).await.map_err(|failure| {
             failure.problem_for(Code::ForgeRefused, &format!("say what waits in run {run}"), "actions: read")
         })
     }
 
-    fn pending_route(&self, run: &str) -> String {
+    pub(super) fn pending_route(&self, run: &str) -> String {
         format!("/repos/{}/actions/runs/{}/pending_deployments", self.repository, segment(run))
     }
 
@@ -292,7 +287,11 @@ impl GitHub {
 
     /// The name of whoever the token belongs to. A job's token belongs to nobody.
     pub(in crate::forge) async fn who(&self) -> Option<String> {
-        let user: Result<User, _> = self.client.effort().get("/user").await;
+        self.owner_of_token(&mut self.client.effort()).await
+    }
+
+    pub(super) async fn owner_of_token(&self, effort: &mut Effort<'_>) -> Option<String> {
+        let user: Result<User, _> = effort.get("/user").await;
         user.ok().map(|user| user.login)
     }
 
@@ -306,31 +305,20 @@ impl GitHub {
                 .with_note("nothing was changed")
                 .with_hint(hint));
         }
-        let state = match reply.answer {
-            Answer::Approved => "approved",
-            Answer::Rejected => "rejected",
-        };
-        let body = json!({ "environment_ids": [gate.id], "state": state, "comment": reply.comment });
+        let body = json!({ "environment_ids": [gate.id], "state": reply.answer.word(), "comment": reply.comment });
         let route = self.pending_route(&gate.run);
         let mut effort = self.client.effort();
-        loop {
-            let sent = effort.post_for::<Value>(&route, &body, StatusCode::OK).await;
-            let sent = sent.map_err(|failure| {
-                let problem = failure.problem(Code::ForgeRefused, &action).with_note("nothing was changed");
-                if failure.status().is_some_and(|status| status.is_client_error()) {
-                    problem.with_hint(hint)
-                } else {
-                    problem
-                }
-            })?;
-            if sent.is_some() {
-                return Ok(());
-            }
-            let waits = self.pending(&mut effort, &gate.run).await?;
-            effort.settle();
-            if !waits.iter().any(|pending| pending.environment.id == gate.id) {
-                return Ok(());
-            }
-        }
+        let sent = async {
+            let is_it = |pending: &Pending| pending.environment.id == gate.id;
+            exactly_once!(
+                effort,
+                effort.post_for::<Value>(&route, &body, StatusCode::OK).await?.map(drop),
+                (!effort.get::<Vec<Pending>>(&route).await?.iter().any(is_it)).then_some(())
+            );
+            Ok(())
+        };
+        sent.await.map_err(|failure: Failure| {
+            failure.problem_hinted(Code::ForgeRefused, &action, hint).with_note("nothing was changed")
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::GitHub;
 use crate::forge::answer::Failure;
-use crate::forge::client::Effort;
+use crate::forge::client::{Effort, exactly_once};
 use crate::forge::comments::COMMENTING;
 use crate::forge::pages::{PAGE, Pages, some};
 use crate::forge::segment;
@@ -58,19 +58,18 @@ impl GitHub {
         let body = json!({ "body": text });
         let all = format!("/repos/{}/issues/{request}/comments", self.repository);
         // Nobody but a person can be asked who they are; what a job writes a bot has written.
-        let me = self.who().await;
-        loop {
-            let sent = match self.written(effort, &all, marker, me.as_deref()).await? {
-                Some(id) => {
-                    let route = format!("/repos/{}/issues/comments/{id}", self.repository);
-                    effort.patch::<Value>(&route, &body).await?
-                }
-                None => effort.post::<Value>(&all, &body).await?,
-            };
-            if sent.is_some() {
-                return Ok(());
-            }
-        }
+        let me = self.owner_of_token(effort).await;
+        let sent: Value = exactly_once!(
+            effort,
+            // Whether it is there is looked for before it is sent for the first time, too.
+            match self.written(effort, &all, marker, me.as_deref()).await? {
+                Some(id) => effort.patch(&format!("/repos/{}/issues/comments/{id}", self.repository), &body).await?,
+                None => effort.post(&all, &body).await?,
+            },
+            None
+        );
+        drop(sent);
+        Ok(())
     }
 
     /// The pull request that a commit came with, or is in now.

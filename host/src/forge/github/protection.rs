@@ -1,7 +1,10 @@
 //! Custom deployment protection rules: a gate that a GitHub App answers ("Creating custom deployment protection rules").
 
 use super::GitHub;
+use super::approvals::Pending;
 use crate::approval::{Answer, is_same};
+use crate::forge::answer::Failure;
+use crate::forge::client::exactly_once;
 use crate::problem::{Code, Problem};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -42,33 +45,24 @@ impl GitHub {
     /// [`Code::ForgeRefused`], also where the token is not one of the App that owns the rule.
     pub async fn respond(&self, rule: &ProtectionRule, answer: Option<Answer>, comment: &str) -> Result<(), Problem> {
         let mut body = json!({ "environment_name": rule.environment, "comment": comment });
-        match answer {
-            Some(Answer::Approved) => body["state"] = "approved".into(),
-            Some(Answer::Rejected) => body["state"] = "rejected".into(),
-            None => {}
+        if let Some(answer) = answer {
+            body["state"] = answer.word().into();
         }
         let route = format!("/repos/{}/actions/runs/{}/deployment_protection_rule", self.repository, rule.run);
         let action = format!("answer the deployment protection rule of run {}", rule.run);
         let mut effort = self.client.effort();
-        loop {
-            let sent = effort.post_for::<Value>(&route, &body, StatusCode::NO_CONTENT).await;
-            let sent = sent.map_err(|failure| {
-                let problem = failure.problem(Code::ForgeRefused, &action).with_note("nothing was changed");
-                if failure.status().is_some_and(|status| status.is_client_error()) {
-                    problem.with_hint("set `GITHUB_TOKEN` to an installation token of the App that owns the rule")
-                } else {
-                    problem
-                }
-            })?;
-            if sent.is_some() {
-                return Ok(());
-            }
-            // What was answered no longer waits, unless another rule keeps it: then the same is said once more.
-            let waits = self.pending(&mut effort, &rule.run).await?;
-            effort.settle();
-            if answer.is_some() && !waits.iter().any(|pending| is_same(&pending.environment.name, &rule.environment)) {
-                return Ok(());
-            }
-        }
+        let sent = async {
+            let is_it = |pending: &Pending| is_same(&pending.environment.name, &rule.environment);
+            exactly_once!(effort, effort.post_for::<Value>(&route, &body, StatusCode::NO_CONTENT).await?.map(drop), {
+                // What was answered no longer waits, unless another rule keeps it: then the same is said once more.
+                let waits: Vec<Pending> = effort.get(&self.pending_route(&rule.run)).await?;
+                (answer.is_some() && !waits.iter().any(is_it)).then_some(())
+            });
+            Ok(())
+        };
+        sent.await.map_err(|failure: Failure| {
+            let hint = "set `GITHUB_TOKEN` to an installation token of the App that owns the rule";
+            failure.problem_hinted(Code::ForgeRefused, &action, hint).with_note("nothing was changed")
+        })
     }
 }

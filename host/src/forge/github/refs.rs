@@ -9,7 +9,7 @@
 use super::GitHub;
 use crate::event::Place;
 use crate::forge::answer::Failure;
-use crate::forge::client::Effort;
+use crate::forge::client::{Effort, unless_absent};
 use crate::forge::kept::{Imprint, Kept, Shelf, Shelved, Shelving, encoded, path_of, place_of};
 use crate::problem::{Code, Problem};
 use base64::Engine as _;
@@ -219,11 +219,8 @@ impl GitHub {
 
     /// Where a reference leads to; none where there is none.
     async fn reference(&self, effort: &mut Effort<'_>, name: &str) -> Result<Option<String>, Failure> {
-        match effort.get::<Reference>(&self.git(&format!("ref/{}", path_of(name)))).await {
-            Ok(reference) => Ok(Some(reference.object.sha)),
-            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-            Err(failure) => Err(failure),
-        }
+        let found = effort.get::<Reference>(&self.git(&format!("ref/{}", path_of(name)))).await;
+        Ok(unless_absent(found)?.map(|reference| reference.object.sha))
     }
 
     /// A commit. One that was read or made already never changes.
@@ -246,12 +243,7 @@ impl GitHub {
         if let Some(base) = base {
             body["base_tree"] = base.into();
         }
-        loop {
-            if let Some(tree) = effort.post(&self.git("trees"), &body).await? {
-                return Ok(tree);
-            }
-            effort.settle();
-        }
+        effort.post_again(&self.git("trees"), &body).await
     }
 
     /// Makes a commit. One whose making was not answered leads nowhere and does no harm.
@@ -264,13 +256,9 @@ impl GitHub {
     ) -> Result<Commit, Failure> {
         let parents: Vec<&str> = parent.into_iter().collect();
         let body = json!({ "message": message, "tree": tree, "parents": parents });
-        loop {
-            if let Some(commit) = effort.post::<Commit>(&self.git("commits"), &body).await? {
-                // Read as it was meant, whatever is made of blanks at its end.
-                return Ok(Commit { message: message.to_owned(), ..commit });
-            }
-            effort.settle();
-        }
+        let commit: Commit = effort.post_again(&self.git("commits"), &body).await?;
+        // Read as it was meant, whatever is made of blanks at its end.
+        Ok(Commit { message: message.to_owned(), ..commit })
     }
 
     /// Lets a reference lead to `sha`, where it still leads to `seen`. Whether it does or did.

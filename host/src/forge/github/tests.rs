@@ -41,6 +41,7 @@ pub(super) fn github(fake: &Fake) -> GitHub {
         total: Duration::from_secs(20),
         pause: Duration::from_millis(2),
         longest: Duration::from_millis(10),
+        listener: None,
     };
     with_patience(fake, patience)
 }
@@ -316,8 +317,14 @@ async fn all_of_it_has_a_deadline_and_doubt_is_admitted() {
         fake.fail("GET /deployments", Fault::After(Answer::silence()));
     }
     let second = Duration::from_secs(1);
-    let patience =
-        Patience { attempt: second * 30, write: second * 30, total: second, pause: second / 100, longest: second };
+    let patience = Patience {
+        attempt: second * 30,
+        write: second * 30,
+        total: second,
+        pause: second / 100,
+        longest: second,
+        ..Patience::default()
+    };
     let begun = Instant::now();
     let problem = with_patience(&fake, patience).create(&announcement()).await.unwrap_err();
     assert!(begun.elapsed() < second * 5, "{:?}", begun.elapsed());

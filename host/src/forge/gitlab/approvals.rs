@@ -4,8 +4,9 @@
 
 use super::{Deployment, GitLab};
 use crate::approval::{Answer, Decision};
+use crate::forge::answer::Failure;
 use crate::forge::approvals::{Gate, Reply, Said, Sought};
-use crate::forge::client::Effort;
+use crate::forge::client::{Effort, exactly_once, unless_absent};
 use crate::forge::deployments::unlisted;
 use crate::forge::pages::Pages;
 use crate::forge::segment;
@@ -88,11 +89,7 @@ impl Detail {
         };
         let mut decisions: Vec<Decision> = Vec::new();
         for said in self.approvals.iter().chain(rules().flat_map(|rule| &rule.deployment_approvals)) {
-            let answer = match said.status.as_str() {
-                "approved" => Answer::Approved,
-                "rejected" => Answer::Rejected,
-                _ => continue,
-            };
+            let Some(answer) = Answer::of_word(&said.status) else { continue };
             let decision = Decision {
                 answer,
                 teams: groups(&said.user.username),
@@ -136,11 +133,15 @@ impl GitLab {
     }
 
     async fn detail(&self, effort: &mut Effort<'_>, id: u64) -> Result<Detail, Problem> {
-        effort.get(&self.route(&format!("/deployments/{id}"))).await.map_err(|failure| {
+        effort.get(&self.detail_route(id)).await.map_err(|failure| {
             failure
                 .problem(Code::ForgeRefused, &format!("say who approved deployment {id}"))
                 .with_note("nothing was run")
         })
+    }
+
+    fn detail_route(&self, id: u64) -> String {
+        self.route(&format!("/deployments/{id}"))
     }
 
     /// What was said to a deployment.
@@ -209,9 +210,9 @@ impl GitLab {
             for job in jobs.iter().filter(|job| job.artifacts_file.is_some()) {
                 for name in plan_files(environment) {
                     let route = self.route(&format!("/jobs/{}/artifacts/{}", job.id, segment(&name)));
-                    let text = match effort.once(&route).await {
-                        Ok(text) => text,
-                        Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => continue,
+                    let text = match unless_absent(effort.get_once(&route).await) {
+                        Ok(Some(text)) => text,
+                        Ok(None) => continue,
                         Err(failure) => {
                             unread.push(format!("`{name}` of job {}: {}", job.id, failure.words()));
                             continue;
@@ -240,7 +241,11 @@ impl GitLab {
 
     /// The name of whoever the token belongs to.
     pub(in crate::forge) async fn who(&self) -> Option<String> {
-        let user: Result<User, _> = self.client.effort().get("/user").await;
+        self.owner_of_token(&mut self.client.effort()).await
+    }
+
+    pub(super) async fn owner_of_token(&self, effort: &mut Effort<'_>) -> Option<String> {
+        let user: Result<User, _> = effort.get("/user").await;
         user.ok().map(|user| user.username)
     }
 
@@ -260,35 +265,28 @@ impl GitLab {
                 .with_note("nothing was changed")
                 .with_hint("say it in fewer words"));
         }
-        let status = match reply.answer {
-            Answer::Approved => "approved",
-            Answer::Rejected => "rejected",
-        };
-        let mut body = json!({ "status": status, "comment": reply.comment });
+        let mut body = json!({ "status": reply.answer.word(), "comment": reply.comment });
         if let Some(rule) = reply.on_behalf {
             body["represented_as"] = rule.into();
         }
         let route = self.route(&format!("/deployments/{}/approval", gate.id));
         let mut effort = self.client.effort();
-        loop {
-            let sent = effort.post::<Value>(&route, &body).await;
-            let sent = sent.map_err(|failure| {
-                let problem = failure.problem(Code::ForgeRefused, &action).with_note("nothing was changed");
-                match failure.status() {
-                    Some(StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) => {
-                        problem.with_hint("let somebody say it who is in one of the environment's approval rules")
-                    }
-                    _ => problem,
+        let sent = async {
+            exactly_once!(effort, effort.post::<Value>(&route, &body).await?.map(drop), {
+                let now: Detail = effort.get(&self.detail_route(gate.id)).await?;
+                let said = crate::approval::since(now.decisions(), &gate.decisions);
+                said.iter().any(|said| said.answer == reply.answer).then_some(())
+            });
+            Ok(())
+        };
+        sent.await.map_err(|failure: Failure| {
+            let problem = failure.problem(Code::ForgeRefused, &action).with_note("nothing was changed");
+            match failure.status() {
+                Some(StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) => {
+                    problem.with_hint("let somebody say it who is in one of the environment's approval rules")
                 }
-            })?;
-            if sent.is_some() {
-                return Ok(());
+                _ => problem,
             }
-            let now = self.detail(&mut effort, gate.id).await?.decisions();
-            effort.settle();
-            if crate::approval::since(now, &gate.decisions).iter().any(|said| said.answer == reply.answer) {
-                return Ok(());
-            }
-        }
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::GitLab;
 use crate::forge::answer::Failure;
-use crate::forge::client::Effort;
+use crate::forge::client::{Effort, exactly_once};
 use crate::forge::comments::COMMENTING;
 use crate::forge::pages::Pages;
 use crate::problem::{Code, Problem};
@@ -36,28 +36,26 @@ impl GitLab {
         }
         let written = self.write(&mut self.client.effort_of(COMMENTING), request, marker, text).await;
         written.map_err(|failure| {
-            let problem = failure.problem(Code::ForgeUnreported, &action).with_note("nothing else depends on it");
-            match failure.status() {
-                Some(status) if status.is_client_error() => problem.with_hint(
-                    "see that whoever `GITLAB_TOKEN` belongs to may comment on the project's merge requests",
-                ),
-                _ => problem,
-            }
+            let hint = "see that whoever `GITLAB_TOKEN` belongs to may comment on the project's merge requests";
+            failure.problem_hinted(Code::ForgeUnreported, &action, hint).with_note("nothing else depends on it")
         })
     }
 
     async fn write(&self, effort: &mut Effort<'_>, request: u64, marker: &str, text: &str) -> Result<(), Failure> {
         let body = json!({ "body": text });
         let all = self.route(&format!("/merge_requests/{request}/notes"));
-        let me = self.who().await;
-        loop {
-            if let Some(id) = self.written(effort, &all, marker, me.as_deref()).await? {
-                return effort.put::<Value>(&format!("{all}/{id}"), &body).await.map(drop);
-            }
-            if effort.post::<Value>(&all, &body).await?.is_some() {
-                return Ok(());
-            }
-        }
+        let me = self.owner_of_token(effort).await;
+        let sent: Value = exactly_once!(
+            effort,
+            // Whether it is there is looked for before it is sent for the first time, too.
+            match self.written(effort, &all, marker, me.as_deref()).await? {
+                Some(id) => Some(effort.put(&format!("{all}/{id}"), &body).await?),
+                None => effort.post(&all, &body).await?,
+            },
+            None
+        );
+        drop(sent);
+        Ok(())
     }
 
     /// The comment that we have written: others can write the marker, too. Where GitLab does not say who we are, none is.

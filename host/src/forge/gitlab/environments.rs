@@ -2,6 +2,7 @@
 //! only one that is stopped can be deleted.
 
 use super::{Deployment, Effort, Failure, GitLab};
+use crate::forge::client::exactly_once;
 use crate::forge::deployments::Whose;
 use crate::forge::environments::{Known, Release};
 use crate::forge::pages::Pages;
@@ -128,16 +129,13 @@ impl GitLab {
     /// Stops it, and looks whether it is before it is asked for again: each time would start its `on_stop` job.
     async fn stop_one(&self, effort: &mut Effort<'_>, id: u64) -> Result<(), Failure> {
         let route = self.route(&format!("/environments/{id}"));
-        loop {
-            let stop = format!("{route}/stop");
-            if effort.post_for::<Environment>(&stop, &json!({}), StatusCode::OK).await?.is_some() {
-                return Ok(());
-            }
-            let now: Environment = effort.get(&route).await?;
-            effort.settle();
-            if now.state != "available" {
-                return Ok(());
-            }
-        }
+        let stop = format!("{route}/stop");
+        let stopped = exactly_once!(
+            effort,
+            effort.post_for::<Environment>(&stop, &json!({}), StatusCode::OK).await?,
+            Some(effort.get::<Environment>(&route).await?).filter(|now| now.state != "available")
+        );
+        drop(stopped);
+        Ok(())
     }
 }

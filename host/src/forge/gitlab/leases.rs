@@ -10,7 +10,7 @@
 use super::GitLab;
 use crate::event::Place;
 use crate::forge::answer::Failure;
-use crate::forge::client::Effort;
+use crate::forge::client::{Effort, unless_absent};
 use crate::forge::kept::{Kept, place_of};
 use crate::forge::pages::Pages;
 use crate::forge::segment;
@@ -158,23 +158,15 @@ impl GitLab {
             .append_pair("ref", BRANCH)
             .append_pair("recursive", "true")
             .finish();
-        let listed: Vec<Entry> =
-            match Pages::all(self.route(&format!("/repository/tree?{query}"))).collect(effort).await {
-                Ok(listed) => listed,
-                Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => vec![],
-                Err(failure) => return Err(failure),
-            };
+        let listed = Pages::all(self.route(&format!("/repository/tree?{query}"))).collect::<Entry>(effort).await;
+        let listed = unless_absent(listed)?.unwrap_or_default();
         Ok(listed.into_iter().filter(|entry| entry.kind == "blob").map(|entry| entry.path).collect())
     }
 
     /// The text of a state; none where it is no longer there.
     async fn state(&self, effort: &mut Effort<'_>, name: &str, number: u64) -> Result<Option<String>, Failure> {
         let route = format!("/repository/files/{}/raw?ref={BRANCH}", segment(&file(name, number)));
-        match effort.get_text(&self.route(&route)).await {
-            Ok(text) => Ok(Some(text)),
-            Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
-            Err(failure) => Err(failure),
-        }
+        unless_absent(effort.get_text(&self.route(&route)).await)
     }
 }
 

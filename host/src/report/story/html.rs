@@ -239,6 +239,7 @@ fn plan_of(plan: &PlanStory) -> Markup {
     html! {
         section {
             h2 { "Plan" }
+            @if let Some(differs) = &plan.differs { p { "⚠ " (differs) } }
             details {
                 summary { (plan.summary) }
                 div.scroll {

@@ -70,6 +70,7 @@ pub fn markdown(story: &Story, room: usize) -> String {
 #[must_use]
 pub fn plan_markdown(plan: &PlanStory, title: &str, room: usize) -> String {
     let mut head = format!("## 📋 plan: {}\n\n{}\n\n{}\n\n", text(title), text(&plan.summary), code(&plan.digest));
+    head.push_str(&warned(plan));
     if plan.is_incomplete() {
         head.push_str("⚠️ the plan is incomplete: an approval cannot bind to it\n\n");
     }
@@ -224,6 +225,11 @@ impl PlanStory {
         let mut intents = self.steps.iter().flat_map(|step| &step.intents);
         intents.any(|intent| intent.effect == crate::plugin::Effect::Unknown)
     }
+}
+
+/// That something else than the commit is deployed.
+fn warned(plan: &PlanStory) -> String {
+    plan.differs.iter().map(|differs| format!("⚠️ {}\n\n", text(differs))).collect()
 }
 
 fn planned(plan: &PlanStory) -> Section {

@@ -89,6 +89,8 @@ pub struct PlanStory {
     pub digest: String,
     /// What it comes to, in one line.
     pub summary: String,
+    /// That the working tree is deployed, and is not the commit; none where it is.
+    pub differs: Option<String>,
     /// Its steps, finally steps last.
     pub steps: Vec<PlannedStory>,
 }

@@ -14,6 +14,7 @@ use crate::plan::{Plan, PlannedStep};
 use crate::policy::Usage;
 use crate::prepare;
 use crate::problem::Problem;
+use crate::report::plan::differs;
 use crate::report::plan_summary;
 use crate::secret::Redactor;
 use std::collections::HashMap;
@@ -44,7 +45,12 @@ impl PlanStory {
         let texts = Texts(redactor);
         let steps = plan.steps.iter().map(|step| planned(texts, step, false));
         let finally = plan.finally.iter().map(|step| planned(texts, step, true));
-        Self { digest: digest.to_owned(), summary: plan_summary(plan), steps: steps.chain(finally).collect() }
+        Self {
+            digest: digest.to_owned(),
+            summary: plan_summary(plan),
+            differs: plan.working_tree.as_ref().map(|tree| texts.line(&differs(&plan.commit, tree))),
+            steps: steps.chain(finally).collect(),
+        }
     }
 }
 

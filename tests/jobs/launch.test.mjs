@@ -1,0 +1,282 @@
+// The launcher: its parts, and the whole of it with a stand-in for the binary. Run with: node --test tests/action/
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync } from "node:zlib";
+import { argumentsOf, environmentOf, readInputs, written } from "../../action/launch.mjs";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const ACTION = path.join(here, "..", "..", "action");
+const FAKE = path.join(here, "fake-windlass.mjs");
+const PACKED = brotliCompressSync(readFileSync(FAKE));
+const NAME = `${{ win32: "windows", darwin: "macos" }[process.platform] ?? process.platform}-${process.arch}`;
+
+/** A checkout of the action that belongs to a release whose archive for this machine has that digest, and an empty runner. */
+function makeRunner({ archive = PACKED, archives } = {}) {
+  const directory = mkdtempSync(path.join(tmpdir(), "windlass-action-"));
+  const action = path.join(directory, "action");
+  const tools = path.join(directory, "tools");
+  cpSync(ACTION, action, { recursive: true });
+  const sha256 = createHash("sha256").update(archive).digest("hex");
+  archives ??= { [NAME]: { file: `windlass-${NAME}.br`, sha256 } };
+  const release = { version: "9.8.7", url: "http://127.0.0.1:1/nowhere", archives };
+  writeFileSync(path.join(action, "release.json"), JSON.stringify(release));
+  const kept = path.join(tools, "windlass", `9.8.7-${sha256.slice(0, 16)}`);
+
+  /** The action's entry, as the runner starts it. */
+  const start = (inputs, { entry = "main.mjs", ...variables } = {}) => {
+    const files = Object.fromEntries(["GITHUB_OUTPUT", "GITHUB_STATE"].map((name) => [name, path.join(directory, name)]));
+    for (const file of Object.values(files)) writeFileSync(file, "");
+    const named = Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]);
+    const env = {
+      PATH: process.env.PATH, GITHUB_WORKSPACE: here, RUNNER_TOOL_CACHE: tools, ...files,
+      ...Object.fromEntries(named), ...variables,
+    };
+    const child = spawn(process.execPath, [path.join(action, entry)], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const said = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (said[name] += text));
+    const ended = new Promise((resolve) => {
+      child.once("close", (code) => {
+        const read = (name) => parse(readFileSync(files[name], "utf8"));
+        resolve({ code, outputs: read("GITHUB_OUTPUT"), state: read("GITHUB_STATE"), ...said });
+      });
+    });
+    return { child, ended };
+  };
+  return { start, kept, remove: () => rmSync(directory, { recursive: true }) };
+}
+
+/** Runs what needs a runner, and clears up. */
+async function withRunner(options, work) {
+  const runner = makeRunner(options);
+  try {
+    await work(runner);
+  } finally {
+    runner.remove();
+  }
+}
+
+/** A copy of the releases on loopback, which answers as the list says, one after the other, and remembers what it was asked. */
+async function withMirror(answers, work) {
+  const asked = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url);
+    const { status = 200, body = "", headers = {} } = answers[Math.min(asked.length, answers.length) - 1];
+    response.writeHead(status, headers).end(body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await work(`http://127.0.0.1:${server.address().port}/releases/`, asked);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+/** Values as the runner reads them. */
+function parse(text) {
+  const values = {};
+  const lines = text.split("\n");
+  while (lines.length > 1) {
+    const [name, delimiter] = lines.shift().split("<<");
+    const end = lines.indexOf(delimiter);
+    values[name] = lines.splice(0, end + 1).slice(0, -1).join("\n");
+  }
+  return values;
+}
+
+/** What the stand-in was started with. */
+const started = ({ stdout }) => JSON.parse(stdout.split("\n").find((line) => line.startsWith("{")));
+
+const NASTY = `a b"c'$(touch x);\`y\`\${{ github.token }}\n--force`;
+
+test("every input is one argument, whatever is in it", () => {
+  const inputs = readInputs({
+    INPUT_COMMAND: "", INPUT_CONFIG: NASTY, INPUT_ENVIRONMENT: "-e", INPUT_COMPONENT: "; rm -rf /", INPUT_VERSION: "1.2.3",
+    INPUT_PLAN: NASTY, INPUT_ARGS: " --force \r\n\n--log=a b\n$(id)",
+  });
+  assert.deepEqual(argumentsOf(inputs), [
+    "run", `--config=${NASTY}`, "--environment=-e", "--component=; rm -rf /", "--release-version=1.2.3", `--plan=${NASTY}`,
+    "--forge=github", "--force", "--log=a b", "$(id)",
+  ]);
+});
+
+test("a plan is read by `run`, and kept by `plan`", () => {
+  assert.deepEqual(argumentsOf({ command: "plan", plan: "p.json" }), ["plan", "--output=p.json", "--forge=github"]);
+  assert.deepEqual(argumentsOf({ command: "environment stop", args: "review/1" }), ["environment", "stop", "--forge=github", "review/1"]);
+});
+
+test("a command is one or two words, and nothing that carries arguments", () => {
+  for (const command of ["run --force", "--version", "Run", "run;id", "a b c", NASTY]) {
+    assert.throws(() => argumentsOf({ command }), /is not a command of Windlass/, command);
+  }
+});
+
+test("the binary gets the token once, no inputs and no state", () => {
+  const token = "ghs_0123456789abcdef";
+  const environment = environmentOf({ token }, { INPUT_TOKEN: token, input_other: "x", STATE_binary: "x", A: "b", GITHUB_TOKEN: "other" });
+  assert.deepEqual(environment, { A: "b", GITHUB_TOKEN: token });
+  assert.deepEqual(environmentOf({}, { GITHUB_TOKEN: "other" }), { GITHUB_TOKEN: "other" });
+});
+
+test("no value can end itself", () => {
+  const values = { run: "a\nEOF\noutcome<<x\nevil\nx", outcome: "" };
+  assert.deepEqual(parse(written(values)), values);
+});
+
+test("a binary by path is run with the inputs, and its exit code is the step's", () =>
+  withRunner({}, async ({ start }) => {
+    for (const code of [0, 10, 14, 70]) {
+      const inputs = { binary: "fake-windlass.mjs", environment: NASTY, token: "ghs_0123456789abcdef" };
+      const ended = await start(inputs, { FAKE: String(code) }).ended;
+      assert.deepEqual([ended.code, ended.outputs, ended.state], [code, { "exit-code": String(code) }, { binary: FAKE, code: String(code) }]);
+      const expected = { args: ["run", `--environment=${NASTY}`, "--forge=github"], token: "ghs_0123456789abcdef", inputs: [] };
+      assert.deepEqual(started(ended), expected);
+      assert.equal(ended.stderr, "");
+    }
+  }));
+
+test("a command that changes nothing leaves nothing to finish", () =>
+  withRunner({}, async ({ start }) => {
+    const { state } = await start({ binary: FAKE, command: "check" }, { FAKE: "0" }).ended;
+    assert.deepEqual(state, { code: "0" });
+  }));
+
+test("a signal reaches the binary, and its last word is waited for", { skip: process.platform === "win32" && "Windows has no signals" }, () =>
+  withRunner({}, async ({ start }) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+      const { child, ended } = start({ binary: FAKE }, { FAKE: "wait" });
+      const asked = (part) => {
+        if (!part.includes("fake: waiting")) return;
+        child.stdout.off("data", asked);
+        child.kill(signal);
+      };
+      child.stdout.on("data", asked);
+      const { code, stdout, state } = await ended;
+      assert.deepEqual([code, state.code], [12, "12"]);
+      assert.match(stdout, new RegExp(`fake: ${signal}`));
+    }
+  }));
+
+test("a binary that a signal ended has the code that a shell would give it", { skip: process.platform === "win32" && "Windows has no signals" }, () =>
+  withRunner({}, async ({ start }) => {
+    const { code, state } = await start({ binary: FAKE }, { FAKE: "killed" }).ended;
+    assert.deepEqual([code, state], [137, { binary: FAKE, code: "137" }]);
+  }));
+
+test("a binary that is not there is said to be not there", () =>
+  withRunner({}, async ({ start }) => {
+    const ended = await start({ binary: "no-such-binary" }).ended;
+    assert.deepEqual([ended.code, ended.outputs["exit-code"]], [2, "2"]);
+    assert.match(ended.stderr, /^error: `.*no-such-binary` cannot be started\n {2}Caused by: spawn .* ENOENT\nnote: nothing was run\nhint: /);
+    const { stdout, stderr } = await start({ binary: "no-such-binary" }, { GITHUB_ACTIONS: "true" }).ended;
+    assert.match(stdout, /^::error title=Windlass::`.*` cannot be started%0A {2}Caused by: .*%0Anote: nothing was run%0Ahint: .*\n$/);
+    assert.equal(stderr, "");
+  }));
+
+test("a missing binary is downloaded once, checked and kept", () =>
+  withRunner({}, ({ start, kept }) =>
+    withMirror([{ body: PACKED }], async (mirror, asked) => {
+      for (const round of [1, 2]) {
+        const ended = await start({ mirror, environment: NASTY }).ended;
+        assert.equal(ended.code, 0, ended.stderr + ended.stdout);
+        assert.deepEqual(started(ended).args, ["run", `--environment=${NASTY}`, "--forge=github"]);
+        assert.deepEqual(asked, [`/releases/v9.8.7/windlass-${NAME}.br`], `round ${round}`);
+      }
+      assert.deepEqual(readdirSync(kept).sort(), [process.arch, `${process.arch}.complete`]);
+    })));
+
+test("several jobs of one machine that need the same binary at once all get it", () =>
+  withRunner({}, ({ start, kept }) =>
+    withMirror([{ body: PACKED }], async (mirror) => {
+      const all = await Promise.all(Array.from({ length: 6 }, () => start({ mirror }).ended));
+      assert.deepEqual(all.map(({ code }) => code), Array(6).fill(0), all.map(({ stdout }) => stdout).join(""));
+      assert.deepEqual(readdirSync(kept).sort(), [process.arch, `${process.arch}.complete`]);
+    })));
+
+test("what a killed job left half done in the tool cache is not used", () =>
+  withRunner({}, ({ start, kept }) =>
+    withMirror([{ body: PACKED }], async (mirror, asked) => {
+      mkdirSync(path.join(kept, process.arch), { recursive: true });
+      writeFileSync(path.join(kept, process.arch, "windlass"), "half", { mode: 0o755 });
+      const ended = await start({ mirror }).ended;
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(asked.length, 1);
+    })));
+
+test("what is not what the action's repository says is neither run nor kept", () =>
+  withRunner({}, async ({ start, kept }) => {
+    const evil = brotliCompressSync("#!/bin/sh\necho evil\n");
+    for (const body of [evil, PACKED.subarray(0, 100), ""]) {
+      await withMirror([{ body }], async (mirror) => {
+        const ended = await start({ mirror }).ended;
+        assert.deepEqual([ended.code, ended.outputs, ended.state], [2, { "exit-code": "2" }, { code: "2" }]);
+        assert.match(ended.stderr, /^error: what was downloaded is not the Windlass that this action belongs to\n {2}Caused by: its SHA-256 is [0-9a-f]{64}, and the action's repository says [0-9a-f]{64} \(/);
+        assert.match(ended.stderr, /\nnote: nothing of it was kept, and nothing was run\nhint: /);
+        assert.doesNotMatch(ended.stdout, /evil/);
+        assert.ok(!existsSync(kept));
+      });
+    }
+  }));
+
+test("a mirror that has a bad moment is asked again, one that says no is not", () =>
+  withRunner({}, async ({ start, kept }) => {
+    await withMirror([{ status: 503 }, { body: PACKED }], async (mirror, asked) => {
+      const ended = await start({ mirror }).ended;
+      assert.deepEqual([ended.code, asked.length], [0, 2], ended.stderr);
+    });
+    rmSync(kept, { recursive: true });
+    await withMirror([{ status: 404 }], async (mirror, asked) => {
+      const ended = await start({ mirror }).ended;
+      assert.deepEqual([ended.code, asked.length], [2, 1]);
+      assert.match(ended.stderr, /^error: Windlass cannot be downloaded\n {2}Caused by: http.*\.br answers 404 Not Found\nnote: nothing was run\nhint: .*`mirror`/);
+    });
+  }));
+
+test("a redirect is followed, and a signature in an address is not shown", () =>
+  withRunner({}, ({ start }) =>
+    withMirror([{ status: 302, headers: { location: "/asset?signature=hush" } }, { status: 403 }], async (mirror, asked) => {
+      const ended = await start({ mirror }).ended;
+      assert.equal(ended.code, 2);
+      assert.equal(asked[1], "/asset?signature=hush");
+      assert.doesNotMatch(ended.stderr + ended.stdout, /hush/);
+    })));
+
+test("a machine that there is no binary for is told what to do", () =>
+  withRunner({ archives: {} }, async ({ start }) => {
+    const { code, stderr } = await start({}).ended;
+    assert.equal(code, 2);
+    assert.match(stderr, /^error: Windlass 9\.8\.7 has no binary for \S+\n {2}Caused by: this commit of the action belongs to no release\nnote: nothing was run\nhint: .*`binary`/);
+  }));
+
+test("afterwards what is open is finished, and only then", () =>
+  withRunner({}, async ({ start }) => {
+    const inputs = { environment: NASTY, config: "a/deploy.toml", component: "web", args: "--force", version: "1" };
+    const post = (state, more = {}) => start({ ...inputs, ...more }, { entry: "post.mjs", ...state }).ended;
+    for (const code of ["11", "12", "14", "15", "70", "137", ""]) {
+      const ended = await post({ STATE_binary: FAKE, STATE_code: code });
+      assert.equal(ended.code, 0);
+      assert.deepEqual(started(ended).args, ["reap", "--finish", "--config=a/deploy.toml", `--environment=${NASTY}`, "--component=web", "--forge=github"]);
+    }
+    for (const code of ["0", "2", "10", "13", "20", "21", "22"]) {
+      assert.equal((await post({ STATE_binary: FAKE, STATE_code: code })).stdout, "");
+    }
+    assert.equal((await post({})).stdout, "");
+    assert.equal((await post({ STATE_binary: FAKE }, { finish: "false" })).stdout, "");
+  }));
+
+test("what cannot be finished is said, and turns nothing red", () =>
+  withRunner({}, async ({ start }) => {
+    for (const state of [{ STATE_binary: FAKE, FAKE: "14" }, { STATE_binary: "/no/such/binary" }]) {
+      const ended = await start({}, { entry: "post.mjs", ...state }).ended;
+      assert.equal(ended.code, 0);
+      assert.match(ended.stderr, /^warning: /);
+    }
+  }));

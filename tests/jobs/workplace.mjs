@@ -1,0 +1,120 @@
+// What the tests of jobs have in common: the programs that were built, repositories to deploy, and programs run to their end.
+
+import { execFileSync, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { homedir, tmpdir } from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const TARGET = process.env.CARGO_TARGET_DIR ?? path.join(ROOT, "target");
+
+/** A program of this workspace, as `cargo build` has put it. */
+export const built = (name) => path.join(TARGET, "debug", name);
+
+/** A directory for one test, which is removed after it, once what `before` stops in it is stopped. */
+export function makeScratch(test, before = () => {}) {
+  const directory = mkdtempSync(path.join(tmpdir(), "windlass-jobs-"));
+  test.after(async () => {
+    await before();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return directory;
+}
+
+/** The environment of a person with nothing set up, but the toolchains of who runs the tests. */
+export function plainEnvironment(home) {
+  mkdirSync(home, { recursive: true });
+  const { PATH, CARGO_HOME = path.join(homedir(), ".cargo"), RUSTUP_HOME = path.join(homedir(), ".rustup") } = process.env;
+  // Shared with the other tests of the shop, so that what it depends on is compiled once.
+  const shop = path.join(TARGET, "shop");
+  const cache = path.join(TARGET, "e2e-cache");
+  return { PATH, HOME: home, TMPDIR: tmpdir(), LANG: "C.UTF-8", CARGO_HOME, RUSTUP_HOME, CARGO_TARGET_DIR: shop, WINDLASS_CACHE_DIR: cache };
+}
+
+/** A repository with files, `deploy.lock` and a commit. */
+export function makeRepository(directory, files, { remote }) {
+  mkdirSync(directory, { recursive: true });
+  const env = plainEnvironment(`${directory}-home`);
+  const git = (...args) =>
+    String(execFileSync("git", ["-c", "user.name=test", "-c", "user.email=test@example.invalid", ...args], { cwd: directory, env })).trim();
+  git("init", "--quiet", "--initial-branch=main");
+  git("remote", "add", "origin", remote);
+  for (const [name, content] of Object.entries(files)) put(directory, name, content);
+  const commit = (message) => {
+    execFileSync(built("windlass"), ["lock"], { cwd: directory, env, stdio: ["ignore", "ignore", "pipe"] });
+    git("add", "--all");
+    git("commit", "--quiet", `--message=${message}`);
+    return git("rev-parse", "HEAD");
+  };
+  return { directory, env, git, commit };
+}
+
+/** A file with that text, or a copy of a file or folder. */
+export function put(directory, name, content) {
+  const to = path.join(directory, name);
+  mkdirSync(path.dirname(to), { recursive: true });
+  if (typeof content === "string") writeFileSync(to, content);
+  else cpSync(content.copy, to, { recursive: true });
+}
+
+/** The files of the example application, on a port of their own. */
+export function shop(port) {
+  const listed = execFileSync("git", ["ls-files", "-z", "examples/shop"], { cwd: ROOT, encoding: "utf8" }).split("\0").filter(Boolean);
+  return Object.fromEntries(listed.map((name) => [path.relative("examples/shop", name), { copy: path.join(ROOT, name) }]));
+}
+
+/** Runs a program to its end. `whenSaid` is asked with all that it said so far, each time that it says more. */
+export function run(program, args, { cwd, env, whenSaid = () => {} }) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], timeout: 300_000 });
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (part) => {
+        text += part;
+        whenSaid(text, child);
+      });
+    }
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, text }));
+  });
+}
+
+/** A server on loopback that has these files, and says which it was asked for. */
+export async function serve(test, files) {
+  const asked = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url);
+    const body = files[request.url];
+    response.writeHead(body === undefined ? 404 : 200).end(body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  test.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${server.address().port}`, asked };
+}
+
+/** A port on loopback that nobody listens on now. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Runs `install` once for all tests of this machine's target directory. */
+export function installed(name, program, install) {
+  const directory = path.join(TARGET, "tools", name);
+  const file = path.join(directory, program);
+  if (!existsSync(file)) {
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true });
+    install(directory);
+  }
+  return file;
+}
