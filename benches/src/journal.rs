@@ -102,6 +102,7 @@ fn begin(project: &Path, steps: usize) -> Result<Journal, String> {
             .collect(),
         process: 1,
         job: None,
+        url: None,
     };
     journal.append(&begun).map_err(|problem| problem.to_string())?;
     Ok(journal)
