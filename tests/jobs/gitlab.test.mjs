@@ -1,18 +1,20 @@
 // The template and the ready pipelines as GitLab runs them: under gitlab-ci-local, with its shell, in a repository of its own,
-// against a GitLab on loopback. What is deployed is the example application. Run with: node --test tests/jobs/gitlab.test.mjs
+// against a GitLab on loopback. What is deployed is the example application, or a few commands where the forge is what is looked at.
+// Run with: node --test tests/jobs/gitlab.test.mjs
 //
 // Needs `cargo build --package windlass` and `cargo build --package e2e --bin fake`, git, rsync, curl and xz; gitlab-ci-local and
-// the node that it needs come from npm.
+// the node that it needs come from npm. It runs the jobs one after the other, whatever their `resource_group`, and gives them all
+// one number where it is not told which: so each job that deploys is a run of its own here.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { startForge } from "./forge.mjs";
-import { gitlabCiLocal, readPipeline, readTemplate } from "./gitlab-ci-local.mjs";
-import { ROOT, built, freePort, makeRepository, makeScratch, run, serve, shop } from "./workplace.mjs";
+import { ask, gitlabCiLocal, includesOf, makeTemplateProject, readPipeline, readTemplate } from "./gitlab-ci-local.mjs";
+import { ROOT, built, freePort, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal } from "./workplace.mjs";
 
 // The debug build is large, and is packed but once for all tests.
 let packed;
@@ -25,65 +27,135 @@ function archive(scratch) {
   return packed;
 }
 
-/** The example application in a repository with one of the ready pipelines, and everything around it. */
-async function makeShop(test, pipeline, { edit = (config) => config, inputs = {}, sha256 } = {}) {
+// What GitLab says of a pipeline, by what began it. gitlab-ci-local takes each for one of the default branch.
+const PIPELINES = {
+  "the default branch": [],
+  "another branch": ["CI_COMMIT_BRANCH=topic", "CI_COMMIT_REF_NAME=topic"],
+  "a tag": ["CI_COMMIT_TAG=v1.0.0", "CI_COMMIT_REF_NAME=v1.0.0", "CI_COMMIT_BRANCH"],
+  "a merge request": [
+    "CI_PIPELINE_SOURCE=merge_request_event", "CI_MERGE_REQUEST_IID=17", "CI_COMMIT_REF_NAME=topic", "CI_COMMIT_BRANCH",
+    "CI_MERGE_REQUEST_PROJECT_ID=42", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID=42",
+  ],
+  "a schedule": ["CI_PIPELINE_SOURCE=schedule"],
+};
+
+/** The same as arguments. A name alone is a variable that is not there. */
+const saidOf = (pipeline) => PIPELINES[pipeline].flatMap((one) => [one.includes("=") ? "--variable" : "--unset-variable", one]);
+
+/** A project with these files and a pipeline, which is one of the ready ones or its text, and everything around it. */
+async function makeProject(test, pipeline, files, { inputs = { binary: built("windlass") }, sha256, before = () => {} } = {}) {
   const gitlab = await startForge("gitlab");
   const scratch = makeScratch(test, async () => {
     await gitlab.stop();
-    execFileSync("./stop", { cwd: path.join(scratch, "shop") });
+    before(path.join(scratch, "shop"));
   });
-  const ports = [await freePort(), await freePort()];
-  const files = shop();
-  const config = readFileSync(path.join(ROOT, "examples/shop/deploy.toml"), "utf8");
-  files["deploy.toml"] = edit(config.replaceAll("18431", ports[0]).replaceAll("18432", ports[1]));
-
-  // A release of the template, whose archive is on a mirror.
-  const bytes = archive(scratch);
-  const mirror = await serve(test, { "/v0.1.0/windlass-0.1.0-linux-x64.tar.xz": bytes, "/v0.1.0/windlass-0.1.0-linux-arm64.tar.xz": bytes });
-  sha256 ??= createHash("sha256").update(bytes).digest("hex");
-  files["template.yml"] = readTemplate(sha256);
-  files[".gitlab-ci.yml"] = readPipeline(pipeline, { releases: mirror.url, ...inputs });
+  const template = makeTemplateProject(path.join(scratch, "gitlab"), readTemplate(sha256));
+  files[".gitlab-ci.yml"] = pipeline.includes("\n") ? pipeline : readPipeline(pipeline, template.commit, inputs);
   // The tool takes what the repository ignores for rubbish, and copies the rest.
   const repository = makeRepository(path.join(scratch, "shop"), files, { remote: "https://gitlab.com/acme/shop.git" });
   repository.commit("Shop");
   repository.git("update-ref", "refs/remotes/origin/main", "HEAD");
   repository.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main");
+  const env = { ...repository.env, ...template.env };
 
-  /** Jobs of one pipeline, with those that they need. */
-  const happen = async (jobs, { needs = true } = {}) => {
+  /** Another pipeline instead: a ready one, or the template with inputs, as often as there are some. */
+  const use = (pipeline, form = `project: acme/windlass\n    ref: ${template.commit}\n    file: .gitlab-ci-template.yml`) => {
+    const text = typeof pipeline === "string" ? readPipeline(pipeline, template.commit, inputs) : includesOf(form, pipeline);
+    put(repository.directory, ".gitlab-ci.yml", text);
+  };
+  /** Jobs of one pipeline, with those that they need; all that begin by themselves where none is named. */
+  const happen = async (jobs, { needs = jobs.length > 0, pipeline = "the default branch", job = 9001, variables = {}, whenSaid } = {}) => {
     const commit = repository.git("rev-parse", "HEAD");
-    const given = { ...gitlab.variables, GITLAB_CI: "true", CI_COMMIT_SHA: commit };
+    const given = { ...gitlab.variables, GITLAB_CI: "true", CI_COMMIT_SHA: commit, CI_JOB_ID: job, ...variables };
     const [node, program] = gitlabCiLocal();
     const args = [program, "--force-shell-executor", "--no-shell-isolation"];
     if (needs) args.push("--needs");
     for (const [name, value] of Object.entries(given)) args.push("--variable", `${name}=${value}`);
-    const ended = await run(node, [...args, ...jobs], { cwd: repository.directory, env: repository.env });
+    const ended = await run(node, [...args, ...saidOf(pipeline), ...jobs], { cwd: repository.directory, env, whenSaid });
     const { mistakes } = await gitlab.kept();
     assert.deepEqual(mistakes, [], `what GitLab was told is not what it takes\n${ended.text}`);
     return ended;
   };
-  return { ...repository, scratch, ports, gitlab, happen, mirror };
+  /** GitLab makes the deployment of a job that has an environment, before the job begins. */
+  const makeDeployment = async (environment, job = 9001, ...people) => {
+    const { deployments } = await gitlab.tell(["deployment", repository.git("rev-parse", "HEAD"), environment, String(job), ...people]);
+    return String(deployments.at(-1).id);
+  };
+  /** The jobs that a pipeline has, and whether they begin by themselves. */
+  const jobs = async (pipeline) => {
+    const listed = JSON.parse(await ask(repository.directory, env, ["--list-json", ...saidOf(pipeline)], "[\n"));
+    return Object.fromEntries(listed.filter(({ when }) => when !== "never").map(({ name, when }) => [name, when]));
+  };
+  /** The journals of the runs, oldest first. */
+  const journals = () => {
+    const runs = path.join(repository.directory, ".windlass/runs");
+    const read = (run) => readFileSync(path.join(runs, run, "journal.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line).event);
+    return existsSync(runs) ? readdirSync(runs).sort().map(read) : [];
+  };
+  return { ...repository, scratch, template, gitlab, use, happen, makeDeployment, jobs, journals };
+}
+
+/** The example application there, with a release of the template on a mirror. */
+async function makeShop(test, pipeline, { edit = (config) => config, sha256 } = {}) {
+  const ports = [await freePort(), await freePort()];
+  const files = shop();
+  const config = readFileSync(path.join(ROOT, "examples/shop/deploy.toml"), "utf8");
+  files["deploy.toml"] = edit(config.replaceAll("18431", ports[0]).replaceAll("18432", ports[1]));
+  const bytes = archive(makeScratch(test));
+  const mirror = await serve(test, { "/v0.1.0/windlass-0.1.0-linux-x64.tar.xz": bytes, "/v0.1.0/windlass-0.1.0-linux-arm64.tar.xz": bytes });
+  sha256 ??= createHash("sha256").update(bytes).digest("hex");
+  const before = (directory) => execFileSync("./stop", { cwd: directory });
+  const project = await makeProject(test, pipeline, files, { inputs: { releases: mirror.url }, sha256, before });
+  return { ...project, ports, mirror };
 }
 
 const health = async (port) => (await fetch(`http://127.0.0.1:${port}/health`)).json();
 
-test("what is merged is deployed as planned, by a binary that was fetched and checked, and what fails is taken back", async (test) => {
+test("what is merged is deployed as planned, by a binary that was fetched and checked; what fails is taken back, and what went well by hand", async (test) => {
   const it = await makeShop(test, "deploy.yml");
-  // GitLab makes the deployment of a job that has an environment.
-  await it.gitlab.tell(["deployment", it.git("rev-parse", "HEAD"), "staging"]);
+  await it.makeDeployment("staging");
   const first = await it.happen(["deploy  to staging"]);
   assert.equal(first.code, 0, first.text);
   assert.equal((await health(it.ports[0])).version, "1.0.0");
-  // One for each job.
-  assert.deepEqual(new Set(it.mirror.asked).size, 1);
+  // Once for both jobs.
+  assert.equal(it.mirror.asked.length, 1);
+  assert.match(readFileSync(path.join(it.directory, "windlass-reports/deploy.env"), "utf8"), /^WINDLASS_OUTCOME=succeeded$/m);
+
+  execFileSync("./bin/second-version", [], { cwd: it.directory, env: it.env });
+  it.commit("Add reviews");
+  await it.makeDeployment("staging", 9002);
+  const second = await it.happen(["deploy  to staging"], { job: 9002 });
+  assert.equal(second.code, 0, second.text);
+  assert.equal((await health(it.ports[0])).version, "1.1.0");
+
+  await it.makeDeployment("staging", 9003);
+  const back = await it.happen(["roll back  in staging"], { needs: false, job: 9003 });
+  assert.equal(back.code, 0, back.text);
+  assert.equal((await health(it.ports[0])).version, "1.0.0");
 
   execFileSync("./bin/second-version", ["--broken"], { cwd: it.directory, env: it.env });
-  it.commit("Add reviews");
-  await it.gitlab.tell(["deployment", it.git("rev-parse", "HEAD"), "staging"]);
-  const second = await it.happen(["deploy  to staging"]);
-  assert.notEqual(second.code, 0, second.text);
-  assert.match(second.text, /exit 10: |exit(ed)? (code|with code|status) 10/);
+  it.commit("Break it");
+  await it.makeDeployment("staging", 9004);
+  const failed = await it.happen(["deploy  to staging"], { job: 9004 });
+  assert.notEqual(failed.code, 0, failed.text);
+  assert.match(failed.text, /FAIL.* 10\b/);
   assert.equal((await health(it.ports[0])).version, "1.0.0");
+});
+
+test("one approval, bound to the plan that was shown, lets production be deployed", async (test) => {
+  const it = await makeShop(test, "promote.yml", { edit: (config) => config.replace('after = ["staging"]\n', 'after = ["staging"]\napproval = { required = 1 }\n') });
+  const staging = await it.makeDeployment("staging");
+  assert.equal((await it.happen(["deploy  to staging"])).code, 0);
+  await it.gitlab.tell(["end", staging, "9001", "success"]);
+  const deployment = await it.makeDeployment("production", 9002, "grace");
+  const planned = await it.happen(["plan  for production"], { needs: false });
+  assert.equal(planned.code, 0, planned.text);
+
+  await it.gitlab.tell(["say", deployment, "grace", "approved"]);
+  // What the first job handed on is there: it is not run again.
+  const deployed = await it.happen(["deploy  to production"], { needs: false, job: 9002 });
+  assert.equal(deployed.code, 0, deployed.text);
+  for (const port of it.ports) assert.equal((await health(port)).version, "1.0.0");
 });
 
 test("what the template's release does not name is neither kept nor run", async (test) => {
@@ -94,30 +166,244 @@ test("what the template's release does not name is neither kept nor run", async 
   assert.deepEqual((await it.gitlab.kept()).requests, []);
 });
 
+// Says what it is given.
+const SAYS = '#!/bin/sh\nfor argument in "$@"; do printf "<%s>\\n" "$argument"; done\n[ ! -e ran ] || echo IT RAN\n';
+
+/** The template as GitLab reads it: the inputs are put into its text, and only then it is YAML. */
+function interpolated(inputs) {
+  const [spec, text] = readTemplate().split("\n---\n");
+  const standard = (name) => new RegExp(`^ {4}${name}:\n(?: {6}.*\n)*? {6}default: (.*)$`, "m").exec(spec)[1].replace(/^""$/, "");
+  return `stages: [test, deploy]\n${text.replaceAll(/\$\[\[ inputs\.([\w-]+) \]\]/g, (_, name) => inputs[name] ?? standard(name))}`;
+}
+
 test("an input is text to the shell, whatever is in it", async (test) => {
-  const nasty = `a b"c'; touch ran; \`touch ran\` $(touch ran) && touch ran`;
-  const it = await makeShop(test, "deploy.yml", { inputs: { version: nasty, config: nasty, binary: "./says" } });
-  const says = '#!/bin/sh\nfor argument in "$@"; do printf "<%s>\\n" "$argument"; done\n[ ! -e ran ] || echo IT RAN\n';
-  writeFileSync(path.join(it.directory, "says"), says, { mode: 0o755 });
-  it.git("add", "says");
-  it.git("commit", "--quiet", "--message=A program that says what it is given");
-  const { text } = await it.happen(["plan  for staging"]);
-  assert.equal(text.split(`<${nasty}>`).length - 1, 2, text);
-  assert.doesNotMatch(text, /IT RAN/);
+  const nasty = ` a b"c'; touch ran; \`touch ran\` $(touch ran) && touch ran # - : \\ {} $[[ inputs.binary ]] \${{ x }} on $CI_COMMIT_REF_NAME`;
+  const inputs = { environment: "a $(touch ran) 'b'", version: nasty, config: nasty, binary: "./says" };
+  // GitLab fills in its own variables, and nothing else.
+  const expected = nasty.replace("$CI_COMMIT_REF_NAME", "main");
+  const it = await makeProject(test, interpolated(inputs), { "deploy.toml": COMPONENTS, says: SAYS });
+  execFileSync("chmod", ["+x", "says"], { cwd: it.directory });
+  const job = `plan  for ${inputs.environment}`;
+  for (const by of ["GitLab", "gitlab-ci-local"]) {
+    if (by === "gitlab-ci-local") it.use([inputs]);
+    const { text } = await it.happen([job]);
+    assert.equal(text.split(`<${expected}>`).length - 1, 2, `${by}\n${text}`);
+    assert.equal(text.split(`<${inputs.environment}>`).length - 1, 1, `${by}\n${text}`);
+    assert.doesNotMatch(text, /IT RAN/);
+  }
+  // What would be more than one line of that text never gets so far.
+  for (const [name, value] of [["version", "1\n2"], ["config", "a\r"], ["environment", 'a"b'], ["stage", "a\nb"], ["component", "a\\"]]) {
+    it.use([{ ...inputs, [name]: value }]);
+    const { code, text } = await it.happen([]);
+    assert.notEqual(code, 0);
+    assert.match(text, new RegExp(`\`${name}\` input: \`[^]*does not match required regex`));
+  }
 });
 
-test("one approval, bound to the plan that was shown, lets production be deployed", async (test) => {
-  const edit = (config) => config.replace('after = ["staging"]\n', 'approval = { required = 1 }\n');
-  const it = await makeShop(test, "promote.yml", { edit });
-  const commit = it.git("rev-parse", "HEAD");
-  await it.gitlab.tell(["deployment", commit, "staging"]);
-  const { deployments } = await it.gitlab.tell(["deployment", commit, "production", "grace"]);
-  const planned = await it.happen(["plan  for production"]);
-  assert.equal(planned.code, 0, planned.text);
+// A component each, without anything to build.
+const COMPONENTS = `schema = 1
+app = "shop"
 
-  await it.gitlab.tell(["say", String(deployments.find(({ status }) => status === "blocked").id), "grace", "approved"]);
-  // What the first job handed on is there: it is not run again.
-  const deployed = await it.happen(["deploy  to production"], { needs: false });
+[environments.staging]
+url = "https://staging.shop.example"
+
+[[step]]
+id = "backend"
+plugin = "command"
+component = "backend"
+with = { run = ["sh", "-c", "echo \${deployment.version} >>backend.txt"] }
+
+[[step]]
+id = "frontend"
+plugin = "command"
+component = "frontend"
+with = { run = ["sh", "-c", "echo \${deployment.version} >>frontend.txt"] }
+`;
+
+test("each component has a release, a lease and a history of its own", async (test) => {
+  const it = await makeProject(test, "components.yml", { "deploy.toml": COMPONENTS, ".gitignore": ".windlass/\n*.txt\nwindlass-*\n" });
+  for (const [component, job] of [["backend", 9001], ["frontend", 9002], ["backend", 9003]]) {
+    const id = await it.makeDeployment("staging", job);
+    const { code, text } = await it.happen([`deploy ${component} to staging`], { job });
+    assert.equal(code, 0, text);
+    await it.gitlab.tell(["end", id, String(job), "success"]);
+  }
+  const released = it.journals().map(([{ subject }]) => subject.component);
+  assert.deepEqual(released, ["backend", "frontend", "backend"]);
+  const lines = (name) => readFileSync(path.join(it.directory, `${name}.txt`), "utf8").trim().split("\n").length;
+  assert.deepEqual([lines("backend"), lines("frontend")], [2, 1]);
+  const leases = readdirSync(path.join(it.directory, ".windlass/leases")).filter((name) => name.endsWith(".json")).sort();
+  assert.deepEqual(leases, ["shop+staging+backend.json", "shop+staging+frontend.json"]);
+  assert.deepEqual((await it.gitlab.kept()).deployments.map(({ status }) => status), ["success", "success", "success"]);
+
+  // Back goes the one, and the other stays.
+  await it.makeDeployment("staging", 9004);
+  const back = await it.happen(["roll back frontend in staging"], { needs: false, job: 9004 });
+  assert.match(back.text, /frontend/);
+  assert.deepEqual([lines("backend"), lines("frontend")], [2, 1]);
+});
+
+const REVIEW = `schema = 1
+app = "shop"
+
+[environments.review]
+transient = true
+name = "review/*"
+url = "https://\${environment.instance}.review.shop.example"
+
+[[step]]
+id = "release"
+plugin = "command"
+with = { run = ["sh", "-c", "echo \${environment.instance} >app.txt"], revert = ["rm", "app.txt"] }
+`;
+
+test("a merge request has an environment, until it is stopped", async (test) => {
+  const it = await makeProject(test, "review.yml", { "deploy.toml": REVIEW });
+  const pipeline = "a merge request";
+  await it.makeDeployment("review/17");
+  const deployed = await it.happen(["deploy  to review/$CI_MERGE_REQUEST_IID"], { pipeline });
   assert.equal(deployed.code, 0, deployed.text);
-  assert.equal((await health(it.ports[1])).version, "1.0.0");
+  assert.equal(readFileSync(path.join(it.directory, "app.txt"), "utf8"), "17\n");
+  assert.deepEqual((await it.gitlab.kept()).environments, { "review/17": "available" });
+
+  const stopped = await it.happen(["stop  in review/$CI_MERGE_REQUEST_IID"], { pipeline, needs: false, job: 9002 });
+  assert.equal(stopped.code, 0, stopped.text);
+  assert.deepEqual((await it.gitlab.kept()).environments, { "review/17": "stopped" });
+
+  // In a scheduled pipeline there is no merge request: what is dead is looked for everywhere.
+  const reaped = await it.happen([], { pipeline: "a schedule", job: 9003 });
+  assert.equal(reaped.code, 0, reaped.text);
+  assert.match(reaped.text, /nothing was left open/);
+});
+
+test("what a fork's pipeline lacks is said: without the token that may, there is a plan; without its secret, no deployment", async (test) => {
+  const secret = REVIEW.replace("[environments.review]\n", "[environments.review]\ncomment = true\n").replace("with = {", 'with = { secrets = { KEY = { secret = "DEPLOY_KEY" } },');
+  const it = await makeProject(test, "review.yml", { "deploy.toml": secret });
+  const fork = { pipeline: "a merge request", variables: { CI_MERGE_REQUEST_SOURCE_PROJECT_ID: "43" } };
+  const planned = await it.happen(["plan  for review/$CI_MERGE_REQUEST_IID"], fork);
+  assert.equal(planned.code, 0, planned.text);
+  assert.match(planned.text, /warning: .*comment[^]*GITLAB_TOKEN/);
+
+  await it.makeDeployment("review/17", 9002);
+  const deployed = await it.happen(["deploy  to review/$CI_MERGE_REQUEST_IID"], { ...fork, needs: false, job: 9002 });
+  assert.notEqual(deployed.code, 0, deployed.text);
+  assert.match(deployed.text, /error: step `release` needs the secret `DEPLOY_KEY`/);
+  assert.match(deployed.text, /FAIL.* 2\b/);
+  assert.ok(!existsSync(path.join(it.directory, "app.txt")), deployed.text);
+});
+
+// A step that can be taken back, and one that is cut off.
+const SLOW = `schema = 1
+app = "shop"
+on_cancel = "ON_CANCEL"
+
+[environments.staging]
+url = "https://staging.shop.example"
+
+[[step]]
+id = "release"
+plugin = "command"
+with = { run = ["sh", "-c", "echo released >>what.txt"], revert = ["sh", "-c", "echo back >>what.txt"] }
+
+[[step]]
+id = "slow"
+plugin = "command"
+with = { run = ["sh", "-c", "echo begun to wait; exec sleep 600"], revert = ["true"] }
+`;
+
+/** A job that deploys, and what is done with its processes once the second step waits. */
+async function cutOff(it, what) {
+  let cut = false;
+  return it.happen(["deploy  to staging"], {
+    whenSaid: (text, child) => {
+      if (cut || !/^.*> \W*begun to wait\W*$/m.test(text)) return;
+      cut = true;
+      what(child);
+    },
+  });
+}
+
+for (const [onCancel, left] of [["stop", "released\n"], ["rollback", "released\nback\n"]]) {
+  test(`a cancelled job ends at once, and what is left then is left as \`on_cancel = "${onCancel}"\` says`, async (test) => {
+    const it = await makeProject(test, "deploy.yml", { "deploy.toml": SLOW.replace("ON_CANCEL", onCancel) });
+    await it.makeDeployment("staging");
+    // GitLab's runner ends the script and all below it, and begins the second script then. The first of these is what
+    // gitlab-ci-local has the script's end from.
+    const ended = await cutOff(it, (child) => {
+      for (const one of processesBelow(child.pid).slice(0, -1)) signal(one, "SIGTERM");
+    });
+    assert.notEqual(ended.code, 0, ended.text);
+    assert.equal(readFileSync(path.join(it.directory, "what.txt"), "utf8"), left, ended.text);
+    assert.match(ended.text, /Running after script/);
+    const leases = JSON.parse(readFileSync(path.join(it.directory, ".windlass/leases/shop+staging.json"), "utf8"));
+    assert.equal(leases.holder, null);
+  });
+}
+
+test("what a dead runner left is closed by a scheduled pipeline, on another one", async (test) => {
+  const it = await makeProject(test, "deploy.yml", { "deploy.toml": SLOW.replace("ON_CANCEL", "stop") });
+  const deployment = await it.makeDeployment("staging");
+  const dead = await cutOff(it, (child) => {
+    for (const one of [...processesBelow(child.pid), child.pid]) signal(one, "SIGKILL");
+  });
+  assert.equal(dead.code, null, dead.text);
+  // GitLab sees in the end that nobody is there, and the disk went with the runner.
+  await it.gitlab.tell(["end", deployment, "9001", "failed"]);
+  rmSync(path.join(it.directory, ".windlass"), { recursive: true });
+  const reaped = await it.happen([], { pipeline: "a schedule", job: 9002 });
+  assert.equal(reaped.code, 0, reaped.text);
+  const [run] = it.journals();
+  assert.ok(run.some(({ event }) => event === "run-reaped"), JSON.stringify(run.at(-1)));
+  const again = await it.happen([], { pipeline: "a schedule", job: 9003 });
+  assert.match(again.text, /nothing was left open/);
+});
+
+test("each pipeline has the jobs that it is for", async (test) => {
+  const it = await makeProject(test, "deploy.yml", { "deploy.toml": COMPONENTS });
+  const of = (name, { plan = true, deploy, back, stop, reap } = {}, component = "") =>
+    Object.fromEntries(Object.entries({
+      [`plan ${component} for ${name}`]: plan && "on_success", [`deploy ${component} to ${name}`]: deploy,
+      [`roll back ${component} in ${name}`]: back && "manual", [`stop ${component} in ${name}`]: stop && "manual",
+      [`reap ${component} in ${name}`]: reap && "on_success",
+    }).filter(([, when]) => when));
+  const [deploys, reaps, merges] = [{ deploy: "on_success", back: true }, { plan: false, reap: true }, { deploy: "on_success", stop: true }];
+  const byHand = { deploy: "manual", back: true, stop: true };
+  const all = (job, names) => Object.assign({}, ...names.map((name) => (Array.isArray(name) ? of(name[0], job, name[1]) : of(name, job))));
+  const review = "review/$CI_MERGE_REQUEST_IID";
+  const parts = [["staging", "backend"], ["staging", "frontend"]];
+  const [branch, tag, request, schedule] = ["the default branch", "a tag", "a merge request", "a schedule"];
+  // What there is in each kind of pipeline: a ready one, or the template with these inputs. There is nothing in the others.
+  const table = [
+    ["deploy.yml", { [branch]: of("staging", deploys), [request]: of("staging"), [schedule]: of("staging", reaps) }],
+    ["components.yml", { [branch]: all(deploys, parts), [request]: all({}, parts), [schedule]: all(reaps, parts) }],
+    ["promote.yml", { [branch]: all(deploys, ["staging", "production"]), [request]: of("staging"), [schedule]: all(reaps, ["staging", "production"]) }],
+    ["review.yml", { [request]: of(review, merges), [schedule]: of(review, reaps) }],
+    [[{ environment: "a" }, { environment: "b", when: "manual", transient: true }, { environment: "c", pipelines: "tag", "plan-merge-requests": false }], {
+      [branch]: { ...of("a", deploys), ...of("b", byHand) }, [tag]: { ...of("a", deploys), ...of("b", byHand), ...of("c", deploys) },
+      [request]: all({}, ["a", "b"]), [schedule]: all(reaps, ["a", "b", "c"]),
+    }],
+  ];
+  for (const [pipeline, expected] of table) {
+    it.use(pipeline);
+    const found = await Promise.all(Object.keys(PIPELINES).map(async (one) => [one, await it.jobs(one)]));
+    assert.deepEqual(Object.fromEntries(found.filter(([, jobs]) => Object.keys(jobs).length > 0)), expected, JSON.stringify(pipeline));
+  }
+});
+
+test("the template is the same as a local file, from an address, of a project and as a component", async (test) => {
+  const it = await makeProject(test, "deploy.yml", { "deploy.toml": SLOW.replace("ON_CANCEL", "stop"), "ci/windlass.yml": readTemplate() });
+  const server = await serve(test, { "/windlass.yml": readTemplate() });
+  const forms = {
+    local: "local: ci/windlass.yml",
+    remote: `remote: ${server.url}/windlass.yml`,
+    project: undefined,
+    component: `component: $CI_SERVER_FQDN/acme/windlass/deploy@${it.template.commit}`,
+  };
+  for (const [form, include] of Object.entries(forms)) {
+    it.use([{ environment: "staging", binary: built("windlass") }], include);
+    const { code, text } = await it.happen(["plan  for staging"]);
+    assert.equal(code, 0, `${form}\n${text}`);
+    assert.deepEqual(Object.keys(await it.jobs("the default branch")), ["plan  for staging", "deploy  to staging", "roll back  in staging"], form);
+  }
+  assert.deepEqual(server.asked, ["/windlass.yml"]);
 });

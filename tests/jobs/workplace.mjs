@@ -34,22 +34,27 @@ export function plainEnvironment(home) {
   return { PATH, HOME: home, TMPDIR: tmpdir(), LANG: "C.UTF-8", CARGO_HOME, RUSTUP_HOME, CARGO_TARGET_DIR: shop, WINDLASS_CACHE_DIR: cache };
 }
 
+/** What git says, of a repository that belongs to nobody in particular. */
+export function git(directory, ...args) {
+  const env = plainEnvironment(`${directory}-home`);
+  return execFileSync("git", ["-c", "user.name=test", "-c", "user.email=test@example.invalid", ...args], { cwd: directory, env, encoding: "utf8" }).trim();
+}
+
 /** A repository with files, `deploy.lock` and a commit. */
 export function makeRepository(directory, files, { remote }) {
   mkdirSync(directory, { recursive: true });
   const env = plainEnvironment(`${directory}-home`);
-  const git = (...args) =>
-    String(execFileSync("git", ["-c", "user.name=test", "-c", "user.email=test@example.invalid", ...args], { cwd: directory, env })).trim();
-  git("init", "--quiet", "--initial-branch=main");
-  git("remote", "add", "origin", remote);
+  const here = (...args) => git(directory, ...args);
+  here("init", "--quiet", "--initial-branch=main");
+  here("remote", "add", "origin", remote);
   for (const [name, content] of Object.entries(files)) put(directory, name, content);
   const commit = (message) => {
     execFileSync(built("windlass"), ["lock"], { cwd: directory, env, stdio: ["ignore", "ignore", "pipe"] });
-    git("add", "--all");
-    git("commit", "--quiet", `--message=${message}`);
-    return git("rev-parse", "HEAD");
+    here("add", "--all");
+    here("commit", "--quiet", `--message=${message}`);
+    return here("rev-parse", "HEAD");
   };
-  return { directory, env, git, commit };
+  return { directory, env, git: here, commit };
 }
 
 /** A file with that text, or a copy of a file or folder. */
@@ -66,20 +71,40 @@ export function shop(port) {
   return Object.fromEntries(listed.map((name) => [path.relative("examples/shop", name), { copy: path.join(ROOT, name) }]));
 }
 
-/** Runs a program to its end. `whenSaid` is asked with all that it said so far, each time that it says more. */
+/**
+ * Runs a program to its end. `whenSaid` is asked with all that it said so far, each time that it says more. `said` is its standard
+ * output, `text` that and its standard error as they came.
+ */
 export function run(program, args, { cwd, env, whenSaid = () => {} }) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], timeout: 300_000 });
-    let text = "";
+    let [said, text] = ["", ""];
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (part) => {
+        if (stream === child.stdout) said += part;
         text += part;
         whenSaid(text, child);
       });
     }
     child.once("error", reject);
-    child.once("close", (code) => resolve({ code, text }));
+    child.once("close", (code) => resolve({ code, said, text }));
   });
+}
+
+/** Sends a signal to a process that may be over. */
+export function signal(one, name) {
+  try {
+    process.kill(one, name);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+}
+
+/** The processes that one began, those that they began, and so on: the last ones first. */
+export function processesBelow(parent) {
+  const listed = execFileSync("ps", ["-e", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n").map((line) => line.trim().split(/ +/).map(Number));
+  const below = (one) => listed.filter(([, its]) => its === one).flatMap(([its]) => [...below(its), its]);
+  return below(parent);
 }
 
 /** A server on loopback that has these files, and says which it was asked for. */

@@ -164,7 +164,11 @@ impl GitLab {
         let mut state = self.state();
         state.history.entry(id).or_default().push(status.to_owned());
         let found = state.deployments.iter_mut().find(|deployment| deployment["id"] == id);
-        found.expect("the deployment")["status"] = status.into();
+        let found = found.expect("the deployment");
+        found["status"] = status.into();
+        if found["deployable"].is_object() {
+            found["deployable"]["status"] = status.into();
+        }
     }
 
     /// A freeze period of the project, in UTC.
@@ -247,7 +251,7 @@ impl GitLab {
         self.0.received().iter().map(|request| request.line(BASE)).collect()
     }
 
-    /// The deployments with their states, the notes, what it was asked, and what was wrong with that.
+    /// The deployments with their states, the environments with theirs, the notes, what it was asked, and what was wrong with that.
     #[must_use]
     pub fn kept(&self) -> Value {
         let state = self.state();
@@ -257,8 +261,10 @@ impl GitLab {
             deployment["states"] = states.cloned().unwrap_or_default().into();
             deployment
         };
+        let environments: BTreeMap<&str, &str> = state.environments.iter().map(Environment::standing).collect();
         json!({
             "deployments": state.deployments.iter().map(with_states).collect::<Vec<_>>(), "notes": state.notes,
+            "environments": environments,
             "requests": self.0.received().iter().map(|request| request.told(BASE)).collect::<Vec<_>>(),
             "mistakes": state.mistakes,
         })

@@ -73,6 +73,18 @@ fn gitlab_shows_it_as_cancelled_and_then_as_taken_back() {
 }
 
 #[test]
+fn a_child_that_hears_of_it_first_has_not_failed() {
+    let project = project(&[], &[Step::marks("a"), Step::marks("b").run("echo $$ >waiting; exec sleep 600")]);
+    let run = project.start("run -e staging --format json");
+    until("the step", || project.has("waiting") && project.read("waiting").ends_with('\n'));
+    // As the runner of a job ends everything that is in it, one after the other.
+    signal("TERM", project.read("waiting").trim().parse().expect("a number"));
+    signal("TERM", run.id());
+    let _ = project.finish(run).exits(12);
+    assert_eq!(events_named(&project, &newest(&project), "step-failed").len(), 0);
+}
+
+#[test]
 fn what_left_nothing_says_so() {
     let github = GitHub::start();
     let [_, deaf] = steps();

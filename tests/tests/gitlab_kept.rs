@@ -66,6 +66,23 @@ fn what_was_cut_off_is_closed_once_gitlab_says_that_its_job_is_over() {
 }
 
 #[test]
+fn the_deployment_that_a_job_made_says_to_any_job_whether_that_one_is_over() {
+    let gitlab = GitLab::start();
+    let text = text("", &[Step::marks("a").run(&stuck("child", "exit 0"))]);
+    let first = machine(&gitlab, &text, JOB);
+    let made = gitlab.add("staging", "running", "main", Some(JOB));
+    let first = first.variable("CI_ENVIRONMENT_NAME", "staging");
+    let run = cut_off(&first, "run -e staging", "child");
+    let second = machine(&gitlab, &text, NEXT);
+    let reaped = second.windlass("reap").exits(0);
+    assert!(reaped.stdout.contains("nothing"), "it may go on: {}", reaped.stdout);
+    gitlab.end(made, "failed");
+    let _ = second.windlass("reap").exits(0);
+    assert_eq!(events_named(&second, &run, "run-reaped").len(), 1);
+    assert_eq!(gitlab.states(), [["running", "failed"]]);
+}
+
+#[test]
 fn what_is_kept_is_bounded() {
     let gitlab = GitLab::start();
     let text = text("keep_runs = 2\n", &[Step::marks("a")]);

@@ -361,7 +361,10 @@ impl Keeping {
             return Ok(true);
         }
         match (&past.job, &self.forge) {
-            (Some(job), Some(forge)) => Ok(forge.is_over(job).await?.unwrap_or(false)),
+            (Some(job), Some(forge)) => {
+                let adopted = past.deployment.as_ref().filter(|it| it.adopted).map(|it| it.id.as_str());
+                Ok(forge.is_over(job, adopted).await?.unwrap_or(false))
+            }
             (Some(_), None) => Ok(false),
             (None, _) => Ok(self.holds_leases()),
         }

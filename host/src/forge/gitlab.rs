@@ -86,6 +86,8 @@ struct Environment {
 struct Job {
     id: u64,
     #[serde(default)]
+    status: String,
+    #[serde(default)]
     pipeline: Option<Pipeline>,
 }
 

@@ -165,14 +165,15 @@ impl Forge {
         }
     }
 
-    /// Whether a job is over, however it ended. None where this forge is not the one to ask.
+    /// Whether a job is over, however it ended, of which there may be a deployment that it made by itself. None where this forge is
+    /// not the one to ask, or may not be asked.
     ///
     /// # Errors
     /// As [`Forge::lease`].
-    pub async fn is_over(&self, job: &Job) -> Result<Option<bool>, Problem> {
+    pub async fn is_over(&self, job: &Job, deployment: Option<&str>) -> Result<Option<bool>, Problem> {
         match self {
             Self::GitHub(github) if job.forge == "github" => github.is_over(job).await.map(Some),
-            Self::GitLab(gitlab) if job.forge == "gitlab" => gitlab.is_over(job).await,
+            Self::GitLab(gitlab) if job.forge == "gitlab" => gitlab.is_over(job, deployment).await,
             _ => Ok(None),
         }
     }

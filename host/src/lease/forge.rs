@@ -123,7 +123,7 @@ impl Store for ForgeStore {
             return Ok(Some(is_present));
         }
         match &holder.job {
-            Some(job) => match self.forge.is_over(job).await {
+            Some(job) => match self.forge.is_over(job, None).await {
                 Ok(is_over) => Ok(is_over.map(|is_over| !is_over)),
                 // Who may not ask must not go on beside it, as who may not keep a lease does.
                 Err(problem) if problem.code == Code::ForgeDenied => {
@@ -144,7 +144,7 @@ impl Store for ForgeStore {
         })?;
         let is_observed = match &self.job {
             // A job that cannot be asked about holds by expiry, as one without a job.
-            Some(job) => match self.forge.is_over(job).await {
+            Some(job) => match self.forge.is_over(job, None).await {
                 Ok(is_over) => is_over == Some(false),
                 Err(problem) if problem.code == Code::ForgeDenied => false,
                 Err(problem) => return Err(problem),

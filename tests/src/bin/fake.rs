@@ -5,7 +5,7 @@
 //! asked. Then it ends.
 
 use e2e::github::{self, GitHub};
-use e2e::gitlab::{self, GitLab};
+use e2e::gitlab::GitLab;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -68,12 +68,17 @@ fn tell_gitlab(gitlab: &GitLab, words: &[&str]) -> Option<()> {
     match *words {
         [] => {}
         // The deployment of the job that deploys this commit there, which waits until one of these people agrees, or does not wait.
-        ["deployment", commit, environment, ref people @ ..] => {
+        ["deployment", commit, environment, job, ref people @ ..] => {
             if !people.is_empty() {
                 gitlab.protect(environment, &[("deployers", people)]);
             }
             let status = if people.is_empty() { "running" } else { "blocked" };
-            gitlab.add_of(commit, environment, status, "main", Some(gitlab::JOB));
+            gitlab.add_of(commit, environment, status, "main", Some(job.parse().ok()?));
+        }
+        // That job ends, and its deployment with it.
+        ["end", deployment, job, status] => {
+            gitlab.end(deployment.parse().ok()?, status);
+            gitlab.set_job(job.parse().ok()?, status);
         }
         // One of them agrees or does not, and somebody starts the job.
         ["say", deployment, who, what] => {

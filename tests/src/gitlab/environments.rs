@@ -17,6 +17,13 @@ pub(super) struct Environment {
     rules: Option<Rules>,
 }
 
+impl Environment {
+    /// Its name and its state.
+    pub(super) fn standing(&self) -> (&str, &str) {
+        (&self.name, &self.state)
+    }
+}
+
 /// Groups and who is in them.
 pub(super) type Rules = Vec<(String, Vec<String>)>;
 
@@ -52,7 +59,8 @@ impl GitLab {
     /// The environments and their states.
     #[must_use]
     pub fn environments(&self) -> Vec<(String, String)> {
-        self.state().environments.iter().map(|it| (it.name.clone(), it.state.clone())).collect()
+        let owned = |(name, state): (&str, &str)| (name.to_owned(), state.to_owned());
+        self.state().environments.iter().map(|it| owned(it.standing())).collect()
     }
 }
 

@@ -28,6 +28,19 @@ fn unavailable(code: &str, message: String) -> wit::Failure {
 /// The number of SIGKILL, the same everywhere.
 const KILLED: i32 = 9;
 
+/// The numbers of the signals that ask for an end, the same everywhere: SIGHUP, SIGINT, SIGTERM.
+const ASKS: [i32; 3] = [1, 2, 15];
+
+/// Who ends a job ends all of its processes, and the first to hear of it may be a child. So long is waited for the word that the
+/// run is to stop.
+const HEARSAY: Duration = Duration::from_millis(500);
+
+/// Whether somebody else asked this child to end. A shell tells of what it ran by a code.
+fn was_asked(done: &process::Completion) -> bool {
+    let signal = done.signal.or_else(|| done.code.map(|code| code - 128));
+    !done.stopped && !done.timed_out && signal.is_some_and(|signal| ASKS.contains(&signal))
+}
+
 /// A directory of its own for a child's temporary files, gone with it.
 struct Temporary(std::path::PathBuf);
 
@@ -162,6 +175,9 @@ impl interface::Host for State {
         })
         .await;
         drop(child);
+        if result.as_ref().is_ok_and(was_asked) {
+            let _ = tokio::time::timeout(HEARSAY, self.stop.told()).await;
+        }
         let tail = locked(&output).take_tail();
         // Also where the child came to its end by itself: what the guest would do next is not begun any more.
         if self.stop.is_told() {
