@@ -16,7 +16,7 @@ const INPUTS = ["command", "config", "environment", "component", "version", "pla
 // What may change something, and so may leave something open.
 const CHANGING = new Set(["run", "resume", "rollback"]);
 
-// Exit codes after which nothing is left open on the forge or on this machine: see docs/reference/commands.md.
+// Exit codes after which nothing is left open on the forge or on this machine: see docs/reference/exit-codes.md.
 const SETTLED = new Set(["0", "2", "10", "13", "20", "21", "22"]);
 
 /** Usage: the step's inputs are wrong, or there is no binary. Nothing was run. */

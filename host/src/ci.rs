@@ -10,6 +10,7 @@ pub use tree::WorkingTree;
 
 use crate::event::Job;
 use crate::problem::{Code, Problem};
+use crate::variable;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -179,11 +180,11 @@ pub fn page(variables: &Variables) -> Page {
     let directory = |name: &str| variables.get(name).map(PathBuf::from);
     let (workspace, outputs, summary) = match kind {
         Kind::GitHub => (
-            directory("GITHUB_WORKSPACE"),
-            directory("GITHUB_OUTPUT").filter(|path| path.is_file()),
-            directory("GITHUB_STEP_SUMMARY"),
+            directory(variable::GITHUB_WORKSPACE),
+            directory(variable::GITHUB_OUTPUT).filter(|path| path.is_file()),
+            directory(variable::GITHUB_STEP_SUMMARY),
         ),
-        Kind::GitLab => (directory("CI_PROJECT_DIR"), None, None),
+        Kind::GitLab => (directory(variable::CI_PROJECT_DIR), None, None),
         Kind::Other | Kind::None => (None, None, None),
     };
     Page { kind, workspace, outputs, summary, url: facts(variables).log_url }
@@ -191,11 +192,11 @@ pub fn page(variables: &Variables) -> Page {
 
 /// Which CI this is.
 fn kind(variables: &Variables) -> Kind {
-    if variables.get("GITHUB_ACTIONS") == Some("true") {
+    if variables.get(variable::GITHUB_ACTIONS) == Some("true") {
         Kind::GitHub
-    } else if variables.get("GITLAB_CI") == Some("true") {
+    } else if variables.get(variable::GITLAB_CI) == Some("true") {
         Kind::GitLab
-    } else if variables.get("CI").is_some_and(|value| value != "false") {
+    } else if variables.get(variable::CI).is_some_and(|value| value != "false") {
         Kind::Other
     } else {
         Kind::None
@@ -209,41 +210,44 @@ pub fn facts(variables: &Variables) -> Facts {
     let kind = kind(variables);
     if kind == Kind::GitHub {
         let run = match (
-            variables.get("GITHUB_SERVER_URL"),
-            variables.get("GITHUB_REPOSITORY"),
-            variables.get("GITHUB_RUN_ID"),
+            variables.get(variable::GITHUB_SERVER_URL),
+            variables.get(variable::GITHUB_REPOSITORY),
+            variables.get(variable::GITHUB_RUN_ID),
         ) {
             (Some(server), Some(repository), Some(run)) => Some(format!("{server}/{repository}/actions/runs/{run}")),
             _ => None,
         };
-        let key =
-            match (variables.get("GITHUB_RUN_ID"), variables.get("GITHUB_RUN_ATTEMPT"), variables.get("GITHUB_JOB")) {
-                (Some(run), attempt, Some(job)) => Some(format!("{run}/{}/{job}", attempt.unwrap_or("1"))),
-                _ => None,
-            };
+        let key = match (
+            variables.get(variable::GITHUB_RUN_ID),
+            variables.get(variable::GITHUB_RUN_ATTEMPT),
+            variables.get(variable::GITHUB_JOB),
+        ) {
+            (Some(run), attempt, Some(job)) => Some(format!("{run}/{}/{job}", attempt.unwrap_or("1"))),
+            _ => None,
+        };
         let mut starters: Vec<String> =
-            ["GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"].iter().filter_map(|name| get(name)).collect();
+            [variable::GITHUB_TRIGGERING_ACTOR, variable::GITHUB_ACTOR].iter().filter_map(|name| get(name)).collect();
         starters.dedup();
         return Facts {
             kind,
-            commit: get("GITHUB_SHA"),
-            reference: get("GITHUB_REF_NAME"),
-            is_tag: variables.get("GITHUB_REF_TYPE") == Some("tag"),
+            commit: get(variable::GITHUB_SHA),
+            reference: get(variable::GITHUB_REF_NAME),
+            is_tag: variables.get(variable::GITHUB_REF_TYPE) == Some("tag"),
             actor: starters.first().cloned(),
             starters,
-            run: get("GITHUB_RUN_ID").map(|id| Run {
+            run: get(variable::GITHUB_RUN_ID).map(|id| Run {
                 forge: "github",
                 id,
-                is_repeated: variables.get("GITHUB_RUN_ATTEMPT").is_some_and(|attempt| attempt != "1"),
+                is_repeated: variables.get(variable::GITHUB_RUN_ATTEMPT).is_some_and(|attempt| attempt != "1"),
             }),
-            job: get("GITHUB_RUN_ID").map(|run| Job {
+            job: get(variable::GITHUB_RUN_ID).map(|run| Job {
                 forge: "github".into(),
                 run,
                 attempt: Some(
-                    variables.get("GITHUB_RUN_ATTEMPT").and_then(|attempt| attempt.parse().ok()).unwrap_or(1),
+                    variables.get(variable::GITHUB_RUN_ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1),
                 ),
                 job: None,
-                runner: get("RUNNER_NAME"),
+                runner: get(variable::RUNNER_NAME),
             }),
             log_url: run,
             github: github(variables),
@@ -254,23 +258,23 @@ pub fn facts(variables: &Variables) -> Facts {
     if kind == Kind::GitLab {
         return Facts {
             kind,
-            commit: get("CI_COMMIT_SHA"),
-            reference: get("CI_COMMIT_REF_NAME"),
-            is_tag: variables.get("CI_COMMIT_TAG").is_some(),
-            actor: get("GITLAB_USER_LOGIN"),
-            starters: get("GITLAB_USER_LOGIN").into_iter().collect(),
-            run: get("CI_PIPELINE_ID").map(|id| Run { forge: "gitlab", id, is_repeated: false }),
-            job: get("CI_PIPELINE_ID").map(|run| Job {
+            commit: get(variable::CI_COMMIT_SHA),
+            reference: get(variable::CI_COMMIT_REF_NAME),
+            is_tag: variables.get(variable::CI_COMMIT_TAG).is_some(),
+            actor: get(variable::GITLAB_USER_LOGIN),
+            starters: get(variable::GITLAB_USER_LOGIN).into_iter().collect(),
+            run: get(variable::CI_PIPELINE_ID).map(|id| Run { forge: "gitlab", id, is_repeated: false }),
+            job: get(variable::CI_PIPELINE_ID).map(|run| Job {
                 forge: "gitlab".into(),
                 run,
                 attempt: None,
-                job: variables.get("CI_JOB_ID").and_then(|id| id.parse().ok()),
+                job: variables.get(variable::CI_JOB_ID).and_then(|id| id.parse().ok()),
                 runner: None,
             }),
-            log_url: get("CI_JOB_URL"),
+            log_url: get(variable::CI_JOB_URL),
             github: None,
             gitlab: gitlab(variables),
-            key: get("CI_JOB_ID"),
+            key: get(variable::CI_JOB_ID),
         };
     }
     Facts {
@@ -278,7 +282,7 @@ pub fn facts(variables: &Variables) -> Facts {
         commit: None,
         reference: None,
         is_tag: false,
-        actor: get("USER").or_else(|| get("USERNAME")).or_else(user),
+        actor: get(variable::USER).or_else(|| get(variable::USERNAME)).or_else(user),
         starters: vec![],
         run: None,
         job: None,
@@ -298,43 +302,46 @@ fn user() -> Option<String> {
 }
 
 fn github(variables: &Variables) -> Option<GitHubRepository> {
-    let name = variables.get("GITHUB_REPOSITORY")?.to_owned();
-    let api = variables.get("GITHUB_API_URL").unwrap_or("https://api.github.com").trim_end_matches('/').to_owned();
-    let run = variables.get("GITHUB_RUN_ID").map(str::to_owned);
-    let page = variables.get("GITHUB_SERVER_URL").map(|server| format!("{}/{name}", server.trim_end_matches('/')));
-    let job = variables.get("JOB_CHECK_RUN_ID").map(str::to_owned);
-    let about = variables.get("GITHUB_EVENT_PATH").map(event::about).unwrap_or_default();
+    let name = variables.get(variable::GITHUB_REPOSITORY)?.to_owned();
+    let api =
+        variables.get(variable::GITHUB_API_URL).unwrap_or("https://api.github.com").trim_end_matches('/').to_owned();
+    let run = variables.get(variable::GITHUB_RUN_ID).map(str::to_owned);
+    let page =
+        variables.get(variable::GITHUB_SERVER_URL).map(|server| format!("{}/{name}", server.trim_end_matches('/')));
+    let job = variables.get(variable::JOB_CHECK_RUN_ID).map(str::to_owned);
+    let about = variables.get(variable::GITHUB_EVENT_PATH).map(event::about).unwrap_or_default();
     // `refs/pull/7/merge`
-    let request =
-        variables.get("GITHUB_REF").and_then(|name| name.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok());
+    let request = variables
+        .get(variable::GITHUB_REF)
+        .and_then(|name| name.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok());
     Some(GitHubRepository { name, api, run, job, request: request.or(about.request), is_fork: about.is_fork, page })
 }
 
 fn gitlab(variables: &Variables) -> Option<GitLabProject> {
     // With any other action than `start` a job's `environment:` makes no deployment.
-    let starts = matches!(variables.get("CI_ENVIRONMENT_ACTION"), None | Some("start"));
+    let starts = matches!(variables.get(variable::CI_ENVIRONMENT_ACTION), None | Some("start"));
     Some(GitLabProject {
-        id: variables.get("CI_PROJECT_ID")?.to_owned(),
-        api: variables.get("CI_API_V4_URL")?.trim_end_matches('/').to_owned(),
-        page: variables.get("CI_PROJECT_URL").map(|url| url.trim_end_matches('/').to_owned()),
-        job: variables.get("CI_JOB_ID").and_then(|id| id.parse().ok()),
-        pipeline: variables.get("CI_PIPELINE_ID").and_then(|id| id.parse().ok()),
+        id: variables.get(variable::CI_PROJECT_ID)?.to_owned(),
+        api: variables.get(variable::CI_API_V4_URL)?.trim_end_matches('/').to_owned(),
+        page: variables.get(variable::CI_PROJECT_URL).map(|url| url.trim_end_matches('/').to_owned()),
+        job: variables.get(variable::CI_JOB_ID).and_then(|id| id.parse().ok()),
+        pipeline: variables.get(variable::CI_PIPELINE_ID).and_then(|id| id.parse().ok()),
         request: variables
-            .get("CI_MERGE_REQUEST_IID")
+            .get(variable::CI_MERGE_REQUEST_IID)
             .and_then(|id| id.parse().ok())
             .or_else(|| open_request(variables)),
         is_fork: variables
-            .get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID")
-            .map(|source| Some(source) != variables.get("CI_MERGE_REQUEST_PROJECT_ID")),
-        environment: variables.get("CI_ENVIRONMENT_NAME").filter(|_| starts).map(str::to_owned),
-        is_frozen: variables.get("CI_DEPLOY_FREEZE").is_some_and(|frozen| frozen != "false"),
+            .get(variable::CI_MERGE_REQUEST_SOURCE_PROJECT_ID)
+            .map(|source| Some(source) != variables.get(variable::CI_MERGE_REQUEST_PROJECT_ID)),
+        environment: variables.get(variable::CI_ENVIRONMENT_NAME).filter(|_| starts).map(str::to_owned),
+        is_frozen: variables.get(variable::CI_DEPLOY_FREEZE).is_some_and(|frozen| frozen != "false"),
     })
 }
 
 /// The merge request that is open for the branch of a pipeline that is not one of a merge request: `acme/shop!7,acme/shop!9`.
 fn open_request(variables: &Variables) -> Option<u64> {
-    let project = variables.get("CI_PROJECT_PATH")?;
-    let mut open = variables.get("CI_OPEN_MERGE_REQUESTS")?.split(',').filter_map(|one| one.rsplit_once('!'));
+    let project = variables.get(variable::CI_PROJECT_PATH)?;
+    let mut open = variables.get(variable::CI_OPEN_MERGE_REQUESTS)?.split(',').filter_map(|one| one.rsplit_once('!'));
     open.find(|(of, _)| *of == project)?.1.parse().ok()
 }
 

@@ -59,23 +59,23 @@ pub struct Approver {
 pub enum Event {
     /// A run began. Always the first event.
     RunStarted {
-        /// [`SCHEMA`].
+        /// The version of the events, `windlass.journal/1`.
         schema: String,
         /// The version of Windlass.
         windlass: String,
         /// The run's id.
         run: String,
-        /// What it is about.
+        /// What it is about: `app`, `environment`, `component`, `commit`, `reference`, `version`, `actor`.
         subject: Box<Subject>,
         /// The plan's digest.
         plan: String,
         /// The forge that is told.
         forge: String,
-        /// The steps in order.
+        /// The steps in order, each with `id`, `plugin`, `finally`.
         steps: Vec<StepEntry>,
         /// The process, on the machine that runs it.
         process: u32,
-        /// The CI's job that it is in, where there is one.
+        /// The CI's job that it is in, where there is one: `forge`, `run`, `attempt`, `job`, `runner`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<Job>,
         /// Where what it deploys can be seen, where the environment says so.
@@ -101,12 +101,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     },
-    /// Enough people agreed to the plan.
+    /// Enough people agreed to the plan, where the environment demands it.
     RunApproved {
-        /// Who, when, and what they said to it.
+        /// Each with `name`, `at` (GitHub does not say it) and `comment`.
         by: Vec<Approver>,
     },
-    /// Deployments were frozen, and somebody said why this one is made all the same.
+    /// Deployments were frozen, and somebody said with `--during-freeze` why this one is made all the same.
     FreezeOverridden {
         /// What froze them.
         cause: String,
@@ -124,7 +124,7 @@ pub enum Event {
         actor: Option<String>,
         /// The process, on the machine that runs it.
         process: u32,
-        /// The CI's job that it is in, where there is one.
+        /// The CI's job that it is in, where there is one: `forge`, `run`, `attempt`, `job`, `runner`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<Job>,
         /// The forge that is told, where it makes the deployment there only now.
@@ -139,7 +139,7 @@ pub enum Event {
         actor: Option<String>,
         /// The process, on the machine that runs it.
         process: u32,
-        /// The CI's job that it is in, where there is one.
+        /// The CI's job that it is in, where there is one: `forge`, `run`, `attempt`, `job`, `runner`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<Job>,
         /// The run whose release is to be live again; none where there is no earlier one.
@@ -179,34 +179,34 @@ pub enum Event {
     },
     /// A step was planned while the run was under way: because it uses outputs of earlier steps, or for a `resume`.
     StepPlanned {
-        /// Its id.
+        /// The step's id.
         step: String,
         /// The step, as it would stand in the plan.
         planned: Json,
     },
     /// Somebody said what became of a step that was cut off.
     StepProbed {
-        /// Its id.
+        /// The step's id.
         step: String,
         /// The attempt that was cut off, from 1.
         attempt: u32,
-        /// What became of it.
+        /// What became of it: `done`, `partly`, `not-done` or `unknown`.
         verdict: Verdict,
-        /// Who says so.
+        /// Who says so: `plugin`; `person`, with `--done` or `--not-done`; `config`, because of `idempotent`.
         by: Witness,
     },
     /// A step is about to take effect. Written and synced before it does.
     StepStarted {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// From 1.
+        /// Which attempt at the step, from 1.
         attempt: u32,
     },
     /// A step is about to have an effect, and this is what takes it back. Written and synced before it does.
     RecordAppended {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// From 1.
+        /// Which attempt at the step, from 1.
         attempt: u32,
         /// The plugin's own.
         record: Json,
@@ -222,11 +222,11 @@ pub enum Event {
     },
     /// A step did its work. Written and synced before anything else happens.
     StepSucceeded {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// From 1.
+        /// Which attempt at the step, from 1.
         attempt: u32,
-        /// One line.
+        /// What was done, in one line.
         summary: String,
         /// For later steps.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -237,43 +237,43 @@ pub enum Event {
         /// What it put into the report.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         report: Vec<ReportItem>,
-        /// What it used and was denied.
+        /// What the step used, and what it was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
-        /// In milliseconds.
+        /// How long it took, in milliseconds.
         duration_ms: u64,
         /// Whether its plan said that it changes something.
         changed: bool,
     },
     /// A step did not do its work.
     StepFailed {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// From 1.
+        /// Which attempt at the step, from 1.
         attempt: u32,
-        /// Why.
+        /// Why not.
         trouble: Box<Trouble>,
-        /// What it used and was denied.
+        /// What the step used, and what it was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
-        /// What it put into the report before it failed.
+        /// What it put into the report.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         report: Vec<ReportItem>,
-        /// In milliseconds.
+        /// How long it took, in milliseconds.
         duration_ms: u64,
         /// Whether it is tried again.
         again: bool,
     },
     /// A step was cut short because the run was cancelled.
     StepCancelled {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// From 1.
+        /// Which attempt at the step, from 1.
         attempt: u32,
     },
     /// A step had nothing to do.
     StepSkipped {
-        /// Its id.
+        /// The step's id.
         step: String,
     },
     /// The run turned round: what was done is taken back from here on.
@@ -283,46 +283,46 @@ pub enum Event {
     },
     /// A step's work is about to be taken back. Written and synced before it is.
     RevertStarted {
-        /// Its id.
+        /// The step's id.
         step: String,
     },
     /// A step's work was taken back.
     StepReverted {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// One line.
+        /// What was done, in one line.
         summary: String,
         /// What it put into the report.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         report: Vec<ReportItem>,
-        /// What it used and was denied.
+        /// What the step used, and what it was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
-        /// In milliseconds.
+        /// How long it took, in milliseconds.
         duration_ms: u64,
     },
     /// A step's work stays as it is: its plan said that it cannot be taken back.
     StepKept {
-        /// Its id.
+        /// The step's id.
         step: String,
         /// What came of it, and stays.
         outcome: StepOutcome,
-        /// One line.
+        /// What was done, in one line.
         summary: String,
     },
     /// A step's work could not be taken back.
     RevertFailed {
-        /// Its id.
+        /// The step's id.
         step: String,
-        /// Why.
+        /// Why not.
         trouble: Box<Trouble>,
-        /// What it put into the report before it failed.
+        /// What it put into the report.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         report: Vec<ReportItem>,
-        /// What it used and was denied.
+        /// What the step used, and what it was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
-        /// In milliseconds.
+        /// How long it took, in milliseconds.
         duration_ms: u64,
     },
     /// After taking back, a check of the release that is live again is about to be made.
@@ -334,30 +334,30 @@ pub enum Event {
     CheckPassed {
         /// The step's id.
         step: String,
-        /// One line.
+        /// What was done, in one line.
         summary: String,
         /// What it put into the report.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         report: Vec<ReportItem>,
-        /// What it used and was denied.
+        /// What the step used, and what it was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
-        /// In milliseconds.
+        /// How long it took, in milliseconds.
         duration_ms: u64,
     },
     /// The release that is live again is not as it must be, or nobody can tell: the check cannot be made as it was.
     CheckFailed {
         /// The step's id.
         step: String,
-        /// Why.
+        /// Why not.
         trouble: Box<Trouble>,
-        /// What it put into the report before it failed.
+        /// What it put into the report.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         report: Vec<ReportItem>,
-        /// What it used and was denied.
+        /// What the step used, and what it was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,
-        /// In milliseconds.
+        /// How long it took, in milliseconds.
         duration_ms: u64,
     },
     /// Somebody found that the run's process is gone, and closed what it had left open.
@@ -386,7 +386,7 @@ pub enum Event {
         reason: Option<String>,
         /// Whether anything was changed.
         changed: bool,
-        /// In milliseconds.
+        /// In milliseconds, since this process began with it.
         duration_ms: u64,
     },
 }

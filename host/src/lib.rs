@@ -4,7 +4,7 @@
 //! is [`run`]; the run appends [`event`]s to the [`journal`], and [`report`] reads them. From the ground up, each layer
 //! importing only those before it:
 //!
-//! 1. values: [`words`], [`problem`], [`secret`], [`policy`], [`event`], [`freeze`]; and `files`, and `fault` for tests
+//! 1. values: [`words`], [`variable`], [`problem`], [`secret`], [`policy`], [`event`], [`freeze`]; and `files`, and `fault` for tests
 //! 2. what the outside says and does: [`ci`], [`config`], [`journal`], [`release`], [`database`], [`network`], [`process`]
 //! 3. [`plugin`], [`history`], [`approval`]
 //! 4. [`lock`], [`plan`]
@@ -39,4 +39,5 @@ pub mod release;
 pub mod report;
 pub mod run;
 pub mod secret;
+pub mod variable;
 pub mod words;

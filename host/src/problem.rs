@@ -107,34 +107,46 @@ impl std::fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// How the process ends. The numbers are part of the contract with other programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Exit {
-    /// Succeeded; also when a step with `on_failure = "continue"` failed.
-    Succeeded = 0,
-    /// Usage or configuration: nothing was run.
-    Usage = 2,
-    /// Failed and rolled back.
-    RolledBack = 10,
-    /// A person is needed: a revert failed, or a step's state is unknown.
-    PersonNeeded = 11,
-    /// Cancelled.
-    Cancelled = 12,
-    /// Failed; nothing was rolled back.
-    Failed = 13,
-    /// Succeeded, but the forge could not be told.
-    Unreported = 14,
-    /// The journal cannot be written.
-    Journal = 15,
-    /// The plan drifted from what was approved: nothing was run.
-    Drifted = 20,
-    /// Blocked: approval, lease, freeze or order of environments.
-    Blocked = 21,
-    /// A plugin or a capability is not accepted in `deploy.lock`: nothing was run.
-    NotAccepted = 22,
-    /// A bug in Windlass.
-    Bug = 70,
+/// Declares [`Exit`] with its number, name and meaning in one place.
+macro_rules! exits {
+    ($($name:ident = $number:literal, $title:literal, $text:literal;)*) => {
+        /// How the process ends. The numbers are part of the contract with other programs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Exit { $(#[doc = $text] $name = $number,)* }
+
+        impl Exit {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// What it is called, in a few words.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $title),* }
+            }
+
+            /// What it means, for a person.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+exits! {
+    Succeeded = 0, "succeeded", "Succeeded; also when a step with `on_failure = \"continue\"` failed: `reason` in the result says so. A `rollback` that took back what it was to.";
+    Usage = 2, "usage or configuration", "Usage or configuration, or a run that cannot be gone on with or taken back. Nothing was run.";
+    RolledBack = 10, "rolled back", "Failed, and everything that was done was taken back, but for what its plan said cannot be: the end of the run names that.";
+    PersonNeeded = 11, "a person is needed", "A person is needed: a step's state is unknown, a revert failed or was refused, it is not proven that what is live after a rollback works, the run's lease was lost, or a journal or a lease is damaged.";
+    Cancelled = 12, "cancelled", "Cancelled. The reason is `cancelled` where nothing is left to clean up, else `cancelled-unfinished`.";
+    Failed = 13, "failed", "Failed, and nothing was taken back: nothing needed it, or the step says `stop`.";
+    Unreported = 14, "deployed but unreported", "Succeeded, or was taken back as asked, but the forge could not be told.";
+    Journal = 15, "journal unwritable", "The journal cannot be written. Stopped before the next effect.";
+    Drifted = 20, "plan drifted", "What is here drifted from the plan in `--plan`, or from the one that a resumed run was begun with. Nothing was run.";
+    Blocked = 21, "blocked", "Blocked: order of environments, a freeze, another run or one that still lives, approval, or the forge refused. Nothing was run.";
+    NotAccepted = 22, "not accepted", "A plugin or a capability is not accepted in `deploy.lock`. Nothing was run.";
+    Bug = 70, "bug", "A bug in Windlass.";
 }
 
 /// Declares [`Code`] with its word, exit and explanation in one place.

@@ -22,7 +22,9 @@ mod group;
 mod leftover;
 mod pipe;
 
-pub use environment::{Mark, baseline, baseline_names, find_program, toolchain_variables};
+pub use environment::{
+    BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, find_program, toolchain_variables,
+};
 pub use leftover::{Leftover, end_leftovers, leftovers};
 
 use crate::fault;

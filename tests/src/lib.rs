@@ -11,6 +11,7 @@ pub mod gitlab;
 pub mod mix;
 pub mod probe;
 pub mod proxy;
+pub mod reference;
 #[cfg(unix)]
 pub mod runs;
 pub mod server;

@@ -4,10 +4,18 @@ use crate::approval;
 use crate::config::Duration;
 use crate::event::Place;
 use crate::forge::{self, Choice};
+use crate::problem::Exit;
+use crate::variable;
 use clap::builder::OsStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// What stands below the list of commands.
+fn more() -> String {
+    let exits: String = Exit::ALL.iter().map(|exit| format!("\n  {:<2} {}", *exit as u8, exit.name())).collect();
+    format!("{EXAMPLES}\n\nExit codes:{exits}")
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,14 +26,11 @@ Examples:
   windlass status                  what is live, and what to do next
   windlass report last             what happened in the newest run
   windlass resume RUN              go on with a run that was cut off
-  windlass rollback -e staging     go back to the release before
-
-Exit codes: 0 succeeded · 2 usage or configuration · 10 rolled back · 11 a person is needed · 12 cancelled ·
-13 failed · 14 deployed but unreported · 15 journal unwritable · 20 plan drifted · 21 blocked · 22 not accepted · 70 bug";
+  windlass rollback -e staging     go back to the release before";
 
 /// Deploy from CI: planned, sandboxed, recorded, reversible, and the same on a laptop.
 #[derive(Debug, Parser)]
-#[command(name = "windlass", version, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "windlass", version, after_help = more(), max_term_width = 110)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) common: Common,
@@ -80,13 +85,13 @@ pub(super) struct Common {
         long,
         global = true,
         value_name = "DURATION",
-        env = "WINDLASS_FORGE_TIMEOUT",
+        env = variable::WINDLASS_FORGE_TIMEOUT,
         hide = true,
         value_parser = |text: &str| duration(text).map(|duration| duration.get())
     )]
     pub(super) forge_timeout: Option<std::time::Duration>,
     /// Internal messages, as a filter of the `tracing` crate, for example `windlass=debug`.
-    #[arg(long, global = true, value_name = "FILTER", env = "WINDLASS_TRACE", hide = true)]
+    #[arg(long, global = true, value_name = "FILTER", env = variable::WINDLASS_TRACE, hide = true)]
     pub(super) trace: Option<String>,
 }
 
@@ -200,7 +205,7 @@ pub(super) struct Subject {
 pub(super) struct Reports {
     /// Write what later jobs and the forge's pages take into this directory: `deploy.env`, `annotations.json` and, of a run,
     /// `report.html`.
-    #[arg(long, value_name = "DIR", env = "WINDLASS_REPORTS", value_parser = OsStringValueParser::new())]
+    #[arg(long, value_name = "DIR", env = variable::WINDLASS_REPORTS, value_parser = OsStringValueParser::new())]
     reports: Option<OsString>,
 }
 

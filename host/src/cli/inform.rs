@@ -5,7 +5,7 @@ use super::project;
 use super::{Failed, print, print_json, say};
 use crate::config;
 use crate::plugin::{Plugins, built_in_names};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Exit, Problem};
 use clap::CommandFactory;
 
 /// `windlass init`
@@ -51,22 +51,18 @@ pub(super) async fn schema(arguments: &Schema) -> Result<(), Failed> {
 
 /// `windlass explain`
 pub(super) fn explain(arguments: &Explain) -> Result<(), Failed> {
-    let describe = |code: &Code| format!("{} (exit {})\n  {}\n", code.word(), code.exit() as u8, code.explanation());
+    let code = |code: &Code| format!("{} (exit {})\n  {}\n", code.word(), code.exit() as u8, code.explanation());
+    let exit = |exit: &Exit| format!("exit {}: {}\n  {}\n", *exit as u8, exit.name(), exit.meaning());
     let Some(asked) = &arguments.code else {
-        print(&Code::ALL.iter().map(describe).collect::<Vec<_>>().join("\n"));
+        print(&Code::ALL.iter().map(code).collect::<Vec<_>>().join("\n"));
         return Ok(());
     };
-    let found: Vec<String> = Code::ALL
-        .iter()
-        .filter(|code| code.word() == asked || asked.parse() == Ok(code.exit() as u8))
-        .map(describe)
-        .collect();
+    let is_asked = |exit: Exit| asked.parse() == Ok(exit as u8);
+    let exits = Exit::ALL.iter().filter(|exit| is_asked(**exit)).map(exit);
+    let codes = Code::ALL.iter().filter(|code| code.word() == asked || is_asked(code.exit())).map(code);
+    let found: Vec<String> = exits.chain(codes).collect();
     if !found.is_empty() {
         print(&found.join("\n"));
-        return Ok(());
-    }
-    if let Some((_, text)) = EXITS.iter().find(|(exit, _)| *exit == asked) {
-        print(&format!("exit {asked}\n  {text}\n"));
         return Ok(());
     }
     let problem = Problem::new(Code::Usage, format!("there is no code `{asked}`"));
@@ -76,15 +72,6 @@ pub(super) fn explain(arguments: &Explain) -> Result<(), Failed> {
     }
     .into())
 }
-
-/// Exit codes that no problem has, because a run ends with them that had another one.
-const EXITS: &[(&str, &str)] = &[
-    ("0", "Succeeded; also when a step with `on_failure = \"continue\"` failed: the result says so."),
-    (
-        "10",
-        "The run failed, and everything that it had done was taken back, but for what its plan said cannot be: the end of the run names that.",
-    ),
-];
 
 /// `windlass completions`
 pub(super) fn completions(arguments: &Completions) -> Result<(), Failed> {

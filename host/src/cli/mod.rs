@@ -17,6 +17,7 @@ mod live;
 mod outputs;
 mod project;
 mod reap;
+mod reference;
 mod respond;
 mod resume;
 mod rollback;
@@ -97,6 +98,11 @@ pub fn main() -> ExitCode {
 fn hidden() -> Option<Exit> {
     let mut words = std::env::args_os().skip(1).map_while(|word| word.into_string().ok());
     match words.next()?.as_str() {
+        // Says what there is to say in `docs/reference`, as JSON.
+        "__reference" => {
+            print_json(&reference::reference().to_string());
+            Some(Exit::Succeeded)
+        }
         // Compiles plugins, built-in ones or files, for the next run.
         "__fill-cache" => {
             let filled = crate::plugin::fill(&words.collect::<Vec<_>>());

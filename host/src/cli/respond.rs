@@ -68,7 +68,10 @@ fn refused(what: &str, cause: String) -> Problem {
 /// What is asked.
 fn requested(project: &Project, arguments: &Respond) -> Result<Requested, Problem> {
     let hint = "give it what GitHub sent as `deployment_protection_rule`, with `--event FILE`";
-    let path = arguments.event.clone().or_else(|| project.variables.get("GITHUB_EVENT_PATH").map(PathBuf::from));
+    let path = arguments
+        .event
+        .clone()
+        .or_else(|| project.variables.get(crate::variable::GITHUB_EVENT_PATH).map(PathBuf::from));
     let path = path.ok_or_else(|| {
         refused("it is not known what is asked", "neither `--event` nor `GITHUB_EVENT_PATH` is set".into())
             .with_hint(hint)

@@ -24,31 +24,33 @@ pub(super) struct Document {
     pub(super) _schema: Version,
     /// The app's name.
     pub(super) app: AppName,
-    /// The CI variables that `${env.X}` may name.
+    /// The CI variables that `${env.X}` may name. One that is a secret, or whose value has one in it, is refused.
     #[serde(default)]
     pub(super) env: Vec<VariableName>,
     /// Where the version comes from; `--release-version` wins, and without either it is the short commit.
     #[serde(default)]
     pub(super) release: Release,
-    /// What a cancelled run does with what it has changed.
+    /// What a cancelled run does with what it has changed. Where nothing is said, it is left in CI, and taken back elsewhere.
     pub(super) on_cancel: Option<OnCancel>,
-    /// How long the whole run may take.
+    /// How long the whole run may take. What is over is a failure, and is rolled back. Rolling back has no deadline of its own
+    /// but each step's. Where a run is resumed it counts anew.
     pub(super) timeout: Option<Duration>,
-    /// How many runs' journals are kept for each environment and component; `20` where nothing is said. The one that is
-    /// live, and what is not finished, is kept besides.
+    /// How many runs' journals are kept for each environment and component. What is live, the release before it, and what is
+    /// not finished are kept besides.
+    #[schemars(extend("default" = 20))]
     pub(super) keep_runs: Option<Count<100_000>>,
-    /// Where leases and journals are kept besides `.windlass`; `forge` where nothing is said.
+    /// Where leases and journals are kept besides `.windlass`.
     #[serde(default)]
     pub(super) store: Keeping,
     /// Texts for `${vars.X}`, in every environment.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
-    /// Where the app is deployed to.
+    /// Where the app is deployed to, by name. At least one.
     pub(super) environments: BTreeMap<String, EnvironmentTable>,
-    /// What is done, in order.
+    /// What is done, as `[[step]]`, in this order. At least one.
     #[schemars(length(min = 1))]
     pub(super) step: Vec<StepTable>,
-    /// What is done at the end of every run that has begun to change something, whatever came of it.
+    /// What is done at the end of every run that has begun to change something, as `[[finally]]`, whatever came of it.
     #[serde(default)]
     pub(super) finally: Vec<StepTable>,
 }
@@ -164,34 +166,38 @@ pub enum Keeping {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EnvironmentTable {
-    /// Where it can be seen, for `${environment.url}` and for the forge.
+    /// Where it can be seen, for `${environment.url}` and for the forge, which shows it once the deployment has succeeded.
     pub(super) url: Option<String>,
     /// Whether it comes and goes, as a review app does.
     #[serde(default)]
     pub(super) transient: bool,
-    /// The names of the environments that this table stands for, with one `*`: `review/*`. Only where `transient` is `true`.
+    /// The names of the environments that this table stands for, with one `*`: `review/*`. Only where `transient` is `true`;
+    /// otherwise it stands for the one of its own name.
     pub(super) name: Option<String>,
-    /// The environments that a commit has to be deployed to before this one.
+    /// The environments that a commit has to be deployed to before this one: their newest successful deployment has to be this
+    /// commit, with none newer under way.
     #[serde(default)]
     pub(super) after: Vec<EnvironmentName>,
-    /// Who has to agree.
+    /// Who has to agree to the plan before it is run.
     pub(super) approval: Option<ApprovalTable>,
     /// How long a run waits for another one, and how long its own claim holds.
     pub(super) lease: Option<LeaseTable>,
-    /// Whether the forge's deployment is made by Windlass (`own`) or by the CI job (`adopt`).
+    /// Who makes the forge's deployment. Left out, it is `adopt` on GitLab in a job with `environment:` of this name, and `own`
+    /// elsewhere.
     pub(super) deployment: Option<DeploymentOwner>,
     /// When nothing is deployed here, unless somebody says why.
     #[serde(default)]
     pub(super) freeze: Vec<FreezeTable>,
-    /// Whether the forge's own freezes hold here, too; `true` where nothing is said.
+    /// Whether the forge's own freezes hold here, too: the freeze periods of the project on GitLab.
+    #[schemars(extend("default" = true))]
     pub(super) forge_freeze: Option<bool>,
-    /// Whether the pull or merge request is told of it, in one comment that is kept up to date; `false` where nothing is said.
+    /// Whether the pull or merge request is told of it, in one comment that is kept up to date.
     #[serde(default)]
     pub(super) comment: bool,
     /// Texts for `${vars.X}`, in place of the app's.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
-    /// What is different here for steps, by their id.
+    /// What is different here for steps, by their id: overlays.
     #[serde(default)]
     pub(super) step: BTreeMap<String, OverlayTable>,
 }
@@ -200,9 +206,9 @@ pub(super) struct EnvironmentTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApprovalTable {
-    /// How many people have to approve.
+    /// How many people have to agree.
     pub(super) required: Count,
-    /// Whether whoever started the run may approve it.
+    /// Whether whoever asks for it counts. Where nobody knows who asks, nobody counts.
     #[serde(default, rename = "self")]
     pub(super) own: bool,
     /// What an approval is for.
@@ -219,7 +225,7 @@ pub enum Bind {
     /// The plan of an earlier job of the same CI run.
     #[default]
     Plan,
-    /// The plan whose digest stands in the approval's comment.
+    /// The plan whose digest stands in the approval's comment, or at least its first twelve digits.
     Comment,
 }
 
@@ -230,7 +236,8 @@ pub struct Approvers {
     /// Names of users on the forge.
     #[serde(default)]
     pub users: Vec<String>,
-    /// Names of teams or groups on the forge.
+    /// Names of teams or groups on the forge. On GitHub a team is `deployers` of the repository's organisation, or
+    /// `acme/deployers`; on GitLab it is the name of a group in the environment's approval rules.
     #[serde(default)]
     pub teams: Vec<String>,
 }
@@ -240,8 +247,10 @@ pub struct Approvers {
 #[serde(deny_unknown_fields)]
 pub(super) struct LeaseTable {
     /// How long to wait for another run to end.
+    #[schemars(extend("default" = "0s"))]
     pub(super) wait: Option<Duration>,
     /// How long a claim holds unless it is renewed.
+    #[schemars(extend("default" = "15m"))]
     pub(super) duration: Option<Duration>,
 }
 
@@ -249,11 +258,13 @@ pub(super) struct LeaseTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FreezeTable {
-    /// When it begins, as a cron expression of five fields: `0 17 * * FRI`.
+    /// When it begins, as a cron expression: minute, hour, day of the month, month, day of the week. `0 17 * * FRI`.
     pub(super) from: String,
-    /// When it ends, in the same way: `0 8 * * MON`.
+    /// When it ends, in the same way: `0 8 * * MON`. In that minute one may deploy again.
     pub(super) until: String,
-    /// The time zone of both, for example `Europe/Berlin`; `UTC` where nothing is said.
+    /// The time zone of both, by its name in the IANA database, for example `Europe/Berlin`. Clocks that are put forward or back
+    /// are heeded.
+    #[schemars(extend("default" = "UTC"))]
     pub(super) zone: Option<String>,
     /// Why, for whoever is kept from deploying.
     pub(super) reason: Option<String>,
@@ -284,7 +295,7 @@ pub(super) struct OverlayTable {
 pub(super) struct StepTable {
     /// The step's name, unique in the file.
     pub(super) id: StepId,
-    /// What it runs.
+    /// What it runs. `https://` and `oci://` are understood, and refused in this version.
     #[schemars(with = "super::words::PluginLocator")]
     pub(super) plugin: String,
     /// The plugin's configuration; `windlass schema PLUGIN` says what it may be.
@@ -292,21 +303,27 @@ pub(super) struct StepTable {
     pub(super) with: Map<String, Value>,
     /// The environments in which it runs; without it, all.
     pub(super) environments: Option<Vec<EnvironmentName>>,
-    /// The part of the app that it belongs to.
+    /// The part of the app that it belongs to, which is deployed by itself: `--component NAME` runs the steps of that part and no
+    /// others, and without it those run that belong to none.
     pub(super) component: Option<ComponentName>,
-    /// How long one attempt may take; `10m` where nothing is said.
+    /// How long one attempt may take, and how long planning, probing or reverting it may.
+    #[schemars(extend("default" = "10m"))]
     pub(super) timeout: Option<Duration>,
     /// How often and how soon it is tried again.
     #[serde(default)]
     pub(super) retry: RetryTable,
-    /// What its failure does to the run.
+    /// What its failure does to the run. Of no meaning in `[[finally]]`.
+    #[schemars(extend("default" = "rollback"))]
     pub(super) on_failure: Option<OnFailure>,
-    /// Whether it may be applied again when nobody knows how far it came.
+    /// Whether it may be applied again when nobody knows how far it came. `resume` does so then, and asks nobody; a finally step
+    /// that was cut off is run again only with it.
     #[serde(default)]
     pub(super) idempotent: bool,
-    /// The name under which it shares its state with other steps of the same plugin.
+    /// The name under which it shares what it keeps with other steps of the same plugin, for the time of the run, also where that
+    /// is resumed. Its own where nothing is said.
     pub(super) state: Option<StateName>,
-    /// The most that its log may hold; `64MiB` where nothing is said.
+    /// The most that its log may hold. What is beyond it is counted and not kept.
+    #[schemars(extend("default" = "64MiB"))]
     pub(super) output_limit: Option<Size>,
 }
 
@@ -314,10 +331,12 @@ pub(super) struct StepTable {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RetryTable {
-    /// How often it is tried in all.
+    /// How often it is tried in all. Where a run is resumed, that counts anew.
     #[serde(default)]
+    #[schemars(extend("default" = 1))]
     pub(super) attempts: Count,
     /// How long to wait before the second attempt; each further wait is twice as long.
+    #[schemars(extend("default" = "1s"))]
     pub(super) backoff: Option<Duration>,
 }
 

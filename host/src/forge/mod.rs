@@ -26,6 +26,7 @@ use crate::event::Subject;
 use crate::freeze::Window;
 use crate::problem::Problem;
 use crate::secret::Secrets;
+use crate::variable::{CI_JOB_TOKEN, GITHUB_TOKEN, GITLAB_TOKEN};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -41,13 +42,6 @@ pub enum Choice {
     /// None: what is live is derived from the journals in `.windlass`.
     Local,
 }
-
-/// The job's token on GitHub.
-const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
-/// The token that GitLab gives every job.
-const CI_JOB_TOKEN: &str = "CI_JOB_TOKEN";
-/// A token of a person, project or group on GitLab, which may do more.
-const GITLAB_TOKEN: &str = "GITLAB_TOKEN";
 
 /// The environment variables with tokens. They are secrets, whatever the configuration says.
 pub const TOKENS: [&str; 3] = [GITHUB_TOKEN, CI_JOB_TOKEN, GITLAB_TOKEN];

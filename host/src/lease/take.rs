@@ -126,7 +126,7 @@ fn machine() -> String {
     #[cfg(unix)]
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     #[cfg(not(unix))]
-    let name = std::env::var("COMPUTERNAME").ok();
+    let name = std::env::var(crate::variable::COMPUTERNAME).ok();
     name.unwrap_or_else(|| "unknown".into())
 }
 

@@ -7,13 +7,12 @@
 
 use super::engine::Runtime;
 use super::{builtin, engine::Runtimes, inspect};
+use crate::variable;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use wasmtime::component::Component;
 
-/// The directory that overrides the usual one.
-pub(super) const VARIABLE: &str = "WINDLASS_CACHE_DIR";
 const MAC: usize = blake3::OUT_LEN;
 /// So much is read and hashed at once, in bytes.
 const PIECE: usize = 64 << 10;
@@ -28,7 +27,7 @@ pub(super) struct Cache {
 impl Cache {
     /// The user's cache; none where there is no place for one that only this user can write.
     pub(super) fn open() -> Option<Self> {
-        let directory = match std::env::var_os(VARIABLE) {
+        let directory = match std::env::var_os(variable::WINDLASS_CACHE_DIR) {
             Some(directory) => PathBuf::from(directory),
             None => dirs::cache_dir()?.join("windlass"),
         };

@@ -1,10 +1,11 @@
 //! Where programs are found, and what a child's environment is made of. Pure but for looking at files.
 
+use crate::variable;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 /// What every child gets from the job's environment, where it is set there.
-const BASELINE: &[&str] = &[
+pub const BASELINE: &[&str] = &[
     "PATH",
     "HOME",
     "USER",
@@ -35,7 +36,7 @@ const BASELINE: &[&str] = &[
 ];
 
 /// What nothing runs without on Windows.
-const BASELINE_ON_WINDOWS: &[&str] = &[
+pub const BASELINE_ON_WINDOWS: &[&str] = &[
     "SystemRoot",
     "SystemDrive",
     "windir",
@@ -59,7 +60,7 @@ const BASELINE_ON_WINDOWS: &[&str] = &[
 
 /// What the homes and caches of toolchains are called. A version manager's variables are with the tool that it provides.
 /// None of them holds a token: those are granted one by one.
-const TOOLCHAINS: &[(&str, &[&str])] = &[
+pub const TOOLCHAINS: &[(&str, &[&str])] = &[
     ("cargo", &["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE"]),
     ("rust", &["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"]),
     ("rustup", &["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"]),
@@ -193,10 +194,10 @@ impl Mark {
     #[must_use]
     pub const fn variable(self) -> &'static str {
         match self {
-            Self::Run => "WINDLASS_RUN",
-            Self::Step => "WINDLASS_STEP",
-            Self::Attempt => "WINDLASS_ATTEMPT",
-            Self::Background => "WINDLASS_BACKGROUND",
+            Self::Run => variable::WINDLASS_RUN,
+            Self::Step => variable::WINDLASS_STEP,
+            Self::Attempt => variable::WINDLASS_ATTEMPT,
+            Self::Background => variable::WINDLASS_BACKGROUND,
         }
     }
 
@@ -261,7 +262,7 @@ fn spellings(file: PathBuf) -> impl Iterator<Item = PathBuf> {
 /// As it is where it has an ending, then with each that programs have.
 #[cfg(windows)]
 fn spellings(file: PathBuf) -> impl Iterator<Item = PathBuf> {
-    let endings = std::env::var("PATHEXT").unwrap_or_else(|_| ".COM;.EXE;.BAT;.CMD".into());
+    let endings = std::env::var(variable::PATHEXT).unwrap_or_else(|_| ".COM;.EXE;.BAT;.CMD".into());
     let whole = file.extension().is_some().then(|| file.clone());
     let with = endings
         .split(';')

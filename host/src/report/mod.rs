@@ -13,7 +13,7 @@ pub mod story;
 mod verdict;
 
 pub use console::{Console, Silent, announce, announce_rollback, verdict};
-pub use outputs::Outputs;
+pub use outputs::{OUTPUTS, Outputs};
 pub use plan::{gate, not_the_commit, plan, plan_steps, plan_summary};
 pub use problem::{problem, problems, tell};
 pub use recovery::{reaped, resuming, taking_back};
@@ -31,14 +31,14 @@ impl Style {
     /// Colour where a person sees it and has not said no (`NO_COLOR`).
     #[must_use]
     pub fn of_stderr() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let wanted = std::env::var_os(crate::variable::NO_COLOR).is_none_or(|value| value.is_empty());
         Self { colour: wanted && std::io::stderr().is_terminal() }
     }
 
     /// The same for standard output.
     #[must_use]
     pub fn of_stdout() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let wanted = std::env::var_os(crate::variable::NO_COLOR).is_none_or(|value| value.is_empty());
         Self { colour: wanted && std::io::stdout().is_terminal() }
     }
 

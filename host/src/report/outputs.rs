@@ -7,6 +7,36 @@ use std::fmt::Write as _;
 /// How large a dotenv file may be: GitLab refuses one of more than 5 KB.
 const DOTENV: usize = 5 * 1000;
 
+/// A value that is handed on.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Its name among a step's outputs on GitHub.
+    pub name: &'static str,
+    /// The variable that it is in a dotenv file. (`WINDLASS_RUN` marks what is at work for a run.)
+    pub variable: &'static str,
+    /// What it is, for a person.
+    pub meaning: &'static str,
+}
+
+const fn output(name: &'static str, variable: &'static str, meaning: &'static str) -> Output {
+    Output { name, variable, meaning }
+}
+
+/// All values that are handed on.
+pub const OUTPUTS: [Output; 7] = [
+    output("outcome", "WINDLASS_OUTCOME", "What came of the run; `succeeded` for a plan."),
+    output("run", "WINDLASS_RUN_ID", "The run's id. Empty where nothing was begun."),
+    output("plan-digest", "WINDLASS_PLAN_DIGEST", "The digest of the plan that was made or run."),
+    output("deployment-id", "WINDLASS_DEPLOYMENT_ID", "The deployment's id on the forge."),
+    output("environment-url", "WINDLASS_URL", "Where the environment can be seen, by its `url` in `deploy.toml`."),
+    output(
+        "report",
+        "WINDLASS_REPORT",
+        "Where `report.html` of the run is, where there is one, relative to the repository.",
+    ),
+    output("reason", "WINDLASS_REASON", "The code of what it ended with, where it did not succeed."),
+];
+
 /// What there is to tell.
 #[derive(Debug, Clone, Copy)]
 pub struct Outputs<'a> {
@@ -19,38 +49,39 @@ pub struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    /// Each by the name of a GitHub output, and of a variable. (`WINDLASS_RUN` marks what is at work for a run.)
-    fn values(&self) -> [(&'static str, &'static str, String); 7] {
+    /// The values of [`OUTPUTS`].
+    fn values(&self) -> impl Iterator<Item = (Output, String)> {
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         let Self { result, url, report } = self;
         let outcome = serde_json::to_value(result.outcome).unwrap_or_default();
-        [
-            ("outcome", "WINDLASS_OUTCOME", text(outcome.as_str())),
-            ("run", "WINDLASS_RUN_ID", result.run.clone()),
-            ("plan-digest", "WINDLASS_PLAN_DIGEST", result.plan.clone()),
-            ("deployment-id", "WINDLASS_DEPLOYMENT_ID", text(result.deployment.id.as_deref())),
-            ("environment-url", "WINDLASS_URL", text(*url)),
-            ("report", "WINDLASS_REPORT", text(*report)),
-            ("reason", "WINDLASS_REASON", text(result.reason.as_deref())),
-        ]
+        let values = [
+            text(outcome.as_str()),
+            result.run.clone(),
+            result.plan.clone(),
+            text(result.deployment.id.as_deref()),
+            text(*url),
+            text(*report),
+            text(result.reason.as_deref()),
+        ];
+        OUTPUTS.into_iter().zip(values)
     }
 
     /// As GitHub's runner reads a step's outputs. The delimiter is one that nobody can have guessed, so that no value ends itself
     /// early.
     #[must_use]
     pub fn github(&self, delimiter: &str) -> String {
-        let values = self.values().into_iter();
-        values.map(|(name, _, value)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n")).collect()
+        let told = |(output, value): (Output, String)| format!("{}<<{delimiter}\n{value}\n{delimiter}\n", output.name);
+        self.values().map(told).collect()
     }
 
     /// As GitLab reads a dotenv report. It takes no value of several lines, and nothing where one would be too much.
     #[must_use]
     pub fn dotenv(&self) -> String {
         let mut text = String::new();
-        for (_, name, value) in self.values() {
+        for (Output { variable, .. }, value) in self.values() {
             let is_one_line = !value.chars().any(char::is_control);
-            if is_one_line && text.len() + name.len() + value.len() + 2 <= DOTENV {
-                let _ = writeln!(text, "{name}={value}");
+            if is_one_line && text.len() + variable.len() + value.len() + 2 <= DOTENV {
+                let _ = writeln!(text, "{variable}={value}");
             }
         }
         text

@@ -5,6 +5,7 @@ use crate::forge::answer::Answer;
 use crate::forge::client::{Request, Unusable, Wire, root};
 use crate::forge::reach;
 use crate::secret::{MASK, Secret};
+use crate::variable;
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::OnceCell;
@@ -37,8 +38,8 @@ impl Http {
             });
         }
         let (name, variable, token) = match token {
-            Token::Job(token) => ("job-token", "CI_JOB_TOKEN", token),
-            Token::Given(token) => ("private-token", "GITLAB_TOKEN", token),
+            Token::Job(token) => ("job-token", variable::CI_JOB_TOKEN, token),
+            Token::Given(token) => ("private-token", variable::GITLAB_TOKEN, token),
         };
         let mut value = HeaderValue::from_str(token.expose()).map_err(|_| Unusable {
             cause: format!("the token in `{variable}` has characters that no token has"),

@@ -59,7 +59,7 @@ fn screen<T>(work: impl FnOnce(&mut Screen) -> T) -> T {
 
 /// From now on what is said is shown as this job's page, or this terminal, shows it.
 pub fn open(page: Page) {
-    let dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal.is_empty() || terminal == "dumb");
+    let dumb = std::env::var_os(crate::variable::TERM).is_none_or(|terminal| terminal.is_empty() || terminal == "dumb");
     let surface = match page.kind {
         // A runner swallows what it is told to keep out of its log; a file would keep it.
         Kind::GitHub => Surface::GitHub(GitHub::new(page.outputs.is_some() && !is_file())),
