@@ -35,6 +35,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("lease", &["status", "release"]),
     ("status", &["--environment", "--format"]),
     ("history", &["--count", "[default: 20]"]),
+    ("report", &["RUN", "--html", "--junit", "--markdown"]),
     ("schema", &["[PLUGIN]"]),
     ("explain", &["[CODE]"]),
     ("completions", &["bash", "zsh", "fish"]),

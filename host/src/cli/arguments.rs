@@ -165,7 +165,9 @@ pub(super) enum Command {
     Status,
     /// Show the runs, newest first.
     History(History),
-    /// Tell what happened in a run, and what to do now; on request as one HTML file, as JUnit XML or as Markdown.
+    /// Tell what happened in a run, and what to do now.
+    ///
+    /// As text; on request as one HTML file, as JUnit XML or as Markdown. One of these at a time.
     Report(Report),
     /// Print the JSON Schema of `deploy.toml`, or of a plugin's configuration.
     Schema(Schema),

@@ -166,15 +166,15 @@ pub enum Keeping {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EnvironmentTable {
-    /// Where it can be seen, for `${environment.url}` and for the forge, which shows it once the deployment has succeeded.
+    /// Where it can be seen, for `${environment.url}` and for the forge. The forge shows it once the deployment has succeeded.
     pub(super) url: Option<String>,
     /// Whether it comes and goes, as a review app does.
     #[serde(default)]
     pub(super) transient: bool,
     /// The names of the environments that this table stands for, with one `*`: `review/*`. Only where `transient` is `true`;
-    /// otherwise it stands for the one of its own name.
+    /// otherwise the table stands for the one of its own name.
     pub(super) name: Option<String>,
-    /// The environments that a commit has to be deployed to before this one: their newest successful deployment has to be this
+    /// The environments that a commit has to be deployed to before this one. Their newest successful deployment has to be this
     /// commit, with none newer under way.
     #[serde(default)]
     pub(super) after: Vec<EnvironmentName>,
@@ -188,7 +188,7 @@ pub(super) struct EnvironmentTable {
     /// When nothing is deployed here, unless somebody says why.
     #[serde(default)]
     pub(super) freeze: Vec<FreezeTable>,
-    /// Whether the forge's own freezes hold here, too: the freeze periods of the project on GitLab.
+    /// Whether the forge's own freezes hold here, too. On GitLab these are the freeze periods of the project.
     #[schemars(extend("default" = true))]
     pub(super) forge_freeze: Option<bool>,
     /// Whether the pull or merge request is told of it, in one comment that is kept up to date.
@@ -206,7 +206,7 @@ pub(super) struct EnvironmentTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApprovalTable {
-    /// How many people have to agree.
+    /// How many people have to approve.
     pub(super) required: Count,
     /// Whether whoever asks for it counts. Where nobody knows who asks, nobody counts.
     #[serde(default, rename = "self")]
@@ -303,7 +303,7 @@ pub(super) struct StepTable {
     pub(super) with: Map<String, Value>,
     /// The environments in which it runs; without it, all.
     pub(super) environments: Option<Vec<EnvironmentName>>,
-    /// The part of the app that it belongs to, which is deployed by itself: `--component NAME` runs the steps of that part and no
+    /// The part of the app that it belongs to. It is deployed by itself: `--component NAME` runs the steps of that part and no
     /// others, and without it those run that belong to none.
     pub(super) component: Option<ComponentName>,
     /// How long one attempt may take, and how long planning, probing or reverting it may.
@@ -319,8 +319,8 @@ pub(super) struct StepTable {
     /// that was cut off is run again only with it.
     #[serde(default)]
     pub(super) idempotent: bool,
-    /// The name under which it shares what it keeps with other steps of the same plugin, for the time of the run, also where that
-    /// is resumed. Its own where nothing is said.
+    /// The name under which it shares what it keeps with other steps of the same plugin. It is kept for the time of the run, also
+    /// where that is resumed. Its own where nothing is said.
     pub(super) state: Option<StateName>,
     /// The most that its log may hold. What is beyond it is counted and not kept.
     #[schemars(extend("default" = "64MiB"))]

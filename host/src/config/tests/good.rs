@@ -283,3 +283,25 @@ fn deep_files_are_refused_and_not_fallen_into() {
 fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
     good(&format!("\u{feff}{}", SMALL.replace('\n', "\r\n")));
 }
+
+#[test]
+fn what_is_not_said_is_what_the_schema_says_is_the_default() {
+    let config =
+        good(&SMALL.replace("environments.staging.url", "environments.staging.lease = {}\nenvironments.staging.url"));
+    let schema = json_schema();
+    let default = |table: &str, key: &str| schema["$defs"][table]["properties"][key]["default"].clone();
+    let (step, staging) = (&config.steps[0], &config.environments[0]);
+    let lease = staging.lease.as_ref().unwrap();
+    assert_eq!(schema["properties"]["keep_runs"]["default"], json!(config.keep_runs));
+    assert_eq!(schema["properties"]["store"]["default"], json!(config.store));
+    assert_eq!(default("EnvironmentTable", "forge_freeze"), json!(staging.forge_freeze));
+    assert_eq!(default("EnvironmentTable", "comment"), json!(staging.comment));
+    assert_eq!(default("LeaseTable", "wait"), json!(lease.wait));
+    assert_eq!(default("LeaseTable", "duration"), json!(lease.duration));
+    assert_eq!(default("StepTable", "timeout"), json!(step.timeout));
+    assert_eq!(default("StepTable", "on_failure"), json!(step.on_failure));
+    assert_eq!(default("StepTable", "output_limit"), json!(step.output_limit));
+    assert_eq!(default("StepTable", "idempotent"), json!(step.idempotent));
+    assert_eq!(default("RetryTable", "attempts"), json!(step.retry.attempts));
+    assert_eq!(default("RetryTable", "backoff"), json!(step.retry.backoff));
+}
