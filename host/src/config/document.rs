@@ -45,12 +45,12 @@ pub(super) struct Document {
     /// Texts for `${vars.X}`, in every environment.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
-    /// Where the app is deployed to, by name. At least one.
+    /// Where the app is deployed to. By name; at least one.
     pub(super) environments: BTreeMap<String, EnvironmentTable>,
-    /// What is done, as `[[step]]`, in this order. At least one.
+    /// What is done, in order. Each is a `[[step]]`; at least one.
     #[schemars(length(min = 1))]
     pub(super) step: Vec<StepTable>,
-    /// What is done at the end of every run that has begun to change something, as `[[finally]]`, whatever came of it.
+    /// What is done at the end of every run that has begun to change something, whatever came of it. Each is a `[[finally]]`.
     #[serde(default)]
     pub(super) finally: Vec<StepTable>,
 }
