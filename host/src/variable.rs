@@ -64,7 +64,7 @@ macro_rules! variables {
 
 variables! {
     User {
-        GITHUB_TOKEN = "The token for GitHub. The action passes the job's own on; a job that runs `windlass` by itself has to. Always a secret.";
+        GITHUB_TOKEN = "The token for GitHub. The action passes the job's own on; a job that runs `windlass` by itself has to. The job needs `permissions: deployments: write`. Always a secret.";
         GITLAB_TOKEN = "A token of a person, project or group with the scope `api`, for GitLab. It comes before the job's own, and may do more: keep leases, write comments, approve. Always a secret.";
         JOB_CHECK_RUN_ID = "The number of the job on GitHub, `${{ job.check_run_id }}`, which a job does not know by itself. Needed where several jobs of one workflow's run deploy the same commit to the same environment.";
         WINDLASS_FORGE_TIMEOUT = "How long a command waits in all for a forge that does not answer, such as `2m`, instead of 60 s, or of 15 s where it only reads.";

@@ -2,6 +2,7 @@
 
 use e2e::reference::{self, files, heading, slug};
 use e2e::{Project, workspace};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 fn page(name: &str) -> String {
@@ -94,8 +95,27 @@ fn every_plugin_has_a_page_that_the_readme_names() {
         plugins += 1;
         let path = format!("docs/reference/plugins/{name}.md");
         assert!(page(&path).contains(&format!("# `{name}`")) && page("README.md").contains(&path), "{path}");
+        assert_eq!(missing(&page(&path), failures(&name)), Vec::<String>::new(), "{path}");
     }
     assert!(plugins >= 6);
+}
+
+/// The words with which a plugin says what failed.
+fn failures(plugin: &str) -> BTreeSet<String> {
+    let mut sources = vec![];
+    reference::walk(&workspace().join("plugins").join(plugin).join("src"), "rs", &mut sources);
+    let mut words = BTreeSet::new();
+    let is_test = |path: &Path| path.ends_with("tests.rs") || path.ends_with("testing.rs");
+    for path in sources.iter().filter(|path| !is_test(path)) {
+        let text = std::fs::read_to_string(path).expect("text");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for call in ["Failure::misconfigured(", "Failure::check_failed(", "Failure::unavailable("] {
+            let first =
+                code.split(call).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+            words.extend(first.map(str::to_owned));
+        }
+    }
+    words
 }
 
 /// The words that stand before `(` in a variant of the contract, such as `exec(exec)`.
@@ -153,9 +173,10 @@ fn what_the_pages_have_from_the_program_is_as_the_program_says_it() {
         if writes {
             std::fs::write(&page.path, &page.written).expect("a page that can be written");
         } else {
-            let line = page.found.lines().zip(page.written.lines()).find(|(found, written)| found != written);
+            let mut lines = page.found.lines().zip(page.written.lines());
+            let (found, written) = lines.find(|(found, written)| found != written).unwrap_or_default();
             let name = page.path.strip_prefix(workspace()).expect("below the workspace").display().to_string();
-            stale.push(format!("{name}: {line:#?}"));
+            stale.push(format!("{name}\n  has   {found}\n  wants {written}"));
         }
     }
     assert!(stale.is_empty(), "run scripts/reference: what the program says is not in\n{}", stale.join("\n"));

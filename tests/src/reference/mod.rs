@@ -14,8 +14,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const BEGIN: &str = "<!-- generated: ";
-const END: &str = "<!-- end -->";
+// Each at the beginning of a line.
+const BEGIN: &str = "\n<!-- generated: ";
+const END: &str = "\n<!-- end -->";
 
 /// What the program says about itself.
 #[must_use]
@@ -85,7 +86,7 @@ pub fn pages() -> Vec<Page> {
     for page in &pages {
         wanted.retain(|name| !page.found.contains(&format!("{BEGIN}{name} -->")));
     }
-    assert!(wanted.is_empty(), "no page has the blocks {wanted:?}: write `{BEGIN}NAME -->` and `{END}` into one");
+    assert!(wanted.is_empty(), "no page has the blocks {wanted:?}: write{BEGIN}NAME -->{END}\ninto one");
     pages
 }
 
@@ -95,12 +96,13 @@ fn fill(page: &str, blocks: &BTreeMap<String, String>) -> Result<String, String>
     let mut rest = page;
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (name, after) = after.split_once(" -->").ok_or("a block whose name does not end")?;
-        let (_, after) = after.split_once(END).ok_or_else(|| format!("the block `{name}` has no `{END}`"))?;
+        let (_, after) =
+            after.split_once(END).ok_or_else(|| format!("the block `{name}` has no `{}`", END.trim_start()))?;
         let block = blocks.get(name).ok_or_else(|| {
             let names: Vec<_> = blocks.keys().map(String::as_str).collect();
             format!("there is no block `{name}`, but {}", names.join(", "))
         })?;
-        written.push_str(&format!("{before}{BEGIN}{name} -->\n{}\n{END}", block.trim_end()));
+        written.push_str(&format!("{before}{BEGIN}{name} -->\n{}{END}", block.trim_end()));
         rest = after;
     }
     written.push_str(rest);
@@ -114,7 +116,7 @@ fn places(page: &str) -> BTreeMap<String, String> {
     for line in page.lines() {
         if let Some(heading) = heading(line) {
             below = slug(heading);
-        } else if let Some(name) = line.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(" -->")) {
+        } else if let Some(name) = line.strip_prefix(BEGIN.trim_start()).and_then(|rest| rest.strip_suffix(" -->")) {
             places.insert(name.to_owned(), format!("#{below}"));
         }
     }
