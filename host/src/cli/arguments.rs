@@ -206,7 +206,7 @@ pub(super) struct Subject {
 #[derive(Debug, Default, Args)]
 pub(super) struct Reports {
     /// Write what later jobs and the forge's pages take into this directory: `deploy.env`, `annotations.json` and, of a run,
-    /// `report.html`.
+    /// `report.html` and `junit.xml`.
     #[arg(long, value_name = "DIR", env = variable::WINDLASS_REPORTS, value_parser = OsStringValueParser::new())]
     reports: Option<OsString>,
 }
