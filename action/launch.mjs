@@ -11,7 +11,7 @@ import { Mistake, told } from "./mistake.mjs";
 // The runner asks with the first, and insists with the second; a terminal hangs up with the third.
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
-const INPUTS = ["command", "config", "environment", "component", "version", "plan", "token", "binary", "mirror", "args", "finish"];
+const INPUTS = ["command", "config", "environment", "component", "version", "plan", "to", "token", "binary", "mirror", "args", "finish"];
 
 // What may change something, and so may leave something open.
 const CHANGING = new Set(["run", "resume", "rollback"]);
@@ -47,6 +47,7 @@ export function argumentsOf(inputs) {
   const list = [...command.split(" "), ...placeOf(inputs)];
   if (inputs.version !== undefined) list.push(`--release-version=${inputs.version}`);
   if (inputs.plan !== undefined) list.push(`--${command === "plan" ? "output" : "plan"}=${inputs.plan}`);
+  if (inputs.to !== undefined) list.push(`--to=${inputs.to}`);
   list.push("--forge=github");
   list.push(...(inputs.args ?? "").split(/\r?\n/).map((line) => line.trim()).filter(Boolean));
   return list;

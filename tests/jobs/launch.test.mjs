@@ -1,15 +1,18 @@
-// The launcher: its parts, and the whole of it with a stand-in for the binary. Run with: node --test tests/action/
+// The launcher: its parts, and the whole of it with a stand-in for the binary, as the node runs it that GitHub runs it with. Run with:
+// node --test tests/jobs/launch.test.mjs
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
+import { node24 } from "./node.mjs";
 import { argumentsOf, environmentOf, readInputs, written } from "../../action/launch.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -39,7 +42,7 @@ function makeRunner({ archive = PACKED, archives } = {}) {
       PATH: process.env.PATH, GITHUB_WORKSPACE: here, RUNNER_TOOL_CACHE: tools, ...files,
       ...Object.fromEntries(named), ...variables,
     };
-    const child = spawn(process.execPath, [path.join(action, entry)], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(node24(), [path.join(action, entry)], { env, stdio: ["ignore", "pipe", "pipe"] });
     const said = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (said[name] += text));
     const ended = new Promise((resolve) => {
@@ -108,8 +111,9 @@ test("every input is one argument, whatever is in it", () => {
   ]);
 });
 
-test("a plan is read by `run`, and kept by `plan`", () => {
+test("a plan is read by `run`, and kept by `plan`; a run is gone back to", () => {
   assert.deepEqual(argumentsOf({ command: "plan", plan: "p.json" }), ["plan", "--output=p.json", "--forge=github"]);
+  assert.deepEqual(argumentsOf({ command: "rollback", to: NASTY }), ["rollback", `--to=${NASTY}`, "--forge=github"]);
   assert.deepEqual(argumentsOf({ command: "environment stop", args: "review/1" }), ["environment", "stop", "--forge=github", "review/1"]);
 });
 
@@ -248,6 +252,58 @@ test("a redirect is followed, and a signature in an address is not shown", () =>
       assert.equal(asked[1], "/asset?signature=hush");
       assert.doesNotMatch(ended.stderr + ended.stdout, /hush/);
     })));
+
+/** A proxy on loopback, which knows the mirror by a name that no name server has, and remembers whom it was asked for. */
+async function withProxy(mirror, work) {
+  const to = new URL(mirror);
+  const asked = [];
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    const { pathname } = new URL(request.url);
+    get({ host: to.hostname, port: to.port, path: pathname }, (answer) => answer.pipe(response.writeHead(answer.statusCode, answer.headers)));
+  });
+  server.on("connect", (request, socket) => {
+    asked.push(`CONNECT ${request.url}`);
+    const there = connect(Number(to.port), to.hostname, () => {
+      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      there.pipe(socket).pipe(there);
+    });
+    for (const end of [socket, there]) end.on("error", () => {});
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await work(`http://127.0.0.1:${server.address().port}`, asked);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+test("a binary is downloaded through the proxy that the environment names, and not where it says so", () =>
+  withRunner({}, ({ start, kept }) =>
+    withMirror([{ body: PACKED }], (mirror, asked) =>
+      withProxy(mirror, async (proxy, throughProxy) => {
+        for (const name of ["http_proxy", "HTTP_PROXY"]) {
+          const { code, stdout, stderr } = await start({ mirror: "http://mirror.example/releases/" }, { [name]: proxy }).ended;
+          assert.equal(code, 0, stdout + stderr);
+          // Either way of a proxy will do: to ask for the whole address, or for a tunnel.
+          assert.match(throughProxy.join(), /^(GET http:\/\/mirror\.example\/releases\/v9\.8\.7\/windlass-.*\.br|CONNECT mirror\.example:80)$/);
+          assert.equal(asked.splice(0).length, throughProxy.splice(0).length);
+          rmSync(kept, { recursive: true });
+        }
+        const { code } = await start({ mirror }, { HTTP_PROXY: proxy, NO_PROXY: "127.0.0.1" }).ended;
+        assert.deepEqual([code, throughProxy, asked.length], [0, [], 1]);
+      }))));
+
+test("what is asked for over TLS goes through a tunnel, and what is wrong at its end is said", () =>
+  withRunner({}, ({ start }) =>
+    withMirror([{}], (mirror) =>
+      withProxy(mirror, async (proxy, throughProxy) => {
+        const { code, stderr } = await start({ mirror: "https://mirror.example" }, { https_proxy: proxy }).ended;
+        assert.equal(code, 2);
+        assert.match(stderr, /^error: Windlass cannot be downloaded\n {2}Caused by: \S+.*\nnote: nothing was run\nhint: /);
+        assert.deepEqual(new Set(throughProxy), new Set(["CONNECT mirror.example:443"]));
+      }))));
 
 test("a machine that there is no binary for is told what to do", () =>
   withRunner({ archives: {} }, async ({ start }) => {
