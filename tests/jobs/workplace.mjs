@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? path.join(ROOT, "target");
 
+/** For tests that take long, or build the example, which is one at a time: they are left out where `QUICK` is 1. */
+export const slow = { skip: process.env.QUICK === "1" && "it takes long" };
+
 /** A program of this workspace, as `cargo build` has put it. */
 export const built = (name) => path.join(TARGET, "debug", name);
 
