@@ -65,7 +65,7 @@ fn each_step_is_a_group_and_what_came_of_it_stands_after_it() {
     taking back what was done until `b`
     ::group::taking back b
     ::endgroup::
-    ! b: not taken back: its plan said that it cannot be; nothing to take back
+    ! b: not taken back: it cannot be taken back, as its plan said; nothing to take back
     ::group::taking back a
     ::endgroup::
     ↩ a: ran `sh -c 'echo -a >> order'` [duration]
@@ -74,7 +74,7 @@ fn each_step_is_a_group_and_what_came_of_it_stands_after_it() {
     ✓ tell: ran `sh -c 'echo tell >> order'` [duration]
 
     shop 0123456789 was not deployed to staging; what was done is taken back in [duration]
-    note: `b` was not taken back: its plan said that it cannot be, or it was to be kept
+    note: `b` was not taken back: it cannot be, as its plan said, or it was to be kept
     exit 10: `windlass explain step-failed` and `windlass explain 10` say more
     ");
     assert_eq!(output.stdout, "", "nothing but what was asked for");

@@ -285,7 +285,7 @@ pub fn verdict(
     for step in &result.kept {
         let note = style.yellow("note:");
         text.push_str(&format!(
-            "{note} `{step}` was not taken back: its plan said that it cannot be, or it was to be kept\n"
+            "{note} `{step}` was not taken back: it cannot be, as its plan said, or it was to be kept\n"
         ));
     }
     if exit != Exit::Succeeded {

@@ -169,7 +169,7 @@ impl Machine<'_> {
                 let summary = self.prepared.services.redactor.redact(&outcome.summary).into_owned();
                 // The plan said that it cannot be taken back, so nobody may say that it was.
                 if self.lasting.contains(&id) {
-                    let summary = format!("its plan said that it cannot be; {summary}");
+                    let summary = format!("it cannot be taken back, as its plan said; {summary}");
                     self.recorder.record(&Event::StepKept { step: id, outcome: before, summary })?;
                     self.conclude(step, before, 0, took);
                     return Ok(Reverted::Kept);
