@@ -33,7 +33,6 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("reap", &["--environment", "--format"]),
     ("environment", &["list", "stop"]),
     ("lease", &["status", "release"]),
-    ("report", &["RUN", "--html", "--junit", "--markdown"]),
     ("status", &["--environment", "--format"]),
     ("history", &["--count", "[default: 20]"]),
     ("report", &["RUN", "--html", "--junit", "--markdown"]),

@@ -130,6 +130,42 @@ fn what_it_suggests_works() {
 }
 
 #[test]
+fn what_an_earlier_run_left_is_told_with_its_name_also_where_a_later_one_failed() {
+    // The release that is live, a run that stopped half way, and one that failed and was taken back.
+    let stops = Step::marks("b").run("case $(cat how) in stop) exit 3;; esac; echo b >> order").key("on_failure = \"stop\"");
+    let fails = Step::of("c", "case $(cat how) in fail) exit 3;; esac");
+    let project = project(&[Step::marks("a"), fails, stops]).file("how", "well");
+    let _ = project.windlass("run").exits(0);
+    project.write("how", "stop");
+    let _ = project.windlass("run").exits(13);
+    let left = report(&project)["run"].as_str().expect("a run").to_owned();
+    project.write("how", "fail");
+    let _ = project.windlass("run").exits(10);
+    let story = report(&project);
+    let next = format!(
+        "what run {left} (0123456789) did before it ended is still there: `windlass rollback -e staging` takes it back"
+    );
+    assert_eq!(story["standing"]["next"], next);
+    assert_eq!(story["standing"]["live_now"], "0123456789 at 0123456789");
+    let status = project.windlass("status").exits(0);
+    assert!(status.stdout.contains("          but what a later run did is still there\n"), "{}", status.stdout);
+    let newest = story["run"].as_str().expect("a run").to_owned();
+    let lines: Vec<&str> = status.stdout.lines().filter(|line| line.starts_with("  run ")).collect();
+    assert_eq!(lines.len(), 2, "both are told of: {}\n{newest}", status.stdout);
+    let _ = project.windlass("rollback").exits(0);
+    assert!(!project.windlass("status").exits(0).stdout.contains("still there"));
+}
+
+#[test]
+fn what_is_well_needs_nothing_done() {
+    let project = project(&[Step::marks("a")]);
+    let (_, page) = on_github(&project, "run");
+    let steps = page.find("### Steps").expect("steps");
+    let back = page.find("### Should it prove bad").expect("what to do then");
+    assert!(steps < back && !page.contains("### What to do"), "{page}");
+}
+
+#[test]
 fn what_cannot_be_taken_back_is_not_suggested_to_be() {
     let lasting = Probe::new().effect("irreversible").applies(json!({"do": "record", "value": "1"}));
     let mends = Probe::new().effect("changes").applies(json!({"do": "record", "value": "2"}));

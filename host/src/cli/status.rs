@@ -162,11 +162,18 @@ pub(super) async fn status(common: &Common) -> Result<(), Failed> {
             };
             if let Some(run) = live {
                 write_freeze(&mut text, run);
+                if open.is_some_and(|open| open.left().next().is_some()) {
+                    let _ = writeln!(text, "          but what a later run did is still there");
+                }
             }
-            if let Some(run) = shown
-                && (run.outcome != Some(RunOutcome::Succeeded) || holder.is_some())
-            {
-                write_run(&mut text, run, lives || holder.as_ref().is_some_and(|holder| holder.run == run.run));
+            // What is not settled, and what came after it.
+            let after = newest.filter(|newest| shown.is_some_and(|shown| shown.run != newest.run));
+            for run in shown.into_iter().chain(after) {
+                if run.outcome != Some(RunOutcome::Succeeded) || holder.is_some() {
+                    let is_shown = shown.is_some_and(|shown| shown.run == run.run);
+                    let held = holder.as_ref().is_some_and(|holder| holder.run == run.run);
+                    write_run(&mut text, run, held || (is_shown && lives));
+                }
             }
             for run in beside {
                 write_run(&mut text, run, run.outcome.is_none());
@@ -311,6 +318,10 @@ pub(super) fn standing(project: &Project, past: &PastRun, holder: Option<&lease:
     let is_at_work = past.outcome.is_none() && project.journals.is_held(&past.run);
     Ok(Standing {
         live: live.is_some_and(|live| live.run == past.run),
+        live_now: live.filter(|live| live.run != past.run).map(|live| {
+            let subject = &live.subject;
+            format!("{} at {}", subject.version, crate::words::short(&subject.commit))
+        }),
         under_way: is_at_work || holder.is_some_and(|holder| holder.run == past.run),
         next: Some(next).filter(|next| next != "nothing"),
         // Whoever is at work there is in the way of either.
@@ -469,7 +480,10 @@ fn advice(place: &Place, run: Option<&PastRun>, is_newest: bool, held: bool) -> 
             )
         }
         // What came after it would be in the way of going on.
-        _ if !is_newest => format!("a later run came after it: {rollback} would take that back, too"),
+        _ if !is_newest && left => format!(
+            "what run {} ({}) did before it ended is still there: {rollback} takes it back",
+            run.run, run.subject.version
+        ),
         _ if !left && !run.can_go_on() => format!("mend what failed and {again}"),
         Some(RunOutcome::Failed) if !left && run.reason.as_deref() != Some(Code::CutOff.word()) => {
             format!("mend what failed and {again}, or go on with {resume}")

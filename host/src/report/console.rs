@@ -182,7 +182,7 @@ impl Listener for Console {
                 self.begin("▸", step, " (what is live again)", &format!("{step} (what is live again)"));
             }
             Event::CheckPassed { step, summary, duration_ms, .. } => {
-                self.done(&style.green("✓"), step, summary, *duration_ms);
+                self.done(&style.green("✓"), &format!("{step} (what is live again)"), summary, *duration_ms);
             }
             Event::CheckFailed { step, trouble, duration_ms, .. } => {
                 self.failed(step, ": it is not proven that what is live again works", *duration_ms);

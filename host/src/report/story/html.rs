@@ -45,7 +45,7 @@ pub fn html(story: &Story) -> String {
                 }
                 main {
                     (facts(story))
-                    (next(story))
+                    @if !story.is_well() { (next(story)) }
                     (troubles(story))
                     @if let Some(picture) = timeline(story) {
                         section { h2 { "When" } (picture) }
@@ -71,6 +71,7 @@ pub fn html(story: &Story) -> String {
                     (approvals(story))
                     (capabilities(story))
                     (notes(story))
+                    @if story.is_well() { (next(story)) }
                 }
                 footer {
                     p { "Windlass " (story.windlass) " · run " code { (story.run) } " · last event " (time(&story.last)) }
@@ -126,7 +127,7 @@ fn next(story: &Story) -> Markup {
     html! {
         @if standing.next.is_some() || !standing.commands.is_empty() {
             section.next {
-                h2 { "What to do" }
+                h2 { (story.next_title()) }
                 @if let Some(next) = &standing.next { p { (told(next)) } }
                 @for suggestion in &standing.commands {
                     p.command { code { (suggestion.command) } span { (suggestion.does) } }
@@ -153,12 +154,12 @@ fn troubles(story: &Story) -> Markup {
 
 fn step_of(step: &StepStory) -> Markup {
     html! {
-        details.step {
+        details.step open[step_mark(step) == Mark::Bad] {
             summary {
                 (mark(step_mark(step)))
                 span.name { (step.id) }
                 span.word { (step_word(step)) @if step.attempts > 1 { ", " (step.attempts) " attempts" } }
-                span.took { @if step.attempts > 0 { (took(step.duration_ms)) } }
+                span.took { (step.times()) }
                 @if let Some(says) = step.in_short() { span.says { (told(&says)) } }
             }
             p.plugin { code { (step.plugin) } @if step.finally { " at the end, however it ends" } }

@@ -1,6 +1,6 @@
 //! The story for a terminal.
 
-use super::words::{Fact, Mark, effect_word, parts, row_mark, severity, step_mark, step_word, time, took};
+use super::words::{Fact, Mark, effect_word, parts, row_mark, severity, step_mark, step_word, time};
 use super::{Story, words};
 use crate::report::Style;
 use std::fmt::Write as _;
@@ -90,16 +90,13 @@ fn write_steps(text: &mut String, story: &Story, style: Style) {
     for step in &story.steps {
         let id = &step.id;
         let mark = painted(step_mark(step), style);
-        let mut more = Vec::new();
-        if step.attempts > 0 {
-            more.push(took(step.duration_ms));
-        }
+        let mut more = step.times();
         if step.attempts > 1 {
-            more.push(format!("{} attempts", step.attempts));
+            let _ = write!(more, ", {} attempts", step.attempts);
         }
         let says = step.summary.as_ref().map(|says| format!(": {says}")).unwrap_or_default();
         let said = step.said_words().map(|said| format!("; {said}")).unwrap_or_default();
-        let _ = writeln!(text, "  {mark} {id:width$}  {}{says}{said} {}", step_word(step), style.dim(&more.join(", ")));
+        let _ = writeln!(text, "  {mark} {id:width$}  {}{says}{said} {}", step_word(step), style.dim(&more));
         for work in &step.work {
             if let Some(trouble) = &work.trouble {
                 for line in parts(trouble).lines() {

@@ -4,7 +4,7 @@
 use super::read::trouble as trouble_of;
 use super::text::Texts;
 use super::words::{
-    Fact, Mark, effect_word, parts, pieces, place, row_mark, severity, step_mark, step_word, time, took,
+    Fact, Mark, effect_word, parts, pieces, place, row_mark, severity, step_mark, step_word, time,
 };
 use super::{PlanStory, PlannedStory, Story, WorkOutcome};
 use crate::event::Trouble;
@@ -48,22 +48,37 @@ pub fn markdown(story: &Story, room: usize) -> String {
         let _ = writeln!(head, "| {name} | {value} |");
     }
     head.push('\n');
-    let standing = &story.standing;
-    if standing.next.is_some() || !standing.commands.is_empty() {
-        head.push_str("### What to do\n\n");
-        if let Some(next) = &standing.next {
-            let _ = writeln!(head, "{}\n", text(next));
-        }
-        if !standing.commands.is_empty() {
-            let commands = standing.commands.iter().map(|it| format!("# {}\n{}\n", it.does, it.command));
-            head.push_str(&fenced(&commands.collect::<String>(), "sh"));
-        }
-    }
+    let next = next(story);
+    let (above, below) = if story.is_well() { ("", next.as_str()) } else { (next.as_str(), "") };
+    head.push_str(above);
     let mut sections = vec![troubles(story), steps(story), migrations(story), checks(story)];
     sections.extend(story.plan.as_ref().map(planned));
     sections.extend([approvals(story), capabilities(story), findings(story), notes(story)]);
-    let tail = format!("Windlass {}, run {}\n", text(&story.windlass), code(&story.run));
+    let tail = format!("{below}Windlass {}, run {}\n", text(&story.windlass), code(&story.run));
     joined(&head, sections, &tail, room, &story.run)
+}
+
+/// What can be done, where there is anything.
+fn next(story: &Story) -> String {
+    let standing = &story.standing;
+    if standing.next.is_none() && standing.commands.is_empty() {
+        return String::new();
+    }
+    let mut next = format!("### {}\n\n", story.next_title());
+    if let Some(says) = &standing.next {
+        let _ = writeln!(next, "{}\n", text(says));
+    }
+    if !standing.commands.is_empty() {
+        let commands = standing.commands.iter().map(|it| format!("# {}\n{}\n", it.does, it.command));
+        next.push_str(&fenced(&commands.collect::<String>(), "sh"));
+    }
+    if story.deployment.forge == "github" {
+        next.push_str(
+            "In a workflow these are the action's inputs `command`, `environment` and `args`; on a machine of yours add \
+             `--forge github`.\n\n",
+        );
+    }
+    next
 }
 
 /// A plan that was not run, in no more than so many bytes.
@@ -169,7 +184,7 @@ fn sign(mark: Mark) -> &'static str {
 fn steps(story: &Story) -> Section {
     let rows = story.steps.iter().map(|step| {
         let attempts = if step.attempts > 1 { format!(", attempt {}", step.attempts) } else { String::new() };
-        let took = if step.attempts > 0 { took(step.duration_ms) } else { String::new() };
+        let took = step.times();
         let says = step.in_short().map(|says| text(&says)).unwrap_or_default();
         let mark = sign(step_mark(step));
         format!(

@@ -333,6 +333,8 @@ pub struct Note {
 pub struct Standing {
     /// Whether what it deployed is live.
     pub live: bool,
+    /// The release that is live, where it is another one, or was not deployed by this run: its version and commit, in one line.
+    pub live_now: Option<String>,
     /// Whether it is under way.
     pub under_way: bool,
     /// What to do now in its environment, in words; none where there is nothing.
@@ -363,6 +365,11 @@ impl Story {
             url: self.url.as_deref(),
         };
         came.sentence()
+    }
+
+    /// Whether nothing is to be done: what can be done is only for whom it proves bad later.
+    const fn is_well(&self) -> bool {
+        self.standing.live && self.standing.next.is_none()
     }
 
     /// What went wrong, with where: what began the run's end first.

@@ -111,9 +111,9 @@ fn row<'a>(name: String, work: impl IntoIterator<Item = &'a Work>, begin: jiff::
         let to = work.duration_ms.map_or_else(|| since(last), |length| from + length as f64);
         let what = match work.kind {
             Kind::Apply if work.attempt > 1 => format!("attempt {}", work.attempt),
-            Kind::Apply => "done".to_owned(),
-            Kind::Revert => "taken back".to_owned(),
-            Kind::Check => "checked".to_owned(),
+            Kind::Apply => "the step".to_owned(),
+            Kind::Revert => "taking back".to_owned(),
+            Kind::Check => "the check".to_owned(),
         };
         let length = took_of(to - from);
         let mark = match (work.kind, work.outcome) {

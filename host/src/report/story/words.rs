@@ -171,6 +171,15 @@ pub(super) fn parts(trouble: &Trouble) -> String {
 }
 
 impl StepStory {
+    /// How long it was at work each time, as far as that is known.
+    pub(super) fn times(&self) -> String {
+        let time = |work: &super::Work| {
+            let length = took(work.duration_ms?);
+            Some(if work.kind == super::Kind::Revert { format!("↩ {length}") } else { length })
+        };
+        self.work.iter().filter_map(time).collect::<Vec<_>>().join(" · ")
+    }
+
     /// What became of it where it was cut off, in words.
     pub(super) fn said_words(&self) -> Option<String> {
         let said = self.said.as_ref()?;
@@ -203,6 +212,11 @@ impl Story {
         format!("{}{component} {} to {}", subject.app, subject.version, subject.environment)
     }
 
+    /// What stands above what can be done.
+    pub(super) const fn next_title(&self) -> &'static str {
+        if self.is_well() { "Should it prove bad" } else { "What to do" }
+    }
+
     /// What is known of it in a word each: names and values.
     pub(super) fn facts(&self) -> Vec<(&'static str, Fact)> {
         let subject = &self.subject;
@@ -226,6 +240,9 @@ impl Story {
                 "deployment",
                 deployment.url.clone().map_or(Fact::Text(name.clone()), |url| Fact::Link(name, url)),
             ));
+        }
+        if let Some(live) = &self.standing.live_now {
+            facts.push(("live now", Fact::Code(live.clone())));
         }
         if let Some(url) = &self.url {
             let what = if self.standing.live { "live at" } else { "address" };
