@@ -132,8 +132,9 @@ fn what_it_suggests_works() {
 #[test]
 fn what_an_earlier_run_left_is_told_with_its_name_also_where_a_later_one_failed() {
     // The release that is live, a run that stopped half way, and one that failed and was taken back.
-    let stops = Step::marks("b").run("case $(cat how) in stop) exit 3;; esac; echo b >> order").key("on_failure = \"stop\"");
-    let fails = Step::of("c", "case $(cat how) in fail) exit 3;; esac");
+    let stops =
+        Step::marks("b").run("case $(cat how) in stop) exit 3;; esac; echo b >> order").key("on_failure = \"stop\"");
+    let fails = Step::of("c", "case $(cat how) in fail) exit 3;; esac").reverted_by("true");
     let project = project(&[Step::marks("a"), fails, stops]).file("how", "well");
     let _ = project.windlass("run").exits(0);
     project.write("how", "stop");

@@ -90,7 +90,11 @@ fn what_cannot_be_taken_back_is_not_said_to_be() {
     let output = project.windlass("run --format json").exits(10);
     assert_eq!(order(&project), "mail a b -b -a");
     assert_eq!(outcomes(&output), "mail succeeded, a reverted, b reverted");
-    assert!(output.stderr.contains("mail: not taken back: it cannot be taken back, as its plan said; "), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("mail: not taken back: it cannot be taken back, as its plan said; "),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]

@@ -3,9 +3,7 @@
 
 use super::read::trouble as trouble_of;
 use super::text::Texts;
-use super::words::{
-    Fact, Mark, effect_word, parts, pieces, place, row_mark, severity, step_mark, step_word, time,
-};
+use super::words::{Fact, Mark, effect_word, parts, pieces, place, row_mark, severity, step_mark, step_word, time};
 use super::{PlanStory, PlannedStory, Story, WorkOutcome};
 use crate::event::Trouble;
 use crate::problem::Problem;

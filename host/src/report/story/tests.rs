@@ -336,7 +336,7 @@ fn a_run_of_many_steps_fits_on_the_page() {
     assert!(page.contains("error: it failed"), "{}", &page[..2_000]);
     assert!(markdown(&story, 10_000).len() <= 10_000);
     let few = story.steps.len();
-    assert_eq!(html(&story).matches("<details class=\"step\">").count(), few);
+    assert_eq!(html(&story).matches("<details class=\"step\"").count(), few);
     let plan = story.plan.as_ref().expect("a plan");
     assert!(plan_markdown(plan, "shop", 50_000).len() <= 50_000);
 }
