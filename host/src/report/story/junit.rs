@@ -53,7 +53,7 @@ pub fn junit(story: &Story) -> String {
     let suites = [
         ("steps", story.steps.iter().map(step_case).collect()),
         ("rollback", reverts.chain(again).collect::<Vec<_>>()),
-        ("checks", story.checks.iter().map(check_case).collect()),
+        ("checks", story.checks.iter().map(|row| check_case(story, row)).collect()),
     ];
     // Times there have no time zone; this is UTC.
     let timestamp = story.started.split(['.', 'Z']).next().unwrap_or_default();
@@ -104,6 +104,17 @@ fn suite_of(story: &Story, id: usize, class: &str, place: &str, timestamp: &str,
     }
 }
 
+impl Story {
+    /// The work that a row is of.
+    fn work_of(&self, row: &Row) -> Option<&Work> {
+        if row.again {
+            return self.checks_again.iter().rev().find(|check| check.step == row.step).map(|check| &check.work);
+        }
+        let step = self.steps.iter().find(|step| step.id == row.step)?;
+        step.work.iter().rev().find(|work| work.kind == Kind::Apply)
+    }
+}
+
 fn seconds(milliseconds: u64) -> String {
     format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)
 }
@@ -146,13 +157,18 @@ fn failure(work: &Work) -> Came {
     }
 }
 
-fn check_case(row: &Row) -> Case {
+fn check_case(story: &Story, row: &Row) -> Case {
     let again = if row.again { " (what is live again)" } else { "" };
     let result = row.results.join(", then ");
     let came = match row.outcome {
         RowOutcome::Passed => Came::Passed,
         RowOutcome::Skipped => Came::Skipped(result),
-        RowOutcome::Failed => Came::Failed { kind: "check-failed".to_owned(), message: result, text: String::new() },
+        // What was expected and what came is in what the step says.
+        RowOutcome::Failed => Came::Failed {
+            kind: "check-failed".to_owned(),
+            message: result,
+            text: story.work_of(row).and_then(|work| work.trouble.as_ref()).map(parts).unwrap_or_default(),
+        },
     };
     Case { name: format!("{}: {}{again}", row.step, row.name), milliseconds: 0, came }
 }

@@ -293,6 +293,9 @@ fn in_junit_steps_reverts_and_checks_are_cases() {
     assert_eq!(xml.matches("<failure ").count(), 2, "{xml}");
     assert_eq!(xml.matches("<skipped ").count(), 2, "{xml}");
     assert!(xml.contains("name=\"shop.staging.steps\" id=\"0\" package=\"shop\""), "{xml}");
+    // Whoever reads of the check alone is told what the step says of it.
+    let check = xml.split("<testcase name=\"healthy: health\"").nth(1).expect("the check");
+    assert!(check.split("</testcase>").next().is_some_and(|case| case.contains("hint: mend it")), "{check}");
 }
 
 #[test]
