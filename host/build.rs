@@ -35,13 +35,17 @@ fn build() -> Result<(), String> {
         .ok_or("the host crate is not in a workspace")?
         .to_path_buf();
     let out = PathBuf::from(variable("OUT_DIR")?);
-    // OUT_DIR is TARGET/PROFILE/build/NAME/out. Debug and release builds of the host share the plugins.
-    let target_directory = out.ancestors().nth(4).unwrap_or(&out).join("plugins");
+    // OUT_DIR is DIRECTORY/PROFILE/build/NAME/out, or DIRECTORY/TARGET/PROFILE/… where a target is named. Whatever the host is
+    // built for, and in which profile: the plugins are the same.
+    let target = variable("TARGET")?;
+    let above = out.ancestors().nth(4).unwrap_or(&out);
+    let above = above.parent().filter(|_| above.ends_with(&target)).unwrap_or(above);
+    let target_directory = above.join("plugins");
 
     for input in ["plugins", "sdk", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
-    println!("cargo::rustc-env=WINDLASS_TARGET={}", variable("TARGET")?);
+    println!("cargo::rustc-env=WINDLASS_TARGET={target}");
     let rustc = variable("RUSTC")?;
     if !target_is_installed(&rustc) {
         return Err(format!(

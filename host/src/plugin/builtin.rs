@@ -16,7 +16,7 @@ pub(crate) struct BuiltIn {
 }
 
 /// In which form.
-#[expect(dead_code, reason = "a build has one or the other")]
+#[cfg_attr(not(test), expect(dead_code, reason = "a build has one or the other"))]
 enum Form {
     /// The component: it is compiled by the run that needs it.
     Component(&'static [u8]),
@@ -66,7 +66,13 @@ pub(crate) fn find(name: &str) -> Option<&'static BuiltIn> {
 /// # Errors
 /// Where the target is unknown or is not compiled for by this build, or a file cannot be written.
 pub fn compile_for(target: Option<&str>, directory: &Path) -> Result<(), String> {
-    let engine = engine::ahead(target).map_err(|error| format!("{error:#}"))?;
+    let target = target.unwrap_or(env!("WINDLASS_TARGET"));
+    let engine = engine::ahead(target).map_err(|error| {
+        format!(
+            "the plugins cannot be compiled for `{target}`\n  Caused by: {error:#}\n\
+             hint: for machines of another kind than this, take a build with `--features every-target`"
+        )
+    })?;
     for plugin in COMPONENTS {
         let component = plugin.component().ok_or("a release has no components to compile: take another build")?;
         let code = engine.precompile_component(component).map_err(|error| format!("{error:#}"))?;
@@ -74,4 +80,49 @@ pub fn compile_for(target: Option<&str>, directory: &Path) -> Result<(), String>
         std::fs::write(&file, code).map_err(|error| format!("`{}` cannot be written: {error}", file.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::{call, engine::Runtimes};
+
+    #[tokio::test]
+    async fn what_a_release_embeds_runs_here() {
+        let directory = tempfile::tempdir().expect("a directory");
+        compile_for(None, directory.path()).expect("compiled");
+        let runtimes = Runtimes::default();
+        let runtime = runtimes.optimising().expect("an engine");
+        for plugin in COMPONENTS {
+            let code = std::fs::read(directory.path().join(format!("{}.compiled", plugin.digest))).expect(plugin.name);
+            let released = BuiltIn { form: Form::Compiled(code.leak()), ..*plugin };
+            assert!(released.component().is_none(), "a release has no component of `{}`", plugin.name);
+            let component = released.compiled(runtime).expect(plugin.name).expect("compiled code");
+            let prepared = runtime.prepare(&component).expect(plugin.name);
+            let described = call::describe(&prepared, runtime, &call::Limits::default()).await;
+            assert_eq!(described.unwrap_or_else(|_| panic!("{} runs", plugin.name)).name, plugin.name);
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), COMPONENTS.len());
+    }
+
+    #[test]
+    fn code_that_does_not_run_here_is_said_to_be_that() {
+        let runtimes = Runtimes::default();
+        let released = BuiltIn { name: "wrong", digest: "", form: Form::Compiled(b"no code") };
+        let problem = released.compiled(runtimes.optimising().expect("an engine")).err().expect("a problem");
+        assert_eq!(problem.to_string(), "the built-in plugin `wrong` does not run on this machine");
+    }
+
+    #[test]
+    #[cfg(not(feature = "every-target"))]
+    fn a_target_that_this_build_knows_nothing_of_is_refused() {
+        let other = if cfg!(target_arch = "x86_64") { "aarch64-apple-darwin" } else { "x86_64-apple-darwin" };
+        let directory = tempfile::tempdir().expect("a directory");
+        for target in [other, "nonsense"] {
+            let error = compile_for(Some(target), directory.path()).expect_err("refused");
+            assert!(error.starts_with(&format!("the plugins cannot be compiled for `{target}`\n  Caused by: ")), "{error}");
+            assert!(error.ends_with("`--features every-target`"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0);
+    }
 }

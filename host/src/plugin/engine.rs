@@ -55,26 +55,32 @@ fn get_or_make(cell: &OnceLock<Runtime>, strategy: Strategy) -> Result<&Runtime,
 }
 
 /// What both compilers have in common, and what code that was compiled elsewhere has to agree with.
-fn config(strategy: Strategy) -> Config {
+fn config(strategy: Strategy, target: &str) -> Config {
     let mut config = Config::new();
+    // For unwinders of others, which never come by here: it would have to be registered each time that a plugin is loaded.
+    // Windows insists on it.
+    if !target.contains("windows") {
+        config.native_unwind_info(false);
+    }
     config.strategy(strategy).epoch_interruption(true).wasm_component_model(true);
-    // Names come from the name section; addresses are mapped to functions, not to lines, so no debug information.
-    config.generate_address_map(true).wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+    // A trap is shown by the names of functions, which are in the name section: no map from machine code to the component's
+    // instructions, and no lines.
+    config.generate_address_map(false).wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
     config.wasm_backtrace_max_frames(Some(super::backtrace::KEPT));
     config
 }
 
 /// The optimising compiler for any machine of a target, which may be another one than this: no processor's own instructions
 /// beyond what each has.
-pub(super) fn ahead(target: Option<&str>) -> wasmtime::Result<Engine> {
-    let mut config = config(Strategy::Cranelift);
-    config.target(target.unwrap_or(env!("WINDLASS_TARGET")))?;
+pub(super) fn ahead(target: &str) -> wasmtime::Result<Engine> {
+    let mut config = config(Strategy::Cranelift, target);
+    config.target(target)?.cranelift_opt_level(wasmtime::OptLevel::SpeedAndSize);
     Engine::new(&config)
 }
 
 impl Runtime {
     fn new(strategy: Strategy) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&config(strategy))?;
+        let engine = Engine::new(&config(strategy, env!("WINDLASS_TARGET")))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
