@@ -120,7 +120,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         for target in [other, "nonsense"] {
             let error = compile_for(Some(target), directory.path()).expect_err("refused");
-            assert!(error.starts_with(&format!("the plugins cannot be compiled for `{target}`\n  Caused by: ")), "{error}");
+            assert!(
+                error.starts_with(&format!("the plugins cannot be compiled for `{target}`\n  Caused by: ")),
+                "{error}"
+            );
             assert!(error.ends_with("`--features every-target`"), "{error}");
         }
         assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0);
