@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { ROOT, makeScratch, put, run, serve } from "./workplace.mjs";
+import { ROOT, makeScratch, put, run as start, serve } from "./workplace.mjs";
 
 const ALL = ["linux-x64", "linux-arm64", "macos-x64", "macos-arm64", "windows-x64"];
 const VERSION = "9.8.7";
@@ -16,6 +16,11 @@ const env = { PATH: process.env.PATH, TMPDIR: tmpdir() };
 
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const named = (platform, ending) => `windlass-${VERSION}-${platform}.${ending}`;
+/** The exit code of a program, and all that it said. */
+const run = async (...words) => {
+  const { code, text } = await start(...words);
+  return { code, text };
+};
 /** A checksum file as `scripts/pack-release` writes it, of archives that are not there. */
 const sums = (platform) => ["br", "tar.xz"].map((ending) => `${sha256(named(platform, ending))}  ${named(platform, ending)}\n`).join("");
 
