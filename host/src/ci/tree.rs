@@ -157,9 +157,13 @@ impl Ours {
     fn of(plan: Option<&Path>) -> Self {
         #[cfg(unix)]
         let outputs = {
-            let of = |status: rustix::fs::Stat| (status.st_dev, status.st_ino);
-            let outputs = [rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr())];
-            outputs.into_iter().filter_map(|status| status.ok().map(of)).collect()
+            use std::os::{fd::AsFd, unix::fs::MetadataExt};
+            let of = |output: io::Result<std::os::fd::OwnedFd>| {
+                let file = std::fs::File::from(output.ok()?).metadata().ok()?;
+                Some((file.dev(), file.ino()))
+            };
+            let outputs = [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()];
+            outputs.into_iter().filter_map(of).collect()
         };
         Self {
             plan: plan.and_then(|path| path.canonicalize().ok()),
