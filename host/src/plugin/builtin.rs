@@ -109,7 +109,9 @@ mod tests {
     fn code_that_does_not_run_here_is_said_to_be_that() {
         let runtimes = Runtimes::default();
         let released = BuiltIn { name: "wrong", digest: "", form: Form::Compiled(b"no code") };
-        let problem = released.compiled(runtimes.optimising().expect("an engine")).err().expect("a problem");
+        let Err(problem) = released.compiled(runtimes.optimising().expect("an engine")) else {
+            panic!("it is no code")
+        };
         assert_eq!(problem.to_string(), "the built-in plugin `wrong` does not run on this machine");
     }
 
