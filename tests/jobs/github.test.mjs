@@ -280,6 +280,26 @@ test("a release is rolled back when somebody starts that, and nothing is left op
   assert.match(reaped.text, /nothing was left open/);
 });
 
+test("what a dead runner left is closed by the workflow that a schedule starts", async (test) => {
+  const it = await makeShop(test, "deploy.yml", { edit: () => SLOW.replace("ON_CANCEL", "stop") });
+  let cut = false;
+  const dead = await it.happen("push", {
+    whenSaid: (text, child) => {
+      if (cut || !/^.*\| \W*begun to wait\W*$/m.test(text)) return;
+      cut = true;
+      for (const one of [...processesBelow(child.pid), child.pid]) signal(one, "SIGKILL");
+    },
+  });
+  assert.equal(dead.code, null, dead.text);
+  assert.deepEqual(states(await it.github.kept()), [["staging", "in_progress"]]);
+
+  it.use("reap.yml");
+  const reaped = await it.happen("schedule");
+  assert.equal(reaped.code, 0, reaped.text);
+  assert.deepEqual(states(await it.github.kept()), [["staging", "in_progress", "error"]]);
+  assert.equal(readFileSync(path.join(it.directory, "what.txt"), "utf8"), "released\n");
+});
+
 test("whatever somebody starts a workflow with is an input, and nothing but that", async (test) => {
   const says = "#!/usr/bin/env node\nconsole.log(JSON.stringify(process.argv.slice(2)), require('node:fs').existsSync('ran') ? 'IT RAN' : '');\n";
   const it = await makeShop(test, "rollback.yml", { action: { archive: brotliCompressSync(says) } });
