@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { startForge } from "./forge.mjs";
@@ -158,6 +158,35 @@ test("one approval, bound to the plan that was shown, lets production be deploye
   for (const port of it.ports) assert.equal((await health(port)).version, "1.0.0");
 });
 
+test("what a killed or another job left where the binary is kept is proven before it is run", async (test) => {
+  const it = await makeProject(test, "deploy.yml", { "deploy.toml": COMPONENTS });
+  const bytes = archive(it.scratch);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const name = "/v0.1.0/windlass-0.1.0-linux";
+  const mirror = await serve(test, { [`${name}-x64.tar.xz`]: bytes, [`${name}-arm64.tar.xz`]: bytes });
+  put(it.directory, ".gitlab-ci.yml", interpolated({ environment: "staging", component: "backend", releases: mirror.url }, sha256));
+  const beside = `${it.directory}.tmp`;
+  const kept = path.join(beside, `windlass-${sha256}.tar.xz`);
+  const plan = async () => {
+    const { code, text } = await it.happen(["plan backend for staging"]);
+    assert.equal(code, 0, text);
+    assert.doesNotMatch(text, /IT RAN/);
+    assert.ok(readFileSync(kept).equals(bytes), "what is kept is whole");
+  };
+  await plan();
+  writeFileSync(kept, bytes.subarray(0, bytes.length / 2));
+  await plan();
+  // Programs of that name wherever a job could put one, also where the binary itself was kept.
+  for (const one of [...readdirSync(beside), `windlass-${sha256}`, "windlass.planted"].filter((one) => !one.endsWith(".xz"))) {
+    put(beside, `${one}/windlass`, "#!/bin/sh\necho IT RAN\n");
+    chmodSync(path.join(beside, one, "windlass"), 0o755);
+  }
+  await plan();
+  // Neither was the whole of it fetched a third time, nor is there more of it than of the last job.
+  assert.equal(mirror.asked.length, 2);
+  assert.equal(readdirSync(beside).filter((one) => one.startsWith("windlass.")).length, 1);
+});
+
 test("what the template's release does not name is neither kept nor run", slow, async (test) => {
   const it = await makeShop(test, "deploy.yml", { sha256: "0".repeat(64) });
   const { code, text } = await it.happen(["plan  for staging"]);
@@ -166,12 +195,20 @@ test("what the template's release does not name is neither kept nor run", slow, 
   assert.deepEqual((await it.gitlab.kept()).requests, []);
 });
 
-// Says what it is given.
-const SAYS = '#!/bin/sh\nfor argument in "$@"; do printf "<%s>\\n" "$argument"; done\n[ ! -e ran ] || echo IT RAN\n';
+// Says what it is given, and how long what comes after a cancellation may take, and writes what it is asked to write.
+const SAYS = `#!/bin/sh
+for argument in "$@"; do
+  printf "<%s>\\n" "$argument"
+  [ "$before" != --output ] || : >"$argument"
+  before=$argument
+done
+echo "as long as $RUNNER_AFTER_SCRIPT_TIMEOUT"
+[ ! -e ran ] || echo IT RAN
+`;
 
 /** The template as GitLab reads it: the inputs are put into its text, and only then it is YAML. */
-function interpolated(inputs) {
-  const [spec, text] = readTemplate().split("\n---\n");
+function interpolated(inputs, sha256) {
+  const [spec, text] = readTemplate(sha256).split("\n---\n");
   const standard = (name) => new RegExp(`^ {4}${name}:\n(?: {6}.*\n)*? {6}default: (.*)$`, "m").exec(spec)[1].replace(/^""$/, "");
   return `stages: [test, deploy]\n${text.replaceAll(/\$\[\[ inputs\.([\w-]+) \]\]/g, (_, name) => inputs[name] ?? standard(name))}`;
 }
@@ -189,6 +226,7 @@ test("an input is text to the shell, whatever is in it", async (test) => {
     const { text } = await it.happen([job]);
     assert.equal(text.split(`<${expected}>`).length - 1, 2, `${by}\n${text}`);
     assert.equal(text.split(`<${inputs.environment}>`).length - 1, 1, `${by}\n${text}`);
+    assert.match(text, /as long as 30m$/m);
     assert.doesNotMatch(text, /IT RAN/);
   }
   // What would be more than one line of that text never gets so far.
@@ -211,13 +249,13 @@ url = "https://staging.shop.example"
 id = "backend"
 plugin = "command"
 component = "backend"
-with = { run = ["sh", "-c", "echo \${deployment.version} >>backend.txt"] }
+with = { run = ["sh", "-c", "echo \${deployment.version} >>backend.txt"], revert = ["rm", "backend.txt"] }
 
 [[step]]
 id = "frontend"
 plugin = "command"
 component = "frontend"
-with = { run = ["sh", "-c", "echo \${deployment.version} >>frontend.txt"] }
+with = { run = ["sh", "-c", "echo \${deployment.version} >>frontend.txt"], revert = ["rm", "frontend.txt"] }
 `;
 
 test("each component has a release, a lease and a history of its own", async (test) => {
@@ -239,8 +277,61 @@ test("each component has a release, a lease and a history of its own", async (te
   // Back goes the one, and the other stays.
   await it.makeDeployment("staging", 9004);
   const back = await it.happen(["roll back frontend in staging"], { needs: false, job: 9004 });
-  assert.match(back.text, /frontend/);
-  assert.deepEqual([lines("backend"), lines("frontend")], [2, 1]);
+  assert.equal(back.code, 0, back.text);
+  assert.deepEqual([lines("backend"), existsSync(path.join(it.directory, "frontend.txt"))], [2, false], back.text);
+});
+
+// A pipeline with jobs of the project's own, and a deployment of what they built.
+const BUILT = `schema = 1
+app = "shop"
+
+[environments.staging]
+url = "https://staging.shop.example"
+
+[[step]]
+id = "release"
+plugin = "command"
+with = { run = ["cp", "dist/app", "live"], revert = ["rm", "live"] }
+`;
+const OWN = `stages: [build, test, deploy]
+
+build:
+  stage: build
+  script: [mkdir -p dist, echo built >dist/app]
+  artifacts: { paths: [dist] }
+
+unit-tests:
+  stage: test
+  script: ["test ! -e broken"]
+
+`;
+
+test("what the project built is deployed, once its own tests went well, and not before", async (test) => {
+  const it = await makeProject(test, "deploy.yml", { "deploy.toml": BUILT, ".gitignore": ".windlass/\ndist/\nlive\nwindlass-*\n", broken: "" });
+  it.use([{ environment: "staging", binary: built("windlass") }]);
+  put(it.directory, ".gitlab-ci.yml", OWN + readFileSync(path.join(it.directory, ".gitlab-ci.yml"), "utf8"));
+  await it.makeDeployment("staging");
+  const failed = await it.happen([]);
+  assert.notEqual(failed.code, 0, failed.text);
+  assert.match(failed.text, /FAIL.* unit-tests/);
+  assert.ok(!existsSync(path.join(it.directory, "live")), failed.text);
+  assert.deepEqual(it.journals(), []);
+
+  it.git("rm", "--quiet", "broken");
+  it.commit("Mend it");
+  await it.makeDeployment("staging", 9002);
+  const deployed = await it.happen([], { job: 9002 });
+  assert.equal(deployed.code, 0, deployed.text);
+  assert.equal(readFileSync(path.join(it.directory, "live"), "utf8"), "built\n");
+});
+
+test("two plans of one stage are two files, and each deployment does its own", async (test) => {
+  const it = await makeProject(test, "components.yml", { "deploy.toml": COMPONENTS, ".gitignore": ".windlass/\n*.txt\nwindlass-*\n" });
+  await it.makeDeployment("staging");
+  const { code, text } = await it.happen([]);
+  assert.equal(code, 0, text);
+  assert.deepEqual(it.journals().map(([{ subject }]) => subject.component).sort(), ["backend", "frontend"]);
+  assert.deepEqual(readdirSync(path.join(it.directory, "windlass-plans")).sort(), ["backend+staging.json", "frontend+staging.json"]);
 });
 
 const REVIEW = `schema = 1
