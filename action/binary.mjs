@@ -4,7 +4,7 @@
 
 import { spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,23 +43,37 @@ export async function findBinary(inputs, process) {
   const binary = path.join(kept, platform === "win32" ? "windlass.exe" : "windlass");
   if (existsSync(`${kept}.complete`) && existsSync(binary)) return binary;
 
-  const base = (inputs.mirror ?? release.url).replace(/\/+$/, "");
-  const url = `${base}/v${release.version}/${archive.file}`;
-  process.stdout.write(`fetching Windlass ${release.version} from ${withoutQuery(url)}\n`);
-  const packed = await fetched(url, archive.sha256, process);
+  const source = sourceOf(inputs.mirror ?? release.url, `v${release.version}/${archive.file}`);
+  process.stdout.write(`fetching Windlass ${release.version} from ${source.shown}\n`);
+  const packed = await fetched(source, archive.sha256, process);
   const unpacked = await promisify(brotliDecompress)(packed, { maxOutputLength: LARGEST });
-  putWhole(kept, path.basename(binary), unpacked);
+  putWhole(binary, unpacked);
+  writeFileSync(`${kept}.complete`, "");
   return binary;
 }
 
-/** A query may be a signature that lets whoever has it in. */
-function withoutQuery(url) {
-  return url.replace(/\?.*/s, "?…");
+/** Where a file of a release is, what is said to be let in, and how it is shown: a name, a password and a query are secrets. */
+function sourceOf(base, file) {
+  try {
+    const url = new URL(base);
+    if (!["http:", "https:"].includes(url.protocol)) throw new Error(`its scheme is ${url.protocol}`);
+    url.pathname = `${url.pathname.replace(/\/+$/, "")}/${file}`;
+    const { username, password } = url;
+    [url.username, url.password, url.hash] = ["", "", ""];
+    const said = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64");
+    const headers = username || password ? { authorization: `Basic ${said}` } : {};
+    return { url: url.href, headers, shown: url.origin + url.pathname };
+  } catch (error) {
+    throw new Mistake("the input `mirror` is not an address that can be asked", {
+      because: error.message,
+      hint: "write where the releases are copied to, for example `https://mirror.example/windlass`",
+    });
+  }
 }
 
-/** The bytes behind a URL, once they are proven to be those that the digest is of. */
-async function fetched(url, sha256, process) {
-  const { code, bytes, said } = await download(url, process);
+/** The bytes that are there, once they are proven to be those that the digest is of. */
+async function fetched(source, sha256, process) {
+  const { code, bytes, said } = await download(source, process);
   if (code !== 0) {
     throw new Mistake("Windlass cannot be downloaded", {
       because: said.trim(),
@@ -69,7 +83,7 @@ async function fetched(url, sha256, process) {
   const digest = createHash("sha256").update(bytes).digest("hex");
   if (digest !== sha256) {
     throw new Mistake("what was downloaded is not the Windlass that this action belongs to", {
-      because: `its SHA-256 is ${digest}, and the action's repository says ${sha256} (${withoutQuery(url)})`,
+      because: `its SHA-256 is ${digest}, and the action's repository says ${sha256} (${source.shown})`,
       note: "nothing of it was kept, and nothing was run",
       hint: "look at what the mirror serves; if it is the release's own page, report it before anything else",
     });
@@ -79,14 +93,16 @@ async function fetched(url, sha256, process) {
 
 /**
  * In a process of its own: node reads the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`) only where it is told to
- * when it starts.
+ * when it starts. It reads what to ask for: everybody on a machine can see the arguments of a process.
  */
-function download(url, process) {
-  const child = spawn(process.execPath, [path.join(HERE, "download.mjs"), url], {
+function download({ url, headers }, process) {
+  const child = spawn(process.execPath, [path.join(HERE, "download.mjs")], {
     env: { ...process.env, NODE_USE_ENV_PROXY: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     windowsHide: true,
   });
+  // Where it has ended already, its end says why.
+  child.stdin.on("error", () => {}).end(JSON.stringify({ url, headers }));
   const parts = [];
   let said = "";
   child.stdout.on("data", (part) => parts.push(part));
@@ -103,20 +119,19 @@ function download(url, process) {
   });
 }
 
-/** Puts a program where it is kept: all of it or nothing, also where two jobs of one machine do so at once. */
-function putWhole(directory, name, bytes) {
-  const temporary = `${directory}.${randomUUID()}`;
-  mkdirSync(temporary, { recursive: true });
+/**
+ * Puts a program where it is kept, all of it or nothing. Another job may have put it there at the same time, and run it already:
+ * so nothing that is there is removed.
+ */
+function putWhole(file, bytes) {
+  mkdirSync(path.dirname(file), { recursive: true });
+  const temporary = `${file}.${randomUUID()}`;
   try {
-    writeFileSync(path.join(temporary, name), bytes);
-    chmodSync(path.join(temporary, name), 0o755);
-    // What is there without its mark was left by a job that was killed.
-    if (!existsSync(`${directory}.complete`)) rmSync(directory, { recursive: true, force: true });
-    renameSync(temporary, directory);
+    writeFileSync(temporary, bytes, { mode: 0o755 });
+    renameSync(temporary, file);
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
-    // The other one was first, and put the same there.
-    if (!existsSync(path.join(directory, name))) throw error;
+    rmSync(temporary, { force: true });
+    // Windows replaces no program that runs. It is the same one.
+    if (!existsSync(file) || !readFileSync(file).equals(bytes)) throw error;
   }
-  writeFileSync(`${directory}.complete`, "");
 }

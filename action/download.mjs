@@ -1,6 +1,8 @@
-// Writes what is behind a URL to standard output, and why it cannot to standard error. A program of its own: see binary.mjs.
+// Reads a URL and headers from standard input, as JSON, and writes what is there to standard output, and why it cannot to standard
+// error. A program of its own: see binary.mjs.
 
 import process from "node:process";
+import { json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
 // How long one try takes at the most, and how long is waited before the next, in milliseconds.
@@ -16,10 +18,11 @@ function reasonOf(error) {
   return error.cause?.code ?? error.cause?.message ?? error.message;
 }
 
-async function read(url) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE) });
+async function read({ url, headers }) {
+  const response = await fetch(url, { headers, signal: AbortSignal.timeout(PATIENCE) });
   if (!response.ok) {
-    const text = `${response.url.replace(/\?.*/s, "")} answers ${response.status} ${response.statusText}`.trim();
+    const { origin, pathname } = new URL(response.url);
+    const text = `${origin}${pathname} answers ${response.status} ${response.statusText}`.trim();
     throw response.status >= 500 || [408, 429].includes(response.status) ? new Error(text) : new Final(text);
   }
   const parts = [];
@@ -32,13 +35,13 @@ async function read(url) {
   return Buffer.concat(parts);
 }
 
-async function main(url) {
+async function main(source) {
   for (let tried = 0; ; tried += 1) {
     try {
-      process.stdout.write(await read(url));
+      process.stdout.write(await read(source));
       return 0;
     } catch (error) {
-      if (error instanceof Final || error.code === "ERR_INVALID_URL" || tried === PAUSES.length) {
+      if (error instanceof Final || tried === PAUSES.length) {
         process.stderr.write(reasonOf(error));
         return 1;
       }
@@ -47,4 +50,4 @@ async function main(url) {
   }
 }
 
-process.exitCode = await main(process.argv[2]);
+process.exitCode = await main(await json(process.stdin));

@@ -13,18 +13,24 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 const INPUTS = ["command", "config", "environment", "component", "version", "plan", "to", "token", "binary", "mirror", "args", "finish"];
 
+// What the step keeps for what comes after the job.
+const STATES = ["binary", "code"];
+
 // What may change something, and so may leave something open.
 const CHANGING = new Set(["run", "resume", "rollback"]);
 
 // Exit codes after which nothing is left open on the forge or on this machine: see docs/reference/exit-codes.md.
-const SETTLED = new Set(["0", "2", "10", "13", "20", "21", "22"]);
+export const SETTLED = new Set(["0", "2", "10", "13", "20", "21", "22"]);
 
 /** Usage: the step's inputs are wrong, or there is no binary. Nothing was run. */
 const NOTHING_RUN = 2;
 
-/** The step's inputs, as the runner passes them: `INPUT_` and the name in capitals. What is empty is absent. */
+/** The variable that the runner passes an input in. A job may have others that begin like it, and they are its own. */
+const variableOf = (name) => `INPUT_${name.toUpperCase()}`;
+
+/** The step's inputs. What is empty is absent. */
 export function readInputs(environment) {
-  const read = (name) => (environment[`INPUT_${name.toUpperCase()}`] ?? "").trim() || undefined;
+  const read = (name) => (environment[variableOf(name)] ?? "").trim() || undefined;
   return Object.fromEntries(INPUTS.map((name) => [name, read(name)]));
 }
 
@@ -53,9 +59,10 @@ export function argumentsOf(inputs) {
   return list;
 }
 
-/** Its environment: ours without the inputs, one of which is the token, and with the token where it is looked for. */
+/** Its environment: ours without the step's inputs, one of which is the token, and with the token where it is looked for. */
 export function environmentOf(inputs, environment) {
-  const kept = Object.entries(environment).filter(([name]) => !/^(INPUT|STATE)_/i.test(name));
+  const ours = new Set([...INPUTS.map(variableOf), ...STATES.map((name) => `STATE_${name}`)]);
+  const kept = Object.entries(environment).filter(([name]) => !ours.has(name));
   return { ...Object.fromEntries(kept), ...(inputs.token && { GITHUB_TOKEN: inputs.token }) };
 }
 

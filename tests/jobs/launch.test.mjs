@@ -1,10 +1,12 @@
 // The launcher: its parts, and the whole of it with a stand-in for the binary, as the node runs it that GitHub runs it with. Run with:
 // node --test tests/jobs/launch.test.mjs
+//
+// Needs `cargo build --package windlass`, which says what its exit codes are.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, get } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,7 +15,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import { node24 } from "./node.mjs";
-import { argumentsOf, environmentOf, readInputs, written } from "../../action/launch.mjs";
+import { built } from "./workplace.mjs";
+import { SETTLED, argumentsOf, environmentOf, readInputs, written } from "../../action/launch.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const ACTION = path.join(here, "..", "..", "action");
@@ -66,17 +69,26 @@ async function withRunner(options, work) {
   }
 }
 
-/** A copy of the releases on loopback, which answers as the list says, one after the other, and remembers what it was asked. */
+// As many as ask at the same time.
+const JOBS = 8;
+
+/**
+ * A copy of the releases on loopback, which answers as the list says, one after the other, or some `together`, and remembers what it
+ * was asked, and what it was said to be let in.
+ */
 async function withMirror(answers, work) {
-  const asked = [];
+  const [asked, said] = [[], []];
+  const waiting = [];
   const server = createServer((request, response) => {
     asked.push(request.url);
-    const { status = 200, body = "", headers = {} } = answers[Math.min(asked.length, answers.length) - 1];
-    response.writeHead(status, headers).end(body);
+    said.push(request.headers.authorization);
+    const { status = 200, body = "", headers = {}, together = 1 } = answers[Math.min(asked.length, answers.length) - 1];
+    waiting.push(() => response.writeHead(status, headers).end(body));
+    if (waiting.length === together) for (const answer of waiting.splice(0)) answer();
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
-    await work(`http://127.0.0.1:${server.address().port}/releases/`, asked);
+    await work(`http://127.0.0.1:${server.address().port}/releases/`, asked, said);
   } finally {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -123,10 +135,12 @@ test("a command is one or two words, and nothing that carries arguments", () => 
   }
 });
 
-test("the binary gets the token once, no inputs and no state", () => {
+test("the binary gets the token once, none of the step's inputs and no state of it", () => {
   const token = "ghs_0123456789abcdef";
-  const environment = environmentOf({ token }, { INPUT_TOKEN: token, input_other: "x", STATE_binary: "x", A: "b", GITHUB_TOKEN: "other" });
-  assert.deepEqual(environment, { A: "b", GITHUB_TOKEN: token });
+  // What the job itself has under such a name is for the deployment.
+  const own = { A: "b", STATE_BUCKET: "shop", INPUT_DIR: "in", STATE_code_page: "437" };
+  const environment = environmentOf({ token }, { ...own, INPUT_TOKEN: token, INPUT_CONFIG: "x", STATE_binary: "x", STATE_code: "0", GITHUB_TOKEN: "other" });
+  assert.deepEqual(environment, { ...own, GITHUB_TOKEN: token });
   assert.deepEqual(environmentOf({}, { GITHUB_TOKEN: "other" }), { GITHUB_TOKEN: "other" });
 });
 
@@ -199,10 +213,29 @@ test("a missing binary is downloaded once, checked and kept", () =>
 
 test("several jobs of one machine that need the same binary at once all get it", () =>
   withRunner({}, ({ start, kept }) =>
+    withMirror([{ body: PACKED, together: JOBS }], async (mirror, asked) => {
+      // All of them have what they asked for at the same moment.
+      for (let round = 0; round < 5; round += 1) {
+        const all = await Promise.all(Array.from({ length: JOBS }, () => start({ mirror }).ended));
+        assert.deepEqual(all.map(({ code }) => code), Array(JOBS).fill(0), all.map(({ stdout, stderr }) => stdout + stderr).join(""));
+        assert.equal(asked.splice(0).length, JOBS);
+        assert.deepEqual(readdirSync(kept).sort(), [process.arch, `${process.arch}.complete`]);
+        assert.equal(readdirSync(path.join(kept, process.arch)).length, 1);
+        rmSync(kept, { recursive: true });
+      }
+    })));
+
+test("what another job of the machine has just put there and runs is not taken away from it", () =>
+  withRunner({}, ({ start, kept }) =>
     withMirror([{ body: PACKED }], async (mirror) => {
-      const all = await Promise.all(Array.from({ length: 6 }, () => start({ mirror }).ended));
-      assert.deepEqual(all.map(({ code }) => code), Array(6).fill(0), all.map(({ stdout }) => stdout).join(""));
-      assert.deepEqual(readdirSync(kept).sort(), [process.arch, `${process.arch}.complete`]);
+      // It has not got to its mark yet, and a third one is in the middle of writing.
+      const there = path.join(kept, process.arch);
+      mkdirSync(there, { recursive: true });
+      for (const name of ["windlass", "windlass.other"]) writeFileSync(path.join(there, name), readFileSync(FAKE), { mode: 0o755 });
+      const before = statSync(there).ino;
+      const { code, stdout, stderr } = await start({ mirror }).ended;
+      assert.equal(code, 0, stdout + stderr);
+      assert.deepEqual([statSync(there).ino, readdirSync(there).sort()], [before, ["windlass", "windlass.other"]]);
     })));
 
 test("what a killed job left half done in the tool cache is not used", () =>
@@ -251,6 +284,39 @@ test("a redirect is followed, and a signature in an address is not shown", () =>
       assert.equal(ended.code, 2);
       assert.equal(asked[1], "/asset?signature=hush");
       assert.doesNotMatch(ended.stderr + ended.stdout, /hush/);
+    })));
+
+test("a mirror that lets in by name, and signs its addresses, is asked so, and nothing of that is shown", () =>
+  withRunner({}, ({ start, kept }) =>
+    withMirror([{ body: PACKED }], async (mirror, asked, said) => {
+      const secret = mirror.replace("://", "://ada:p%40ss%3A%0Aword@").concat("?signature=hush#part");
+      const { code, stdout, stderr } = await start({ mirror: secret }, { GITHUB_ACTIONS: "true" }).ended;
+      assert.equal(code, 0, stdout + stderr);
+      assert.deepEqual(asked, [`/releases/v9.8.7/windlass-${NAME}.br?signature=hush`]);
+      assert.deepEqual(said, [`Basic ${Buffer.from("ada:p@ss:\nword").toString("base64")}`]);
+      assert.match(stdout, new RegExp(`^fetching Windlass 9\\.8\\.7 from ${mirror}v9\\.8\\.7/windlass-.*\\.br$`, "m"));
+      assert.doesNotMatch(stdout + stderr, /ada|word|hush|part/);
+      rmSync(kept, { recursive: true });
+      // Neither is it where that is wrong.
+      await withMirror([{ status: 401 }], async (other) => {
+        const refused = await start({ mirror: other.replace("://", "://ada:word@").concat("?hush") }, { GITHUB_ACTIONS: "true" }).ended;
+        assert.match(refused.stdout, /answers 401 Unauthorized/);
+        assert.doesNotMatch(refused.stdout + refused.stderr, /ada|word|hush/);
+      });
+    })));
+
+test("whatever the input `mirror` is, it says nothing to the runner, and what cannot be asked is not tried", () =>
+  withRunner({}, ({ start }) =>
+    withMirror([{ status: 404 }], async (mirror, asked) => {
+      for (const nasty of [NASTY, "ftp://ada:word@mirror.example", "file:///etc", "not a url", "mirror.example", "http://ada%zz@127.0.0.1:1/\n::warning::word"]) {
+        const { code, stdout, stderr } = await start({ mirror: nasty }, { GITHUB_ACTIONS: "true" }).ended;
+        assert.deepEqual([code, stderr], [2, ""]);
+        assert.match(stdout, /^::error title=Windlass::the input `mirror` is not an address that can be asked%0A {2}Caused by: [^\n]*%0Anote: nothing was run%0Ahint: [^\n]*\n$/);
+        assert.doesNotMatch(stdout, /word|ada/);
+      }
+      const { code, stdout } = await start({ mirror: `${mirror}\n::warning::word\n::add-mask::a` }, { GITHUB_ACTIONS: "true" }).ended;
+      assert.deepEqual([code, asked.length], [2, 1]);
+      assert.doesNotMatch(stdout, /^::(?!error title=Windlass::Windlass cannot be downloaded%0A)/m);
     })));
 
 /** A proxy on loopback, which knows the mirror by a name that no name server has, and remembers whom it was asked for. */
@@ -312,16 +378,24 @@ test("a machine that there is no binary for is told what to do", () =>
     assert.match(stderr, /^error: Windlass 9\.8\.7 has no binary for \S+\n {2}Caused by: this commit of the action belongs to no release\nnote: nothing was run\nhint: .*`binary`/);
   }));
 
+/** The exit codes of the program itself, as words. */
+const exits = () => JSON.parse(execFileSync(built("windlass"), ["__reference"], { encoding: "utf8" })).exits.map((exit) => ({ ...exit, code: String(exit.code) }));
+
+test("the codes that leave nothing open are those of the program that say so", () => {
+  const leavesNothing = ({ name, meaning }) => ["succeeded", "rolled back", "failed"].includes(name) || meaning.endsWith("Nothing was run.");
+  assert.deepEqual([...SETTLED].sort(), exits().filter(leavesNothing).map(({ code }) => code).sort());
+});
+
 test("afterwards what is open is finished, and only then", () =>
   withRunner({}, async ({ start }) => {
     const inputs = { environment: NASTY, config: "a/deploy.toml", component: "web", args: "--force", version: "1" };
     const post = (state, more = {}) => start({ ...inputs, ...more }, { entry: "post.mjs", ...state }).ended;
-    for (const code of ["11", "12", "14", "15", "70", "137", ""]) {
+    for (const code of [...exits().filter(({ code }) => !SETTLED.has(code)).map(({ code }) => code), "137", ""]) {
       const ended = await post({ STATE_binary: FAKE, STATE_code: code });
       assert.equal(ended.code, 0);
       assert.deepEqual(started(ended).args, ["reap", "--finish", "--config=a/deploy.toml", `--environment=${NASTY}`, "--component=web", "--forge=github"]);
     }
-    for (const code of ["0", "2", "10", "13", "20", "21", "22"]) {
+    for (const code of SETTLED) {
       assert.equal((await post({ STATE_binary: FAKE, STATE_code: code })).stdout, "");
     }
     assert.equal((await post({})).stdout, "");
