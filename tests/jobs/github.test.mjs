@@ -61,8 +61,11 @@ async function makeShop(test, workflow, { edit = (config) => config, action = {}
   files["deploy.toml"] = edit(config.replaceAll("18431", ports[0]).replaceAll("18432", ports[1]));
   const directory = path.join(scratch, "shop");
   // A runner has its checkout in one place. act makes a new one for each run, and the shop would not find what it left there.
+  // act does not know that a job can have an environment and make no deployment.
   const read = (name) =>
-    readFileSync(path.join(ROOT, "examples/github", name), "utf8").replace(/(uses: acme\/windlass@.*\n +with:\n)( +)/g, `$1$2config: ${directory}/deploy.toml\n$2`);
+    readFileSync(path.join(ROOT, "examples/github", name), "utf8")
+      .replace(/(uses: acme\/windlass@.*\n +with:\n)( +)/g, `$1$2config: ${directory}/deploy.toml\n$2`)
+      .replace(/, deployment: false }/g, " }");
   files[".github/workflows/workflow.yml"] = read(workflow);
   const repository = makeRepository(directory, files, { remote: "https://github.com/acme/shop.git" });
   repository.commit("Shop");
@@ -93,7 +96,7 @@ async function makeShop(test, workflow, { edit = (config) => config, action = {}
     return ended;
   };
   /** Another of the ready workflows, instead. The commit stays: what is deployed is the same. */
-  const use = (name) => put(directory, ".github/workflows/workflow.yml", read(name));
+  const use = (name, edit = (text) => text) => put(directory, ".github/workflows/workflow.yml", edit(read(name)));
   return { ...repository, scratch, shelf, ports, github, happen, use, mirror: made.mirror };
 }
 
@@ -148,13 +151,13 @@ test("a pull request from a fork gets its plan, and what it may not do is said",
   await it.github.tell(["from a fork"]);
   const planned = await it.happen("pull_request", { payload: { number: 7, pull_request: { number: 7, head: { ref: "topic" } } } });
   assert.equal(planned.code, 0, planned.text);
-  assert.match(planned.text, /4 to change|to change/);
+  assert.match(planned.text, /\| 6 to change\n/);
   assert.match(planned.text, /warning: .*comment/);
 
   const pushed = await it.happen("push");
   assert.notEqual(pushed.code, 0);
   assert.match(pushed.text, /exit status 21\b/);
-  assert.match(pushed.text, /deployments/);
+  assert.match(pushed.text, /::error title=forge-refused::GitHub refused to create a deployment of `acme\/shop` to `staging` \(403 Forbidden\)%0A.*%0Ahint: give the job `permissions: deployments: write`\n/);
   assert.deepEqual((await it.github.kept()).deployments, []);
 });
 
@@ -257,7 +260,7 @@ test("what a killed job left is closed after it, and taken back where `on_cancel
   assert.equal(post.code, 0, post.text);
   assert.equal(it.what(), "released\nback\n", post.text);
   const [{ statuses }] = (await it.github.kept()).deployments;
-  assert.deepEqual([statuses[0].state, ["error", "failure", "inactive"].includes(statuses.at(-1).state)], ["in_progress", true], JSON.stringify(statuses));
+  assert.deepEqual(statuses.map(({ state }) => state), ["in_progress", "error", "failure"], JSON.stringify(statuses));
 });
 
 test("a release is rolled back when somebody starts that, and nothing is left open after it", slow, async (test) => {
@@ -299,6 +302,54 @@ test("what a dead runner left is closed by the workflow that a schedule starts",
   assert.deepEqual(states(await it.github.kept()), [["staging", "in_progress", "error"]]);
   assert.equal(readFileSync(path.join(it.directory, "what.txt"), "utf8"), "released\n");
 });
+
+// Two environments, as those of promote.yml: the job of the second one makes its deployment.
+const PLACES = `schema = 1
+app = "shop"
+
+[environments.staging]
+url = "https://staging.shop.example"
+
+[environments.production]
+url = "https://shop.example"
+deployment = "adopt"
+
+[[step]]
+id = "release"
+plugin = "command"
+with = { run = ["sh", "-c", "echo released >>what.txt"], revert = ["sh", "-c", "echo back >>what.txt"] }
+`;
+
+// What GitHub shows then: of its own deployment Windlass says what became of it; that of a job stays as the job ended.
+for (const [place, before, first] of [["staging", ["inactive", "success", "failure"], ["success", "failure", "failure"]], ["production", Array(3).fill("success"), Array(3).fill("success")]]) {
+  test(`${place} is rolled back to the release before and to that of a run, and no deployment is made of that`, async (test) => {
+    const it = await makeShop(test, "deploy.yml", { edit: () => PLACES });
+    it.use("deploy.yml", (text) => text.replaceAll("environment: staging", `environment: ${place}`));
+    const runs = () => readdirSync(path.join(it.directory, ".windlass/runs")).sort();
+    for (let count = 1; count <= 3; count += 1) {
+      put(it.directory, "version.txt", String(count));
+      await it.github.tell(["commit", it.commit(`Release ${count}`)]);
+      if (place === "production") await it.github.tell(["begin", place]);
+      const { code, text } = await it.happen("push");
+      assert.equal(code, 0, text);
+      const { deployments } = await it.github.kept();
+      assert.deepEqual([deployments.length, runs().length], [count, count]);
+      if (place === "production") await it.github.tell(["end", String(deployments.at(-1).id), "success"]);
+    }
+    const what = () => readFileSync(path.join(it.directory, "what.txt"), "utf8");
+    const ends = async () => states(await it.github.kept()).map((all) => all.at(-1));
+    const back = async (to, expected) => {
+      const { code, text } = await it.happen("workflow_dispatch", { payload: { inputs: { environment: place, to } } });
+      assert.equal(code, 0, text);
+      assert.deepEqual(await ends(), expected, text);
+    };
+    it.use("rollback.yml");
+    await back("", before);
+    assert.equal(what(), "released\n".repeat(3) + "back\n");
+    await back(runs()[0], first);
+    assert.equal(what(), "released\n".repeat(3) + "back\n".repeat(2));
+  });
+}
 
 test("whatever somebody starts a workflow with is an input, and nothing but that", async (test) => {
   const says = "#!/usr/bin/env node\nconsole.log(JSON.stringify(process.argv.slice(2)), require('node:fs').existsSync('ran') ? 'IT RAN' : '');\n";

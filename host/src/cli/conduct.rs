@@ -12,7 +12,7 @@ use crate::config::{self, DeploymentOwner, Environment, OnCancel};
 use crate::event::{Event, Place, RunOutcome, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, Others, State};
 use crate::history::{self, PastRun, Turned};
-use crate::journal::Journal;
+use crate::journal::{Directory, Journal};
 use crate::lease::{self, Lease};
 use crate::policy::visible;
 use crate::prepare::Prepared;
@@ -377,7 +377,7 @@ impl Conduct<'_> {
     /// Tell programs and later jobs what came of it.
     pub(super) fn hand_on(&self, report: &RunReport) {
         let url = self.environment.url.as_deref().map(|url| self.redactor.redact(url));
-        outputs::hand_on(&self.project.directory, self.reports, report, url.as_deref());
+        outputs::hand_on(&self.project.journals, self.reports, report, url.as_deref());
         if self.common.format == Format::Json {
             print_result(report);
         }
@@ -474,7 +474,7 @@ pub(super) fn with_result<T>(
 ) -> Result<T, Failed> {
     let Err(failed) = &result else { return result };
     let report = not_begun(common, app, environment, failed);
-    outputs::hand_on(&directory(&common.config), reports, &report, None);
+    outputs::hand_on(&Directory::of(&directory(&common.config)), reports, &report, None);
     if common.format == Format::Json {
         print_result(&report);
     }

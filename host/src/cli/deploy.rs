@@ -17,7 +17,7 @@ use crate::files::write_whole;
 use crate::forge::{Forge, Frozen};
 use crate::gate::{self, Freezes};
 use crate::history;
-use crate::journal::Journal;
+use crate::journal::{Directory, Journal};
 use crate::lease::{self, Lease, Standing};
 use crate::lock::{self, Lock};
 use crate::plan::{Plan, PlanFile};
@@ -117,7 +117,8 @@ pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(
     let not_begun = result.as_ref().err().map(|failed| not_begun(common, "", None, failed));
     let report = not_begun.as_ref().or(result.as_ref().ok());
     if let Some(report) = report {
-        outputs::hand_on(&directory(&common.config), arguments.reports.directory(), report, url.as_deref());
+        let journals = Directory::of(&directory(&common.config));
+        outputs::hand_on(&journals, arguments.reports.directory(), report, url.as_deref());
     }
     result.map(drop)
 }

@@ -4,18 +4,17 @@
 use super::say;
 use crate::ci::{self, Kind, Variables};
 use crate::files::write_whole;
+use crate::journal::Directory;
 use crate::report::{Outputs, RunReport};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-/// Hand it on, of a project in a directory.
-pub(super) fn hand_on(directory: &Path, reports: Option<&Path>, result: &RunReport, url: Option<&str>) {
+/// Hand it on, of a run whose journal is among these.
+pub(super) fn hand_on(journals: &Directory, reports: Option<&Path>, result: &RunReport, url: Option<&str>) {
     let page = ci::page(&Variables::of_process());
-    let beside = |name: &str| {
-        let file = directory.join(".windlass/runs").join(&result.run).join(name);
-        Some(file).filter(|path| !result.run.is_empty() && path.is_file())
-    };
+    // Where nothing was begun, there is no run that they would be of.
+    let beside = |name: &str| journals.beside(Some(result.run.as_str()).filter(|run| !run.is_empty())?, name);
     let report = beside("report.html");
     let shown = report.as_ref().map(|path| page.path(path).unwrap_or_else(|| path.display().to_string()));
     let outputs = Outputs { result, url, report: shown.as_deref() };

@@ -125,6 +125,12 @@ impl Directory {
         std::fs::rename(&temporary, &path)
     }
 
+    /// Where a file beside a journal is; none where there is no such file.
+    #[must_use]
+    pub fn beside(&self, run: &str, name: &str) -> Option<PathBuf> {
+        Some(self.directory(run).join(name)).filter(|path| path.is_file())
+    }
+
     /// Whether a journal came from elsewhere, whoever went on with it here.
     #[must_use]
     pub fn was_fetched(&self, run: &str) -> bool {

@@ -54,6 +54,13 @@ fn tell_github(github: &GitHub, words: &[&str]) -> Option<()> {
             github.decide(github::RUN, environment, login, state, "");
             github.add_of_job(environment, github::RUN, github::JOB, "in_progress");
         }
+        // The job of an environment without reviewers begins, and makes its deployment; and how such a one ends.
+        ["begin", environment] => {
+            github.add_of_job(environment, github::RUN, github::JOB, "in_progress");
+        }
+        ["end", deployment, state] => {
+            github.add_status(deployment.parse().ok()?, &serde_json::json!({ "state": state }))
+        }
         // The job's token may read alone, as in a pull request from a fork.
         ["from a fork"] => {
             github.permit(github::JOB_TOKEN, &[("contents", "read"), ("deployments", "read"), ("actions", "read")])
