@@ -25,6 +25,8 @@ function readRelease() {
 /** The path of the binary to start. Downloads it where it has to. */
 export async function findBinary(inputs, process) {
   const { env, platform, arch } = process;
+  // A name alone is looked up on the PATH, as a shell does.
+  if (inputs.binary !== undefined && path.basename(inputs.binary) === inputs.binary) return inputs.binary;
   if (inputs.binary !== undefined) return path.resolve(env.GITHUB_WORKSPACE || ".", inputs.binary);
 
   const release = readRelease();

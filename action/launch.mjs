@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { constants } from "node:os";
 import { findBinary } from "./binary.mjs";
-import { Mistake, told } from "./mistake.mjs";
+import { Mistake, summaryOf, told } from "./mistake.mjs";
 
 // The runner asks with the first, and insists with the second; a terminal hangs up with the third.
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -34,6 +34,29 @@ export function readInputs(environment) {
   return Object.fromEntries(INPUTS.map((name) => [name, read(name)]));
 }
 
+/** Whether an input says yes, in the words that GitHub's own actions take. */
+export function isTrue(inputs, name, otherwise) {
+  const value = inputs[name] ?? String(otherwise);
+  if (/^(true|True|TRUE)$/.test(value)) return true;
+  if (/^(false|False|FALSE)$/.test(value)) return false;
+  throw new Mistake(`the input \`${name}\` is neither true nor false`, {
+    because: `it is \`${value}\``,
+    hint: `write \`${name}: true\` or \`${name}: false\``,
+  });
+}
+
+/** Further arguments: one on each line. */
+function furtherOf(inputs) {
+  return (inputs.args ?? "").split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+}
+
+/** The forge, as every command takes it: GitHub, unless the further arguments name one. */
+function forgeOf(further) {
+  const at = further.findIndex((word) => /^--forge(=|$)/.test(word));
+  if (at < 0) return "--forge=github";
+  return further[at] === "--forge" ? `--forge=${further[at + 1] ?? ""}` : further[at];
+}
+
 /** Where, as every command takes it. */
 function placeOf(inputs) {
   return ["config", "environment", "component"]
@@ -54,8 +77,9 @@ export function argumentsOf(inputs) {
   if (inputs.version !== undefined) list.push(`--release-version=${inputs.version}`);
   if (inputs.plan !== undefined) list.push(`--${command === "plan" ? "output" : "plan"}=${inputs.plan}`);
   if (inputs.to !== undefined) list.push(`--to=${inputs.to}`);
-  list.push("--forge=github");
-  list.push(...(inputs.args ?? "").split(/\r?\n/).map((line) => line.trim()).filter(Boolean));
+  const further = furtherOf(inputs);
+  if (!further.some((word) => /^--forge(=|$)/.test(word))) list.push(forgeOf(further));
+  list.push(...further);
   return list;
 }
 
@@ -105,12 +129,17 @@ export async function launch(process) {
   try {
     const inputs = readInputs(environment);
     const args = argumentsOf(inputs);
+    // Before anything is left that it would be about.
+    isTrue(inputs, "finish", true);
     const binary = await findBinary(inputs, process);
     // From here on something may be left open, also where this process is killed.
     if (CHANGING.has(args[0])) keep(environment.GITHUB_STATE, { binary });
     code = await toItsEnd(binary, args, environmentOf(inputs, environment), process);
   } catch (error) {
     told(error, process, "error");
+    // What the binary would have said, if there had been one.
+    keep(environment.GITHUB_OUTPUT, { outcome: "blocked", reason: "usage" });
+    if (environment.GITHUB_STEP_SUMMARY) appendFileSync(environment.GITHUB_STEP_SUMMARY, summaryOf(error));
   }
   keep(environment.GITHUB_STATE, { code });
   keep(environment.GITHUB_OUTPUT, { "exit-code": code });
@@ -121,9 +150,10 @@ export async function launch(process) {
 export async function finish(process) {
   const { STATE_binary: binary, STATE_code: code } = process.env;
   const inputs = readInputs(process.env);
-  if (!binary || SETTLED.has(code) || inputs.finish === "false") return;
+  if (!binary || SETTLED.has(code)) return;
   try {
-    const args = ["reap", "--finish", ...placeOf(inputs), "--forge=github"];
+    if (!isTrue(inputs, "finish", true)) return;
+    const args = ["reap", "--finish", ...placeOf(inputs), forgeOf(furtherOf(inputs))];
     const ended = await toItsEnd(binary, args, environmentOf(inputs, process.env), process);
     if (ended === 0) return;
     throw new Mistake("what the deployment left could not all be finished", {

@@ -17,9 +17,20 @@ function escaped(text) {
   return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
 }
 
-/** Tells of a mistake: in the log, and beside the job as GitHub shows it. What is not a mistake is a bug, and has its stack. */
+/** What is said of an error. What is no mistake is a bug, and has its stack. */
+const textOf = (error) => (error instanceof Mistake ? String(error) : (error?.stack ?? String(error)));
+
+/** The same for the page of the job, as Markdown: a block that nothing in the text can end. */
+export function summaryOf(error) {
+  const text = textOf(error);
+  const longest = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return `## ❌ Windlass was not run\n\n${fence}text\nerror: ${text}\n${fence}\n\n`;
+}
+
+/** Tells of a mistake: in the log, and beside the job as GitHub shows it. */
 export function told(error, process, severity) {
-  const text = error instanceof Mistake ? String(error) : (error?.stack ?? String(error));
+  const text = textOf(error);
   if (process.env.GITHUB_ACTIONS === "true") process.stdout.write(`::${severity} title=Windlass::${escaped(text)}\n`);
   else process.stderr.write(`${severity}: ${text}\n`);
 }

@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import { node24 } from "./node.mjs";
 import { built } from "./workplace.mjs";
-import { SETTLED, argumentsOf, environmentOf, readInputs, written } from "../../action/launch.mjs";
+import { SETTLED, argumentsOf, environmentOf, isTrue, readInputs, written } from "../../action/launch.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const ACTION = path.join(here, "..", "..", "action");
@@ -38,7 +38,7 @@ function makeRunner({ archive = PACKED, archives } = {}) {
 
   /** The action's entry, as the runner starts it. */
   const start = (inputs, { entry = "main.mjs", ...variables } = {}) => {
-    const files = Object.fromEntries(["GITHUB_OUTPUT", "GITHUB_STATE"].map((name) => [name, path.join(directory, name)]));
+    const files = Object.fromEntries(["GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"].map((name) => [name, path.join(directory, name)]));
     for (const file of Object.values(files)) writeFileSync(file, "");
     const named = Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]);
     const env = {
@@ -51,7 +51,7 @@ function makeRunner({ archive = PACKED, archives } = {}) {
     const ended = new Promise((resolve) => {
       child.once("close", (code) => {
         const read = (name) => parse(readFileSync(files[name], "utf8"));
-        resolve({ code, outputs: read("GITHUB_OUTPUT"), state: read("GITHUB_STATE"), ...said });
+        resolve({ code, outputs: read("GITHUB_OUTPUT"), state: read("GITHUB_STATE"), summary: readFileSync(files.GITHUB_STEP_SUMMARY, "utf8"), ...said });
       });
     });
     return { child, ended };
@@ -152,7 +152,7 @@ test("no value can end itself", () => {
 test("a binary by path is run with the inputs, and its exit code is the step's", () =>
   withRunner({}, async ({ start }) => {
     for (const code of [0, 10, 14, 70]) {
-      const inputs = { binary: "fake-windlass.mjs", environment: NASTY, token: "ghs_0123456789abcdef" };
+      const inputs = { binary: "./fake-windlass.mjs", environment: NASTY, token: "ghs_0123456789abcdef" };
       const ended = await start(inputs, { FAKE: String(code) }).ended;
       assert.deepEqual([ended.code, ended.outputs, ended.state], [code, { "exit-code": String(code) }, { binary: FAKE, code: String(code) }]);
       const expected = { args: ["run", `--environment=${NASTY}`, "--forge=github"], token: "ghs_0123456789abcdef", inputs: [] };
@@ -191,13 +191,45 @@ test("a binary that a signal ended has the code that a shell would give it", { s
 
 test("a binary that is not there is said to be not there", () =>
   withRunner({}, async ({ start }) => {
-    const ended = await start({ binary: "no-such-binary" }).ended;
+    const ended = await start({ binary: "./no-such-binary" }).ended;
     assert.deepEqual([ended.code, ended.outputs["exit-code"]], [2, "2"]);
     assert.match(ended.stderr, /^error: `.*no-such-binary` cannot be started\n {2}Caused by: spawn .* ENOENT\nnote: nothing was run\nhint: /);
-    const { stdout, stderr } = await start({ binary: "no-such-binary" }, { GITHUB_ACTIONS: "true" }).ended;
+    const { stdout, stderr } = await start({ binary: "./no-such-binary" }, { GITHUB_ACTIONS: "true" }).ended;
     assert.match(stdout, /^::error title=Windlass::`.*` cannot be started%0A {2}Caused by: .*%0Anote: nothing was run%0Ahint: .*\n$/);
     assert.equal(stderr, "");
   }));
+
+test("a mistake that nothing was run for is told as the binary tells its own", () =>
+  withRunner({}, async ({ start }) => {
+    const mistakes = [{ binary: "./no-such-binary" }, { command: "run it now" }, { binary: FAKE, finish: "no" }];
+    for (const inputs of mistakes) {
+      const ended = await start(inputs, { GITHUB_ACTIONS: "true" }).ended;
+      assert.deepEqual([ended.code, ended.outputs], [2, { outcome: "blocked", reason: "usage", "exit-code": "2" }]);
+      assert.match(ended.summary, /^## ❌ Windlass was not run\n\n```text\nerror: .*\n {2}Caused by: .*\nnote: nothing was run\nhint: .*\n```\n\n$/);
+      assert.equal(ended.state.code, "2", "nothing is left to finish");
+    }
+    const nasty = await start({ command: "````\n# mine" }).ended;
+    assert.match(nasty.summary, /\n`````text\n/);
+  }));
+
+test("a name alone is looked up on the PATH, as on GitLab", () =>
+  withRunner({}, async ({ start }) => {
+    const ended = await start({ binary: path.basename(FAKE) }, { PATH: `${here}${path.delimiter}${process.env.PATH}` }).ended;
+    assert.equal(ended.code, 0, ended.stderr);
+    assert.deepEqual(started(ended).args, ["run", "--forge=github"]);
+  }));
+
+test("`finish` takes GitHub's words for yes and no, and no others", () => {
+  for (const value of ["true", "True", "TRUE", undefined]) assert.equal(isTrue({ finish: value }, "finish", true), true);
+  for (const value of ["false", "False", "FALSE"]) assert.equal(isTrue({ finish: value }, "finish", true), false);
+  for (const value of ["no", "0", "tRUE", "off", NASTY]) assert.throws(() => isTrue({ finish: value }, "finish", true), /`finish` is neither true nor false/);
+});
+
+test("the forge that the arguments name is the one that is told", () => {
+  for (const args of ["--forge\nlocal", "--forge=local"]) {
+    assert.deepEqual(argumentsOf({ args }), ["run", ...args.split("\n")]);
+  }
+});
 
 test("a missing binary is downloaded once, checked and kept", () =>
   withRunner({}, ({ start, kept }) =>
@@ -254,7 +286,7 @@ test("what is not what the action's repository says is neither run nor kept", ()
     for (const body of [evil, PACKED.subarray(0, 100), ""]) {
       await withMirror([{ body }], async (mirror) => {
         const ended = await start({ mirror }).ended;
-        assert.deepEqual([ended.code, ended.outputs, ended.state], [2, { "exit-code": "2" }, { code: "2" }]);
+        assert.deepEqual([ended.code, ended.outputs, ended.state], [2, { outcome: "blocked", reason: "usage", "exit-code": "2" }, { code: "2" }]);
         assert.match(ended.stderr, /^error: what was downloaded is not the Windlass that this action belongs to\n {2}Caused by: its SHA-256 is [0-9a-f]{64}, and the action's repository says [0-9a-f]{64} \(/);
         assert.match(ended.stderr, /\nnote: nothing of it was kept, and nothing was run\nhint: /);
         assert.doesNotMatch(ended.stdout, /evil/);
@@ -399,7 +431,8 @@ test("afterwards what is open is finished, and only then", () =>
       assert.equal((await post({ STATE_binary: FAKE, STATE_code: code })).stdout, "");
     }
     assert.equal((await post({})).stdout, "");
-    assert.equal((await post({ STATE_binary: FAKE }, { finish: "false" })).stdout, "");
+    assert.equal((await post({ STATE_binary: FAKE }, { finish: "False" })).stdout, "");
+    assert.deepEqual(started(await post({ STATE_binary: FAKE }, { args: "--forge\nlocal" })).args.slice(-1), ["--forge=local"]);
   }));
 
 test("what cannot be finished is said, and turns nothing red", () =>
