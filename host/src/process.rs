@@ -25,7 +25,7 @@ mod pipe;
 pub use environment::{
     BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, find_program, toolchain_variables,
 };
-pub use leftover::{Leftover, end_leftovers, leftovers};
+pub use leftover::{Leftover, ask_to_end, end_leftovers, leftovers};
 
 use crate::fault;
 use futures_util::FutureExt;

@@ -122,3 +122,51 @@ fn a_deployment_that_is_being_made_is_closed_or_looked_for_later() {
         assert_eq!(asked(&github), told, "it knows");
     }
 }
+
+/// A job of GitHub's on one runner, whose deployment has done something and waits.
+fn in_a_job(github: &GitHub) -> Project {
+    let project =
+        project(&github.variables(), &[Step::marks("a"), Step::marks("b").run("touch waiting; exec sleep 600")]);
+    let job = [("CI", "true"), ("GITHUB_ACTIONS", "true"), ("GITHUB_RUN_ID", "7"), ("RUNNER_NAME", "runner-1")];
+    job.into_iter().fold(project, |project, (name, value)| project.variable(name, value))
+}
+
+#[test]
+fn what_a_cancelled_job_leaves_is_named_after_it_with_the_reason() {
+    let github = GitHub::start();
+    let project = in_a_job(&github);
+    let run = project.start("run -e staging");
+    until("the step", || project.has("waiting"));
+    signal("TERM", run.id());
+    let _ = project.finish(run).exits(12);
+    let output = project.windlass("reap --finish").exits(0);
+    let run = newest(&project);
+    assert!(!output.all().contains("nothing was left open"), "{}", output.all());
+    let left = format!(
+        "note: run {run} was cancelled, and what it did (`a`) is left as it is: in a CI job `on_cancel` is `stop` where \
+         `deploy.toml` does not say otherwise; `windlass resume {run}` goes on, `windlass rollback -e staging` takes it back\n"
+    );
+    // The run's id is shortened where output is compared.
+    assert!(output.all().contains(&project.scrub(&left)) || output.all().contains(&left), "{}", output.all());
+    // Another job of that runner leaves nothing.
+    let other = project.windlass_with("reap --finish", &[("GITHUB_RUN_ID", "8")]).exits(0);
+    assert!(other.all().contains("nothing was left open"), "{}", other.all());
+}
+
+#[test]
+fn what_outlives_its_step_is_stopped_after_the_job() {
+    let github = GitHub::start();
+    let project = in_a_job(&github);
+    let run = project.start("run -e staging");
+    until("the step", || project.has("waiting"));
+    let number = run.id();
+    // Another job of the same runner has nothing to do with it.
+    let other = project.windlass_with("reap --finish", &[("GITHUB_RUN_ID", "8")]).exits(0);
+    assert!(!other.all().contains("still at work"), "{}", other.all());
+    let output = project.windlass("reap --finish").exits(0);
+    let _ = project.finish(run).exits(12);
+    assert!(output.all().contains(&format!("(process {number}), though its step is over\n")), "{}", output.all());
+    assert!(output.all().contains("was cancelled, and what it did (`a`) is left as it is"), "{}", output.all());
+    assert!(!output.all().contains("nothing was left open"), "{}", output.all());
+    assert_eq!(order(&project).trim(), "a");
+}

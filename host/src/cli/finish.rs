@@ -1,31 +1,46 @@
 //! `reap --finish`: what is left to do at the end of a CI job whose deployment was cancelled or killed.
 
 use super::arguments::{Common, Reports, Rollback};
+use super::project::Project;
 use super::reap::reap;
 use super::rollback::take_back;
 use super::session::Session;
 use super::{Failed, say};
-use crate::config::OnCancel;
-use crate::event::{Place, RunOutcome};
+use crate::config::{self, OnCancel};
+use crate::event::RunOutcome;
 use crate::history::{self, PastRun};
-use crate::problem::{Code, Exit};
+use crate::journal::Store as _;
+use crate::problem::{Code, Exit, Problem};
+use crate::process;
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Close what is dead, and then take back what this job left, where the configuration wants that.
+/// How long a run may take to end that was told to: less than a forge lets a cancelled job go on.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Close what is dead, and then take back what this job left, where the configuration wants that, or say what it left.
 pub(super) async fn finish(common: &Common) -> Result<(), Failed> {
     let started = Instant::now();
+    let project = Project::load(common)?;
+    let stopped = stop_what_goes_on(&project, common).await?;
+    let is_all = !stopped && left_by_this_job(&project, common)?.is_empty();
     // A forge that could not be told keeps nothing here from being taken back.
-    let reaped = reap(common).await;
-    let session = Session::open(common)?;
-    if session.project.config.on_cancel != Some(OnCancel::Rollback) {
+    let reaped = reap(common, is_all).await;
+    if project.config.on_cancel != Some(OnCancel::Rollback) {
+        for past in left_by_this_job(&project, common)? {
+            say(&format!("note: {}\n", what_is_left(&project, &past)));
+        }
         return reaped;
+    }
+    let session = Session::open(common)?;
+    if session.project.facts.job.is_none() {
+        say("note: this is no CI job, so nothing is taken back: `windlass rollback` does it\n");
     }
     let newest_first =
         Rollback { to: None, keep: Vec::new(), recorded: Vec::new(), dry_run: false, reports: Reports::default() };
     let mut worst = Exit::Succeeded;
-    for place in left_by_this_job(&session, common)? {
-        let exit = take_back(common, &newest_first, &session, &place, started).await?;
+    for past in left_by_this_job(&session.project, common)? {
+        let exit = take_back(common, &newest_first, &session, &past.subject.place(), started).await?;
         worst = worst.max(exit);
     }
     match worst {
@@ -34,23 +49,69 @@ pub(super) async fn finish(common: &Common) -> Result<(), Failed> {
     }
 }
 
-/// Where the newest run is one of this very job, and was stopped with something left.
-fn left_by_this_job(session: &Session, common: &Common) -> Result<BTreeSet<Place>, Failed> {
-    let project = &session.project;
-    let Some(job) = &project.facts.job else {
-        say("note: this is no CI job, so nothing is taken back: `windlass rollback` does it\n");
-        return Ok(BTreeSet::new());
-    };
+/// Stop what is at work for this very job though whoever started it is gone, as the runner would, and wait for its end. Whether
+/// there was any.
+///
+/// # Errors
+/// [`Code::RunAlive`] where it goes on.
+async fn stop_what_goes_on(project: &Project, common: &Common) -> Result<bool, Problem> {
+    let Some(job) = &project.facts.job else { return Ok(false) };
+    let is_at_work = |run: &str| project.journals.is_held(run);
+    let mut any = false;
+    // What cannot be read is told of by whoever closes it.
+    for past in history::runs(&project.journals)?.filter_map(Result::ok) {
+        let is_ours = past.outcome.is_none() && past.job.as_ref() == Some(job) && common.covers(&past.subject.place());
+        if !is_ours || !is_at_work(&past.run) {
+            continue;
+        }
+        any = true;
+        let (run, number) = (&past.run, past.process);
+        say(&format!("run {run} is still at work (process {number}), though its step is over\n"));
+        // Whoever takes back already was told, and a second time would end that.
+        if past.turned.is_none() && process::ask_to_end(number) {
+            say(&format!("told process {number} to stop, and waiting for it\n"));
+        }
+        let begun = Instant::now();
+        while is_at_work(run) {
+            if begun.elapsed() > PATIENCE {
+                return Err(past.still_alive());
+            }
+            // There is nothing to wait on: it is nobody's child any more.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    Ok(any)
+}
+
+/// The newest runs of places that are of this very job, and were stopped with something left.
+fn left_by_this_job(project: &Project, common: &Common) -> Result<Vec<PastRun>, Failed> {
+    let Some(job) = &project.facts.job else { return Ok(Vec::new()) };
     let mut seen = BTreeSet::new();
-    let mut places = BTreeSet::new();
+    let mut left = Vec::new();
     for past in history::runs(&project.journals)? {
         let past = past?;
         let place = past.subject.place();
-        if common.covers(&place) && seen.insert(place.clone()) && past.job.as_ref() == Some(job) && was_stopped(&past) {
-            places.insert(place);
+        if common.covers(&place) && seen.insert(place) && past.job.as_ref() == Some(job) && was_stopped(&past) {
+            left.push(past);
         }
     }
-    Ok(places)
+    Ok(left)
+}
+
+/// What a run left, why it stays, and what to say to go on or take it back.
+fn what_is_left(project: &Project, past: &PastRun) -> String {
+    let run = &past.run;
+    let how = if past.outcome == Some(RunOutcome::Cancelled) { "cancelled" } else { "cut off" };
+    let steps = config::listing(past.left().map(|step| step.id.as_str()), "and");
+    let why = match project.config.on_cancel {
+        Some(_) => "`on_cancel` in `deploy.toml` is `stop`",
+        None => "in a CI job `on_cancel` is `stop` where `deploy.toml` does not say otherwise",
+    };
+    let place = past.subject.place().options();
+    format!(
+        "run {run} was {how}, and what it did ({steps}) is left as it is: {why}; `windlass resume {run}` goes on, \
+         `windlass rollback {place}` takes it back"
+    )
 }
 
 /// Whether a run was cancelled or cut off, and something of it is still there. One that failed by itself said what it left, and

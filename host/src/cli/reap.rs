@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// `windlass reap`
-pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
+/// `windlass reap`. `is_all`: whether it says so where there was nothing to do.
+pub(super) async fn reap(common: &Common, is_all: bool) -> Result<(), Failed> {
     let project = Project::load(common)?;
     if let Some(name) = &common.environment {
         project.config.environment(Some(name))?;
@@ -101,7 +101,7 @@ pub(super) async fn reap(common: &Common) -> Result<(), Failed> {
     }
     match common.format {
         // What could not be looked at may be open.
-        Format::Human if closed.is_empty() && freed.is_empty() && !problems.is_empty() => {}
+        Format::Human if closed.is_empty() && freed.is_empty() && !(is_all && problems.is_empty()) => {}
         Format::Human => print(&report::reaped(
             closed.iter().filter(|one| one.was_open).map(|one| (&one.past, one.ended.as_slice())),
             &freed,

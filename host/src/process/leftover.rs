@@ -30,6 +30,32 @@ pub async fn end_leftovers(_: &str, _: impl Fn(&str) -> bool) -> Vec<Leftover> {
     Vec::new()
 }
 
+/// Ask another process of this program to end, as a forge's runner does. Whether it was asked: a number may be another program's by
+/// now, and on Windows there is no such question.
+#[must_use]
+pub fn ask_to_end(process: u32) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // One that was replaced since has another path, and the same name.
+        let name = |who: &str| Some(std::fs::read_link(format!("/proc/{who}/exe")).ok()?.file_name()?.to_owned());
+        let plain = |name: std::ffi::OsString| name.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
+        let theirs = name(&process.to_string()).map(plain);
+        if theirs.is_none() || theirs != name("self").map(plain) {
+            return false;
+        }
+    }
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{Signal, kill};
+        i32::try_from(process).is_ok_and(|process| kill(nix::unistd::Pid::from_raw(process), Signal::SIGTERM).is_ok())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = process;
+        false
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use super::Leftover;
