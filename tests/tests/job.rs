@@ -284,3 +284,81 @@ fn the_report_and_the_cases_are_handed_on() {
     let link = "https://gitlab.example/acme/shop/-/jobs/77/artifacts/file/out/report.html";
     assert!(links.contains(link), "{links}\n{}", output.all());
 }
+
+#[test]
+fn no_other_commands_report_is_handed_on() {
+    let project = on_gitlab(project(&[Step::marks("a")]));
+    let _ = project.windlass("run --forge local --reports out").exits(0);
+    project.write("out/mine.txt", "of somebody else");
+    let _ = project.windlass("run --forge local -e nowhere --reports out").exits(2);
+    assert!(project.read("out/deploy.env").starts_with("WINDLASS_OUTCOME=blocked\n"));
+    assert!(!project.has("out/report.html"), "it would be of another run");
+    let cases = project.read("out/junit.xml");
+    assert!(cases.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{cases}");
+    assert!(cases.contains("<error type=\"") && cases.contains("nowhere"), "{cases}");
+    assert_eq!(project.read("out/mine.txt"), "of somebody else");
+    let _ = project.windlass("plan --forge local --reports out").exits(0);
+    assert!(!project.has("out/junit.xml") && project.has("out/deploy.env"));
+}
+
+/// With the page that GitHub shows, too.
+fn with_page(project: Project) -> Project {
+    let page = project.path().join("page.md").to_string_lossy().into_owned();
+    on_github(project).variable("GITHUB_STEP_SUMMARY", &page)
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_is_told_as_any_other_mistake() {
+    let project = with_page(project(&[Step::marks("a")]));
+    for (arguments, what, hint) in [
+        (&["rnu", "--reports=out"][..], "unrecognized subcommand 'rnu'", "a similar subcommand exists: 'run'"),
+        (&["run", "--drry-run", "--reports", "out"], "unexpected argument '--drry-run' found", "--dry-run"),
+        (&["run", "--commit 1", "--reports=out"], "unexpected argument '--commit 1' found", "each has a line"),
+        (&["resume", "--reports=out"], "the following required arguments were not provided", "windlass"),
+    ] {
+        project.write("outputs", "");
+        project.write("page.md", "");
+        let output = project.command(arguments).output().expect("an end");
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let found = commands(&said);
+        assert_eq!((found.len(), found[0].name.as_str()), (1, "error"), "{said}");
+        assert_eq!(found[0].properties["title"], "usage", "{said}");
+        assert!(found[0].data.contains(what) && found[0].data.contains(hint), "{said}");
+        let page = project.read("page.md");
+        assert!(page.starts_with("## ❌ windlass was not run\n") && page.contains(what), "{page}");
+        let outputs = runner::outputs(&project.read("outputs"));
+        assert_eq!((outputs["outcome"].as_str(), outputs["reason"].as_str()), ("blocked", "usage"));
+        assert!(project.read("out/deploy.env").contains("WINDLASS_REASON=usage\n"));
+    }
+}
+
+#[test]
+fn a_dry_run_shows_its_plan_on_the_page_and_changes_nothing() {
+    let project = with_page(project(&[Step::marks("a")]));
+    let _ = project.windlass("plan --forge local").exits(0);
+    let planned = project.read("page.md");
+    project.write("page.md", "");
+    let _ = project.windlass("run --forge local --dry-run").exits(0);
+    assert_eq!(project.read("page.md"), planned);
+    assert!(planned.contains("`a`") || planned.contains(" a "), "{planned}");
+    assert_eq!(runner::outputs(&project.read("outputs"))["outcome"], "succeeded");
+}
+
+#[test]
+fn what_was_blocked_after_its_plan_was_made_hands_on_the_plan() {
+    let environments = "[environments.staging]\n[environments.production]\nafter = [\"staging\"]\n";
+    let text = e2e::steps::text_with("", environments, &[Step::marks("a")]);
+    let project = with_page(Project::with(&text).locked());
+    let _ = project.windlass("plan --forge local -e production").exits(0);
+    let planned = runner::outputs(&project.read("outputs"))["plan-digest"].clone();
+    project.write("outputs", "");
+    project.write("page.md", "");
+    let output = project.windlass("run --forge local -e production");
+    assert_ne!(output.code, Some(0), "{}", output.all());
+    let blocked = runner::outputs(&project.read("outputs"));
+    assert_eq!((blocked["outcome"].as_str(), blocked["run"].as_str()), ("blocked", ""));
+    assert_eq!(blocked["plan-digest"], planned);
+    let page = project.read("page.md");
+    assert!(page.starts_with("## ❌ shop was not deployed to production: blocked\n"), "{page}");
+}

@@ -4,9 +4,10 @@ use crate::approval;
 use crate::config::Duration;
 use crate::event::Place;
 use crate::forge::{self, Choice};
-use crate::problem::Exit;
+use crate::problem::{Code, Exit, Problem};
 use crate::variable;
 use clap::builder::OsStringValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -113,6 +114,41 @@ impl Arguments {
         arguments.common.forge_timeout.get_or_insert(usual);
         Ok(arguments)
     }
+}
+
+/// Where the command line, which cannot be read, or the environment asks that what came of it be handed on to.
+pub(super) fn reports_of_process() -> Option<PathBuf> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let said = words.iter().enumerate().find_map(|(place, word)| match word.to_str()?.strip_prefix("--reports")? {
+        "" => words.get(place + 1).cloned(),
+        value => value.strip_prefix('=').map(OsString::from),
+    });
+    said.or_else(|| std::env::var_os(variable::WINDLASS_REPORTS)).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Why the command line cannot be read, in the four parts that every problem has.
+pub(super) fn mistake(error: &clap::Error) -> Problem {
+    let text = error.render().to_string();
+    let (said, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let mut said = said.trim().lines();
+    let what = said.next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
+    let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    // Whoever writes a line for each argument, as for the action, forgets that no shell reads it.
+    let word = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) => word.split_once(' ').filter(|(name, _)| name.starts_with('-')),
+        _ => None,
+    };
+    let hint = match (word, tip) {
+        (Some((name, value)), _) => {
+            format!(
+                "`{name}` and `{value}` are two arguments: where each has a line, as in the action's `args`, give them two"
+            )
+        }
+        (None, Some(tip)) => tip.to_owned(),
+        (None, None) => "`windlass --help` and `windlass COMMAND --help` show what there is".to_owned(),
+    };
+    let problem = Problem::new(Code::Usage, what);
+    said.map(str::trim).fold(problem, Problem::because).with_note("nothing was run").with_hint(hint)
 }
 
 impl Common {

@@ -377,7 +377,7 @@ impl Conduct<'_> {
     /// Tell programs and later jobs what came of it.
     pub(super) fn hand_on(&self, report: &RunReport) {
         let url = self.environment.url.as_deref().map(|url| self.redactor.redact(url));
-        outputs::hand_on(&self.project.journals, self.reports, report, url.as_deref());
+        outputs::hand_on(&self.project.directory, self.reports, report, url.as_deref(), None);
         if self.common.format == Format::Json {
             print_result(report);
         }
@@ -464,17 +464,27 @@ pub(super) fn owner(project: &Project, environment: &Environment, forge: &Forge)
     owner.map_err(|problem| problem.at(project.config.place_of_environment(environment, "deployment")))
 }
 
+/// What is known of a command's work before it is over.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct SoFar<'a> {
+    pub(super) app: &'a str,
+    pub(super) environment: Option<&'a str>,
+    /// The digest of the plan that was made.
+    pub(super) plan: &'a str,
+    /// The run that there is a journal of.
+    pub(super) run: &'a str,
+}
+
 /// Programs and later jobs are told what came of it also where nothing was begun.
 pub(super) fn with_result<T>(
     common: &Common,
     reports: Option<&Path>,
-    app: &str,
-    environment: Option<&str>,
+    so_far: SoFar<'_>,
     result: Result<T, Failed>,
 ) -> Result<T, Failed> {
     let Err(failed) = &result else { return result };
-    let report = not_begun(common, app, environment, failed);
-    outputs::hand_on(&Directory::of(&directory(&common.config)), reports, &report, None);
+    let report = not_begun(common, so_far, failed);
+    outputs::hand_on(&directory(&common.config), reports, &report, None, Some(failed));
     if common.format == Format::Json {
         print_result(&report);
     }
@@ -482,19 +492,25 @@ pub(super) fn with_result<T>(
 }
 
 /// What came of a command that began nothing.
-pub(super) fn not_begun(common: &Common, app: &str, environment: Option<&str>, failed: &Failed) -> RunReport {
+pub(super) fn not_begun(common: &Common, so_far: SoFar<'_>, failed: &Failed) -> RunReport {
     let code = match failed {
         Failed::Problems(problems) => problems.first().map(|problem| problem.code),
         Failed::Said(_) => None,
     };
-    let outcome = if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked };
     RunReport {
-        app: app.to_owned(),
-        environment: environment.or(common.environment.as_deref()).unwrap_or_default().to_owned(),
+        run: so_far.run.to_owned(),
+        app: so_far.app.to_owned(),
+        environment: so_far.environment.or(common.environment.as_deref()).unwrap_or_default().to_owned(),
         component: common.component.clone(),
         reason: code.map(|code| code.word().to_owned()),
-        ..RunReport::not_begun(outcome)
+        plan: so_far.plan.to_owned(),
+        ..RunReport::not_begun(outcome_of(code))
     }
+}
+
+/// What came of it where nothing was begun because of that.
+pub(super) fn outcome_of(code: Option<Code>) -> RunOutcome {
+    if code == Some(Code::Cancelled) { RunOutcome::Cancelled } else { RunOutcome::Blocked }
 }
 
 pub(super) fn print_result(result: &RunReport) {

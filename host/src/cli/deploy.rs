@@ -5,7 +5,7 @@ use super::approvals::says_who;
 use super::arguments::{self, Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
 use super::begin::{freezes, order, say_gate, thaw, unmet};
 use super::comment;
-use super::conduct::{Conduct, Conducted, exit_of, lease_taken, not_begun, owner, with_result};
+use super::conduct::{Conduct, Conducted, SoFar, exit_of, lease_taken, not_begun, owner, with_result};
 use super::outputs;
 use super::project::{Project, directory};
 use super::reap::close_all;
@@ -110,15 +110,17 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
 
 /// `windlass plan`
 pub(super) async fn plan(common: &Common, arguments: &PlanArguments) -> Result<(), Failed> {
+    let reports = arguments.reports.directory();
+    outputs::clear(reports);
     let (result, url) = match show_plan(common, arguments).await {
         Ok((result, url)) => (Ok(result), url),
         Err(failed) => (Err(failed), None),
     };
-    let not_begun = result.as_ref().err().map(|failed| not_begun(common, "", None, failed));
+    let not_begun = result.as_ref().err().map(|failed| not_begun(common, SoFar::default(), failed));
     let report = not_begun.as_ref().or(result.as_ref().ok());
     if let Some(report) = report {
-        let journals = Directory::of(&directory(&common.config));
-        outputs::hand_on(&journals, arguments.reports.directory(), report, url.as_deref());
+        let failed = result.as_ref().err();
+        outputs::hand_on(&directory(&common.config), reports, report, url.as_deref(), failed);
     }
     result.map(drop)
 }
@@ -189,16 +191,18 @@ fn planned(subject: &Subject, prepared: &Prepared) -> RunReport {
 pub(super) async fn run(common: &Common, arguments: &RunArguments) -> Result<(), Failed> {
     let started = Instant::now();
     let reports = arguments.reports.directory();
-    let mut session = with_result(common, reports, "", None, Session::open(common))?;
+    outputs::clear(reports);
+    let mut session = with_result(common, reports, SoFar::default(), Session::open(common))?;
     if let Some(by) = &arguments.by {
         session.project.facts.actor = Some(by.clone());
     }
     let app = session.project.config.app.as_str();
     let asking = Asking::new(&session, common, &arguments.subject, arguments.plan.as_deref());
-    let mut asking = with_result(common, reports, app, None, asking)?;
-    let environment = asking.environment.name.as_str();
+    let so_far = SoFar { app, ..SoFar::default() };
+    let mut asking = with_result(common, reports, so_far, asking)?;
     let exit = unless_stopped(deploy(common, arguments, &session, &mut asking, started)).await;
-    with_result(common, reports, app, Some(environment), exit)?.said()
+    let environment = Some(asking.environment.name.as_str());
+    with_result(common, reports, SoFar { environment, plan: &asking.plan, run: &asking.run, ..so_far }, exit)?.said()
 }
 
 async fn deploy(
@@ -260,6 +264,7 @@ async fn deploy(
     let file = file.or_else(|| agreed.is_some().then(|| PlanFile::new(prepared.plan.clone(), None)));
     if arguments.dry_run {
         say("\nnothing was run\n");
+        story::planned(project, &prepared.plan, &conduct.redactor);
         conduct.hand_on(&planned(&asking.subject, &prepared));
         return Ok(Exit::Succeeded);
     }
@@ -327,6 +332,7 @@ async fn under_lease(
     let is_agreed = agreed.is_some();
     say(&format!("\n{}", report::announce(&conduct.subject, run, style)));
     let journal = Journal::create(&project.journals, run)?;
+    run.clone_into(&mut asking.run);
     let recorder = conduct.recorder(journal, lease);
     let plan = prepared.plan.digest();
     let mut events = vec![

@@ -30,8 +30,9 @@ use crate::approval;
 use crate::ci;
 use crate::problem::{Exit, Problem};
 use crate::report::screen::{print, print_json, say};
-use crate::report::{self, Style, screen};
+use crate::report::{self, RunReport, Style, screen};
 use arguments::{ApprovalsCommand, Arguments, Command};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// How a command ends when it does not simply succeed.
@@ -70,10 +71,11 @@ pub fn main() -> ExitCode {
     }
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
+        // Help and version are answers; everything else is a mistake.
+        Err(error) if error.use_stderr() => return code(mistaken(&error)),
         Err(error) => {
-            // Help and version are answers; everything else is a mistake.
             let _ = error.print();
-            return if error.use_stderr() { code(Exit::Usage) } else { code(Exit::Succeeded) };
+            return code(Exit::Succeeded);
         }
     };
     if let Some(filter) = &arguments.common.trace {
@@ -88,10 +90,32 @@ pub fn main() -> ExitCode {
         Err(Failed::Problems(list)) => {
             report::tell(&list);
             let exit = list.iter().map(|problem| problem.code.exit()).max().unwrap_or(Exit::Bug);
-            story::refused(&arguments.common, &list, exit);
+            story::refused(&arguments, &list, exit);
             code(exit)
         }
     }
+}
+
+/// A command line that cannot be read: said where a person looks, and handed on as every other end of a command.
+fn mistaken(error: &clap::Error) -> Exit {
+    let page = ci::page(&ci::Variables::of_process());
+    let problem = arguments::mistake(error);
+    let result = RunReport {
+        reason: Some(problem.code.word().to_owned()),
+        ..RunReport::not_begun(conduct::outcome_of(Some(problem.code)))
+    };
+    if matches!(page.kind, ci::Kind::GitHub | ci::Kind::GitLab) {
+        screen::open(page);
+        report::tell(std::slice::from_ref(&problem));
+        screen::finish();
+    } else {
+        let _ = error.print();
+    }
+    let problems = vec![problem];
+    story::mistaken("windlass was not run", Path::new(""), &problems);
+    let reports = arguments::reports_of_process();
+    outputs::hand_on(Path::new("."), reports.as_deref(), &result, None, Some(&problems.into()));
+    Exit::Usage
 }
 
 /// What Windlass asks of itself. No command, so that neither help nor completions show it.
@@ -159,7 +183,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Approve(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Approved)),
         Command::Reject(answer) => in_runtime(approvals::decide(common, answer, approval::Answer::Rejected)),
         Command::Reap(reap) if reap.finish => in_runtime(finish::finish(common)),
-        Command::Reap(_) => in_runtime(reap::reap(common)),
+        Command::Reap(_) => in_runtime(reap::reap(common, true)),
         Command::Environment(command) => in_runtime(environment::environment(common, command)),
         Command::Lease(command) => in_runtime(lease::lease(common, command)),
         Command::Status => in_runtime(status::status(common)),

@@ -1,7 +1,7 @@
 //! Handing on what came of a command: to GitHub's runner, and to the files that `--reports` asks for. Whether that can be done
 //! changes no exit code.
 
-use super::say;
+use super::{Failed, say, story};
 use crate::ci::{self, Kind, Variables};
 use crate::files::write_whole;
 use crate::journal::Directory;
@@ -10,9 +10,27 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-/// Hand it on, of a run whose journal is among these.
-pub(super) fn hand_on(journals: &Directory, reports: Option<&Path>, result: &RunReport, url: Option<&str>) {
-    let page = ci::page(&Variables::of_process());
+/// The files that `--reports` asks for: no others are written, or removed.
+const FILES: [&str; 4] = ["deploy.env", "annotations.json", "report.html", "junit.xml"];
+
+/// Remove what an earlier command left there, so that nobody takes it for what came of this one.
+pub(super) fn clear(reports: Option<&Path>) {
+    for name in FILES {
+        let _ = reports.map(|reports| fs::remove_file(reports.join(name)));
+    }
+}
+
+/// Hand it on, of a project in a directory. `failed` is what it ended with where nothing was begun.
+pub(super) fn hand_on(
+    directory: &Path,
+    reports: Option<&Path>,
+    result: &RunReport,
+    url: Option<&str>,
+    failed: Option<&Failed>,
+) {
+    let variables = Variables::of_process();
+    let page = ci::page(&variables);
+    let journals = Directory::of(directory);
     // Where nothing was begun, there is no run that they would be of.
     let beside = |name: &str| journals.beside(Some(result.run.as_str()).filter(|run| !run.is_empty())?, name);
     let report = beside("report.html");
@@ -35,10 +53,16 @@ pub(super) fn hand_on(journals: &Directory, reports: Option<&Path>, result: &Run
     if let Err(error) = fs::create_dir_all(reports) {
         return warn(reports, error);
     }
-    for (from, to) in [(report, copy), (beside("junit.xml"), reports.join("junit.xml"))] {
+    clear(Some(reports));
+    let cases = reports.join("junit.xml");
+    for (from, to) in [(report, &copy), (beside("junit.xml"), &cases)] {
         if let Some(from) = from {
-            fs::copy(from, &to).map(drop).unwrap_or_else(|error| warn(&to, error));
+            fs::copy(from, to).map(drop).unwrap_or_else(|error| warn(to, error));
         }
+    }
+    if let (Some(Failed::Problems(list)), false) = (failed, cases.exists()) {
+        let text = outputs.junit(list, &story::redactor(directory, &variables));
+        write_whole(&cases, text.as_bytes()).unwrap_or_else(|error| warn(&cases, error));
     }
     for (name, text) in [("deploy.env", outputs.dotenv()), ("annotations.json", outputs.links(link.as_deref()))] {
         let file = reports.join(name);

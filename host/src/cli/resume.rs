@@ -4,9 +4,10 @@ use super::agreement;
 use super::arguments::{Common, Resume as Arguments};
 use super::begin::{freezes, thaw};
 use super::comment;
-use super::conduct::{Conduct, Conducted, deployed_if_known, doubted, exit_of, lease_taken, owner, with_result};
+use super::conduct::{Conduct, Conducted, SoFar, deployed_if_known, doubted, exit_of, lease_taken, owner, with_result};
 use super::keeping::Wanted;
 use super::live::revive;
+use super::outputs;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session};
 use super::signals::{signals, unless_stopped};
@@ -26,15 +27,17 @@ use std::time::Instant;
 pub(super) async fn resume(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
     let started = Instant::now();
     let reports = arguments.reports.directory();
-    let mut session = with_result(common, reports, "", None, Session::open(common))?;
+    outputs::clear(reports);
+    let mut session = with_result(common, reports, SoFar::default(), Session::open(common))?;
     let app = session.project.config.app.clone();
     session.project.fetch_all(common, Wanted::State).await;
     let past = history::find(&session.project.journals, &arguments.run).map_err(Failed::from);
-    let past = with_result(common, reports, app.as_str(), None, past)?;
+    let past = with_result(common, reports, SoFar { app: app.as_str(), ..SoFar::default() }, past)?;
     session.project.config.instantiate(&past.subject.environment);
     let environment = past.subject.environment.clone();
     let exit = unless_stopped(go_on(common, arguments, &session, past, started)).await;
-    with_result(common, reports, app.as_str(), Some(&environment), exit)?.said()
+    let so_far = SoFar { app: app.as_str(), environment: Some(&environment), ..SoFar::default() };
+    with_result(common, reports, so_far, exit)?.said()
 }
 
 async fn go_on(

@@ -2,9 +2,10 @@
 
 use super::arguments::{Common, Format, Rollback as Arguments};
 use super::comment;
-use super::conduct::{Conduct, Conducted, deployed_if_known, doubted, exit_of, lease_taken, with_result};
+use super::conduct::{Conduct, Conducted, SoFar, deployed_if_known, doubted, exit_of, lease_taken, with_result};
 use super::keeping::Wanted;
 use super::live::revive;
+use super::outputs;
 use super::project::Project;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session};
@@ -27,11 +28,13 @@ use std::time::Instant;
 pub(super) async fn rollback(common: &Common, arguments: &Arguments) -> Result<(), Failed> {
     let started = Instant::now();
     let reports = arguments.reports.directory();
-    let session = with_result(common, reports, "", None, Session::open(common))?;
+    outputs::clear(reports);
+    let session = with_result(common, reports, SoFar::default(), Session::open(common))?;
     let app = session.project.config.app.as_str();
-    let place = with_result(common, reports, app, None, session.project.place(common).map_err(Failed::from))?;
+    let so_far = SoFar { app, ..SoFar::default() };
+    let place = with_result(common, reports, so_far, session.project.place(common).map_err(Failed::from))?;
     let exit = unless_stopped(take_back(common, arguments, &session, &place, started)).await;
-    with_result(common, reports, app, Some(&place.environment), exit)?.said()
+    with_result(common, reports, SoFar { environment: Some(&place.environment), ..so_far }, exit)?.said()
 }
 
 pub(super) async fn take_back(

@@ -76,6 +76,10 @@ pub(super) struct Asking<'a> {
     pub(super) secrets: Secrets,
     /// The plan's own file, which is no part of what is deployed.
     file: Option<&'a Path>,
+    /// The digest of the newest plan that was made of it; empty before.
+    pub(super) plan: String,
+    /// The run that it became; empty before.
+    pub(super) run: String,
 }
 
 impl<'a> Asking<'a> {
@@ -91,7 +95,16 @@ impl<'a> Asking<'a> {
         let component = common.component.as_deref();
         let selection = project.config.steps_for(environment, component)?;
         let subject = project.subject(asked, environment, component)?;
-        Ok(Self { session, environment, selection, subject, secrets: Secrets::default(), file })
+        Ok(Self {
+            session,
+            environment,
+            selection,
+            subject,
+            secrets: Secrets::default(),
+            file,
+            plan: String::new(),
+            run: String::new(),
+        })
     }
 
     /// One that goes on with a run, or takes it back.
@@ -99,7 +112,17 @@ impl<'a> Asking<'a> {
         let config = &session.project.config;
         let environment = config.environment(Some(&subject.environment))?;
         let selection = config.steps_for(environment, subject.component.as_deref())?;
-        Ok(Self { session, environment, selection, subject, secrets: Secrets::default(), file: None })
+        let secrets = Secrets::default();
+        Ok(Self {
+            session,
+            environment,
+            selection,
+            subject,
+            secrets,
+            file: None,
+            plan: String::new(),
+            run: String::new(),
+        })
     }
 
     /// Plan a new run.
@@ -114,7 +137,9 @@ impl<'a> Asking<'a> {
         let live = history::live(&project.journals, &self.subject.place())?;
         let working_tree = project.working_tree(&self.subject.commit, self.file)?;
         let facts = Facts { working_tree, ..self.facts(holes, live.map(Arc::new), None) };
-        Ok(prepare::prepare(&project.config, resolved, locked, facts, services, &project.listener).await?)
+        let prepared = prepare::prepare(&project.config, resolved, locked, facts, services, &project.listener).await?;
+        self.plan = prepared.plan.digest();
+        Ok(prepared)
     }
 
     /// What is known before anything is planned. The release that is live is given, because it is not always the newest.

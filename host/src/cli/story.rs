@@ -1,11 +1,14 @@
 //! What is told of a run afterwards: `report`, the files beside its journal, and the page of the job. None of it changes what came
 //! of a run: what cannot be written is said in one line.
 
-use super::arguments::{Common, Format, Report as Arguments};
+use super::arguments::{Arguments as CommandLine, Command, Common, Format, Report as Arguments};
+use super::conduct::outcome_of;
 use super::keeping::Wanted;
 use super::project::{Project, directory};
 use super::{Failed, print, say, status};
 use crate::ci::{self, Variables};
+use crate::config;
+use crate::event::{Place, RunOutcome};
 use crate::files::write_whole;
 use crate::forge;
 use crate::history::{self, PastRun};
@@ -124,12 +127,35 @@ pub(super) fn planned(project: &Project, plan: &Plan, redactor: &Redactor) {
 }
 
 /// Show on the page of the job what a command ended with.
-pub(super) fn refused(common: &Common, problems: &[Problem], exit: Exit) {
+pub(super) fn refused(arguments: &CommandLine, problems: &[Problem], exit: Exit) {
+    let common = &arguments.common;
+    let what = match arguments.command {
+        Command::Run(_) => Some("deployed to"),
+        Command::Rollback(_) => Some("rolled back in"),
+        _ => None,
+    };
+    let title = what.and_then(|what| {
+        let config = config::load(&common.config).ok()?;
+        let environment = match &common.environment {
+            Some(name) => name.clone(),
+            None => config.environment(None).ok()?.name.as_str().to_owned(),
+        };
+        let place = Place { app: config.app.to_string(), environment, component: common.component.clone() }.title();
+        let outcome = match outcome_of(problems.first().map(|problem| problem.code)) {
+            RunOutcome::Cancelled => "cancelled",
+            _ => "blocked",
+        };
+        Some(format!("{} was not {what} {place}: {outcome}", config.app.as_str()))
+    });
+    mistaken(&title.unwrap_or_else(|| format!("windlass ended with exit {}", exit as u8)), &common.config, problems);
+}
+
+/// Show problems on the page of the job.
+pub(super) fn mistaken(title: &str, config: &Path, problems: &[Problem]) {
     let variables = Variables::of_process();
     if ci::page(&variables).summary.is_some() {
-        let redactor = redactor(&directory(&common.config), &variables);
-        let title = format!("windlass ended with exit {}", exit as u8);
-        summarize(&variables, |room| story::problems_markdown(&title, problems, &redactor, room));
+        let redactor = redactor(&directory(config), &variables);
+        summarize(&variables, |room| story::problems_markdown(title, problems, &redactor, room));
     }
 }
 

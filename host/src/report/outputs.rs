@@ -1,6 +1,9 @@
 //! What later steps and jobs are told of a run, in the forms that forges read: outputs, a dotenv file, links.
 
-use super::RunReport;
+use super::{RunReport, Style, problems};
+use crate::problem::Problem;
+use crate::secret::Redactor;
+use maud::{PreEscaped, html};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -24,7 +27,7 @@ const fn output(name: &'static str, variable: &'static str, meaning: &'static st
 
 /// All values that are handed on.
 pub const OUTPUTS: [Output; 7] = [
-    output("outcome", "WINDLASS_OUTCOME", "What came of the run; `succeeded` for a plan."),
+    output("outcome", "WINDLASS_OUTCOME", "What came of the run; `succeeded` for a plan and a dry run."),
     output("run", "WINDLASS_RUN_ID", "The run's id. Empty where nothing was begun."),
     output("plan-digest", "WINDLASS_PLAN_DIGEST", "The digest of the plan that was made or run."),
     output("deployment-id", "WINDLASS_DEPLOYMENT_ID", "The deployment's id on the forge."),
@@ -85,6 +88,32 @@ impl Outputs<'_> {
             }
         }
         text
+    }
+
+    /// As a JUnit report, where nothing was begun: one case, with what kept it from that.
+    #[must_use]
+    pub fn junit(&self, list: &[Problem], redactor: &Redactor) -> String {
+        let RunReport { app, environment, component, reason, .. } = self.result;
+        let place: Vec<&str> = [app.as_str(), environment, component.as_deref().unwrap_or_default()]
+            .into_iter()
+            .filter(|it| !it.is_empty())
+            .collect();
+        let class = place.join(".");
+        let what = redactor.redact(list.first().map_or("", |problem| &problem.what));
+        let text = problems(list, Style::plain());
+        let text = redactor.redact(&text);
+        let page = html! {
+            (PreEscaped("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
+            testsuites {
+                testsuite name="windlass" tests="1" failures="0" errors="1" skipped="0" time="0.000" {
+                    testcase name="begin" classname=(class) time="0.000" {
+                        error type=(reason.as_deref().unwrap_or_default()) message=(what) { (text) }
+                    }
+                }
+            }
+            "\n"
+        };
+        page.into_string()
     }
 
     /// As GitLab reads an annotations report: links that it shows beside the job. `page` is where the report can be seen there.
