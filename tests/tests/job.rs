@@ -311,7 +311,7 @@ fn with_page(project: Project) -> Project {
 fn a_command_line_that_cannot_be_read_is_told_as_any_other_mistake() {
     let project = with_page(project(&[Step::marks("a")]));
     for (arguments, what, hint) in [
-        (&["rnu", "--reports=out"][..], "unrecognized subcommand 'rnu'", "a similar subcommand exists: 'run'"),
+        (&["rnu", "--reports=out"][..], "unrecognized subcommand 'rnu'", "windlass --help"),
         (&["run", "--drry-run", "--reports", "out"], "unexpected argument '--drry-run' found", "--dry-run"),
         (&["run", "--commit 1", "--reports=out"], "unexpected argument '--commit 1' found", "each has a line"),
         (&["resume", "--reports=out"], "the following required arguments were not provided", "windlass"),
