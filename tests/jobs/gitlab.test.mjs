@@ -274,6 +274,13 @@ test("each component has a release, a lease and a history of its own", async (te
   assert.deepEqual(leases, ["shop+staging+backend.json", "shop+staging+frontend.json"]);
   assert.deepEqual((await it.gitlab.kept()).deployments.map(({ status }) => status), ["success", "success", "success"]);
 
+  // Whoever starts it by hand says where to, what stays, and what was looked at.
+  for (const [variable, said] of [["WINDLASS_TO", "no-such run"], ["WINDLASS_KEEP", "no-such step"], ["WINDLASS_RECORDED", "no-such step"]]) {
+    const refused = await it.happen(["roll back backend in staging"], { needs: false, job: 9004, variables: { [variable]: said } });
+    assert.notEqual(refused.code, 0, refused.text);
+    assert.ok(refused.text.includes(`\`${said}\``), refused.text);
+  }
+
   // Back goes the one, and the other stays.
   await it.makeDeployment("staging", 9004);
   const back = await it.happen(["roll back frontend in staging"], { needs: false, job: 9004 });
