@@ -209,7 +209,7 @@ test("a mistake that nothing was run for is told as the binary tells its own", (
       assert.equal(ended.state.code, "2", "nothing is left to finish");
     }
     const nasty = await start({ command: "````\n# mine" }).ended;
-    assert.match(nasty.summary, /\n`````text\n/);
+    assert.match(nasty.summary, /\n``````text\n/);
   }));
 
 test("a name alone is looked up on the PATH, as on GitLab", () =>

@@ -12,7 +12,7 @@ use crate::config::{self, DeploymentOwner, Environment, OnCancel};
 use crate::event::{Event, Place, RunOutcome, StepOutcome, Subject};
 use crate::forge::{Announcement, Created, Forge, Others, State};
 use crate::history::{self, PastRun, Turned};
-use crate::journal::{Directory, Journal};
+use crate::journal::Journal;
 use crate::lease::{self, Lease};
 use crate::policy::visible;
 use crate::prepare::Prepared;

@@ -17,7 +17,7 @@ use crate::files::write_whole;
 use crate::forge::{Forge, Frozen};
 use crate::gate::{self, Freezes};
 use crate::history;
-use crate::journal::{Directory, Journal};
+use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
 use crate::lock::{self, Lock};
 use crate::plan::{Plan, PlanFile};
