@@ -231,7 +231,7 @@ fn the_page_of_the_job_tells_of_plan_run_rollback_and_of_what_kept_them_from_it(
     project.write("deploy.lock", "nonsense");
     let (output, page) = on_github(&project, "run -e staging");
     assert_eq!(output.code, Some(22), "{}", output.all());
-    assert!(page.starts_with("## ❌ windlass ended with exit 22"), "{page}");
+    assert!(page.starts_with("## ❌ shop was not deployed to staging: blocked"), "{page}");
     assert!(page.contains("hint: "), "{page}");
 }
 
