@@ -6,7 +6,7 @@ use e2e::fault::Fault;
 use e2e::github::GitHub;
 use e2e::gitlab::GitLab;
 use e2e::runs::{events_named, newest, signal};
-use e2e::steps::{Step, order, text, until};
+use e2e::steps::{Step, order, text, text_with, until};
 use e2e::{Output, Project};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -94,6 +94,34 @@ fn what_left_nothing_says_so() {
     let output = stop(&project, || description(&github).starts_with("cancelled"));
     assert_eq!(output.result()["reason"], json!("cancelled"));
     assert_eq!(description(&github), "cancelled; nothing is left to clean up");
+}
+
+#[test]
+fn what_cannot_be_read_or_taken_back_in_one_place_keeps_no_other_from_being_taken_back() {
+    let github = GitHub::start();
+    let places = |names: &[&str]| names.iter().map(|name| format!("[environments.{name}]\n")).collect::<String>();
+    let steps = [Step::marks("a"), Step::marks("b").run("touch waiting; exec sleep 600")];
+    let text = |names: &[&str]| text_with("on_cancel = \"rollback\"", &places(names), &steps);
+    let project = Project::with(&text(&["other", "production", "staging"])).locked();
+    let job = [("CI", "true"), ("GITHUB_ACTIONS", "true"), ("RUNNER_NAME", "runner-1")];
+    let project = github.variables().iter().fold(project, |project, (name, value)| project.variable(name, value));
+    let project = job.into_iter().fold(project, |project, (name, value)| project.variable(name, value));
+    for place in ["staging", "production", "other"] {
+        let run = project.start(&format!("run -e {place}"));
+        until("the step", || project.has("waiting"));
+        signal("KILL", run.id());
+        let _ = run.wait_with_output();
+        std::fs::remove_file(project.path().join("waiting")).expect("it was there");
+    }
+    // The newest journal is damaged, and of the one before nobody knows the environment any more.
+    let damaged = format!(".windlass/runs/{}/journal.jsonl", newest(&project));
+    let lines = project.read(&damaged).replace("step-started", "step-sta");
+    project.write(&damaged, &lines);
+    project.write("deploy.toml", &text(&["other", "staging"]));
+    let output = project.windlass("reap --finish").exits(11);
+    assert!(output.stderr.contains("title=journal-invalid::"), "{}", output.all());
+    assert!(output.stderr.contains("there is no environment `production`"), "{}", output.all());
+    assert_eq!(order(&project), "a a a -b -a", "{}", output.all());
 }
 
 #[test]

@@ -7,11 +7,12 @@ use super::rollback::take_back;
 use super::session::Session;
 use super::{Failed, say};
 use crate::config::{self, OnCancel};
-use crate::event::RunOutcome;
+use crate::event::{Place, RunOutcome};
 use crate::history::{self, PastRun};
 use crate::journal::Store as _;
 use crate::problem::{Code, Exit, Problem};
 use crate::process;
+use crate::report;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -38,15 +39,30 @@ pub(super) async fn finish(common: &Common) -> Result<(), Failed> {
     }
     let newest_first =
         Rollback { to: None, keep: Vec::new(), recorded: Vec::new(), dry_run: false, reports: Reports::default() };
-    let mut worst = Exit::Succeeded;
+    let mut ends = vec![reaped];
     for past in left_by_this_job(&session.project, common)? {
-        let exit = take_back(common, &newest_first, &session, &past.subject.place(), started).await?;
-        worst = worst.max(exit);
+        // One that cannot be taken back keeps no other from being tried.
+        let place = past.subject.place();
+        ends.push(take_back(common, &newest_first, &session, &place, started).await.and_then(Exit::said));
     }
-    match worst {
-        Exit::Succeeded => reaped,
-        exit => Err(Failed::Said(exit)),
+    all(ends)
+}
+
+/// One end of several: everything that is wrong is shown, and the worst of it counts.
+fn all(ends: Vec<Result<(), Failed>>) -> Result<(), Failed> {
+    let (mut problems, mut worst) = (Vec::new(), Exit::Succeeded);
+    for end in ends {
+        match end {
+            Ok(()) => {}
+            Err(Failed::Said(exit)) => worst = worst.max(exit),
+            Err(Failed::Problems(list)) => problems.extend(list),
+        }
     }
+    if problems.iter().any(|problem| problem.code.exit() >= worst) {
+        return Err(problems.into());
+    }
+    report::tell(&problems);
+    worst.said()
 }
 
 /// Stop what is at work for this very job though whoever started it is gone, as the runner would, and wait for its end. Whether
@@ -83,19 +99,15 @@ async fn stop_what_goes_on(project: &Project, common: &Common) -> Result<bool, P
     Ok(any)
 }
 
-/// The newest runs of places that are of this very job, and were stopped with something left.
+/// The newest runs of places that are of this very job, and were stopped with something left. What cannot be read is told of by
+/// `reap`, and keeps nothing of another place from being seen.
 fn left_by_this_job(project: &Project, common: &Common) -> Result<Vec<PastRun>, Failed> {
     let Some(job) = &project.facts.job else { return Ok(Vec::new()) };
-    let mut seen = BTreeSet::new();
-    let mut left = Vec::new();
-    for past in history::runs(&project.journals)? {
-        let past = past?;
-        let place = past.subject.place();
-        if common.covers(&place) && seen.insert(place) && past.job.as_ref() == Some(job) && was_stopped(&past) {
-            left.push(past);
-        }
-    }
-    Ok(left)
+    let runs = history::names(&project.journals)?;
+    let mut places: BTreeSet<Place> = runs.iter().filter_map(|run| history::place_of(&project.journals, run)).collect();
+    places.retain(|place| common.covers(place));
+    let newest = |place: &Place| history::runs_in(&project.journals, place).ok()?.next()?.ok();
+    Ok(places.iter().filter_map(newest).filter(|past| past.job.as_ref() == Some(job) && was_stopped(past)).collect())
 }
 
 /// What a run left, why it stays, and what to say to go on or take it back.
