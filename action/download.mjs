@@ -1,5 +1,5 @@
 // Reads a URL and headers from standard input, as JSON, and writes what is there to standard output, and why it cannot to standard
-// error. A program of its own: see binary.mjs.
+// error. A program of its own: see fetch.mjs.
 
 import process from "node:process";
 import { json } from "node:stream/consumers";

@@ -2,7 +2,6 @@
 // forwarded, its exit code ours. The binary itself writes the step's outputs. Needs nothing but node.
 
 import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { constants } from "node:os";
 import { findBinary } from "./binary.mjs";
@@ -90,10 +89,18 @@ export function environmentOf(inputs, environment) {
   return { ...Object.fromEntries(kept), ...(inputs.token && { GITHUB_TOKEN: inputs.token }) };
 }
 
-/** Values as the runner's files take them. The delimiter cannot be guessed, so no value can end itself early. */
-export function written(values, delimiter = `windlass-${randomUUID()}`) {
-  const entries = Object.entries(values);
-  return entries.map(([name, value]) => `${name}<<${delimiter}\n${value}\n${delimiter}\n`).join("");
+/**
+ * Values as the runner's files take them. What has several lines stands between two delimiters that cannot be guessed, so that no
+ * value can end itself early.
+ */
+export function written(values) {
+  const line = ([name, value]) => {
+    if (!/[\r\n]/.test(value)) return `${name}=${value}\n`;
+    // Loaded when it is needed: a deployment begins after all that is loaded here.
+    const delimiter = `windlass-${process.getBuiltinModule("node:crypto").randomUUID()}`;
+    return `${name}<<${delimiter}\n${value}\n${delimiter}\n`;
+  };
+  return Object.entries(values).map(line).join("");
 }
 
 function keep(file, values) {

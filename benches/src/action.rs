@@ -50,15 +50,22 @@ impl Action {
         write(&here.join("nothing.mjs"), "")?;
         write(&here.join("line.sh"), "true\n")?;
 
+        // A release has its plugins in it as machine code; what was built otherwise gets them from a cache.
+        let cache = here.join("cache");
+        let mut fill = std::process::Command::new(&program);
+        fill.args(["__fill-cache", "command"]).env("WINDLASS_CACHE_DIR", &cache);
+        fill.status().map_err(|error| format!("`{}`: {error}", program.display()))?;
+
         let node = |script: PathBuf| Subject::new("node", [script], &here);
         let shell = ["--noprofile", "--norc", "-e", "-o", "pipefail", "line.sh"];
         Ok(Self {
             nothing: node(here.join("nothing.mjs")),
             composite: Subject::new("bash", shell, &here),
-            binary: Subject::new(&program, ["schema", "command"], &here),
+            binary: Subject::new(&program, ["schema", "command"], &here).variable("WINDLASS_CACHE_DIR", cache.as_os_str()),
             launched: node(action.join("main.mjs"))
                 .variable("INPUT_COMMAND", "schema")
                 .variable("INPUT_ARGS", "command")
+                .variable("WINDLASS_CACHE_DIR", cache.as_os_str())
                 .variable("RUNNER_TOOL_CACHE", here.join("tools")),
         })
     }

@@ -100,7 +100,13 @@ function parse(text) {
   const values = {};
   const lines = text.split("\n");
   while (lines.length > 1) {
-    const [name, delimiter] = lines.shift().split("<<");
+    const line = lines.shift();
+    const [equals, opens] = [line.indexOf("="), line.indexOf("<<")];
+    if (equals >= 0 && (opens < 0 || equals < opens)) {
+      values[line.slice(0, equals)] = line.slice(equals + 1);
+      continue;
+    }
+    const [name, delimiter] = line.split("<<");
     const end = lines.indexOf(delimiter);
     values[name] = lines.splice(0, end + 1).slice(0, -1).join("\n");
   }
@@ -145,7 +151,7 @@ test("the binary gets the token once, none of the step's inputs and no state of 
 });
 
 test("no value can end itself", () => {
-  const values = { run: "a\nEOF\noutcome<<x\nevil\nx", outcome: "" };
+  const values = { run: "a\nEOF\noutcome<<x\nevil\nx", outcome: "", url: "a<<EOF", reason: "b=c<<d" };
   assert.deepEqual(parse(written(values)), values);
 });
 
