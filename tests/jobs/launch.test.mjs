@@ -15,7 +15,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import { node24 } from "./node.mjs";
-import { built } from "./workplace.mjs";
+import { built, valuesOf } from "./workplace.mjs";
 import { SETTLED, argumentsOf, environmentOf, isTrue, readInputs, written } from "../../action/launch.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -50,7 +50,7 @@ function makeRunner({ archive = PACKED, archives } = {}) {
     for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (said[name] += text));
     const ended = new Promise((resolve) => {
       child.once("close", (code) => {
-        const read = (name) => parse(readFileSync(files[name], "utf8"));
+        const read = (name) => valuesOf(readFileSync(files[name], "utf8"));
         resolve({ code, outputs: read("GITHUB_OUTPUT"), state: read("GITHUB_STATE"), summary: readFileSync(files.GITHUB_STEP_SUMMARY, "utf8"), ...said });
       });
     });
@@ -95,24 +95,6 @@ async function withMirror(answers, work) {
   }
 }
 
-/** Values as the runner reads them. */
-function parse(text) {
-  const values = {};
-  const lines = text.split("\n");
-  while (lines.length > 1) {
-    const line = lines.shift();
-    const [equals, opens] = [line.indexOf("="), line.indexOf("<<")];
-    if (equals >= 0 && (opens < 0 || equals < opens)) {
-      values[line.slice(0, equals)] = line.slice(equals + 1);
-      continue;
-    }
-    const [name, delimiter] = line.split("<<");
-    const end = lines.indexOf(delimiter);
-    values[name] = lines.splice(0, end + 1).slice(0, -1).join("\n");
-  }
-  return values;
-}
-
 /** What the stand-in was started with. */
 const started = ({ stdout }) => JSON.parse(stdout.split("\n").find((line) => line.startsWith("{")));
 
@@ -152,7 +134,7 @@ test("the binary gets the token once, none of the step's inputs and no state of 
 
 test("no value can end itself", () => {
   const values = { run: "a\nEOF\noutcome<<x\nevil\nx", outcome: "", url: "a<<EOF", reason: "b=c<<d" };
-  assert.deepEqual(parse(written(values)), values);
+  assert.deepEqual(valuesOf(written(values)), values);
 });
 
 test("a binary by path is run with the inputs, and its exit code is the step's", () =>

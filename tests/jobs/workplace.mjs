@@ -146,3 +146,21 @@ export function installed(name, program, install) {
   }
   return file;
 }
+
+/** What a step has written for the runner (outputs, states), as the runner reads it. */
+export function valuesOf(text) {
+  const values = {};
+  const lines = text.split("\n");
+  while (lines.length > 1) {
+    const line = lines.shift();
+    const [equals, opens] = [line.indexOf("="), line.indexOf("<<")];
+    if (equals >= 0 && (opens < 0 || equals < opens)) {
+      values[line.slice(0, equals)] = line.slice(equals + 1);
+      continue;
+    }
+    const [name, delimiter] = line.split("<<");
+    const end = lines.indexOf(delimiter);
+    values[name] = lines.splice(0, end + 1).slice(0, -1).join("\n");
+  }
+  return values;
+}
