@@ -61,7 +61,8 @@ impl Action {
         Ok(Self {
             nothing: node(here.join("nothing.mjs")),
             composite: Subject::new("bash", shell, &here),
-            binary: Subject::new(&program, ["schema", "command"], &here).variable("WINDLASS_CACHE_DIR", cache.as_os_str()),
+            binary: Subject::new(&program, ["schema", "command"], &here)
+                .variable("WINDLASS_CACHE_DIR", cache.as_os_str()),
             launched: node(action.join("main.mjs"))
                 .variable("INPUT_COMMAND", "schema")
                 .variable("INPUT_ARGS", "command")
