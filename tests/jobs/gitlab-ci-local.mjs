@@ -1,6 +1,6 @@
 // gitlab-ci-local, and what it reads: the ready pipelines, and the project that they include the template from.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { node24, npm } from "./node.mjs";
@@ -42,6 +42,17 @@ export function readPipeline(name, commit, inputs = {}) {
 
 /** A pipeline that includes in this form, once with each of these inputs. */
 export const includesOf = (form, all) => `include:\n${all.map((inputs) => `  - ${form}\n    inputs:\n${written(inputs, "      ")}`).join("")}`;
+
+/**
+ * Has it fetch a project's file before there is a pipeline that includes it twice: it would fetch it twice at once, into one place,
+ * and read what the other one is just writing.
+ */
+export async function fetchInclude(directory, env, form) {
+  const file = path.join(directory, ".fetched.yml");
+  put(directory, path.basename(file), includesOf(form, [{ environment: "staging" }]));
+  await ask(directory, env, ["--file", path.basename(file), "--list-json"], "[\n");
+  rmSync(file);
+}
 
 const written = (inputs, indent) => Object.entries(inputs).map(([input, value]) => `${indent}${input}: ${JSON.stringify(value)}\n`).join("");
 

@@ -13,7 +13,7 @@ import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync
 import path from "node:path";
 import { test } from "node:test";
 import { startForge } from "./forge.mjs";
-import { ask, gitlabCiLocal, includesOf, makeTemplateProject, readPipeline, readTemplate } from "./gitlab-ci-local.mjs";
+import { ask, fetchInclude, gitlabCiLocal, includesOf, makeTemplateProject, readPipeline, readTemplate } from "./gitlab-ci-local.mjs";
 import { ROOT, built, freePort, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow } from "./workplace.mjs";
 
 // The debug build is large, and is packed but once for all tests.
@@ -57,9 +57,11 @@ async function makeProject(test, pipeline, files, { inputs = { binary: built("wi
   repository.git("update-ref", "refs/remotes/origin/main", "HEAD");
   repository.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main");
   const env = { ...repository.env, ...template.env };
+  const ofProject = `project: acme/windlass\n    ref: ${template.commit}\n    file: .gitlab-ci-template.yml`;
+  await fetchInclude(repository.directory, env, ofProject);
 
   /** Another pipeline instead: a ready one, or the template with inputs, as often as there are some. */
-  const use = (pipeline, form = `project: acme/windlass\n    ref: ${template.commit}\n    file: .gitlab-ci-template.yml`) => {
+  const use = (pipeline, form = ofProject) => {
     const text = typeof pipeline === "string" ? readPipeline(pipeline, template.commit, inputs) : includesOf(form, pipeline);
     put(repository.directory, ".gitlab-ci.yml", text);
   };

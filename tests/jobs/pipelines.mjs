@@ -3,7 +3,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { ask, makeTemplateProject, readPipeline, readTemplate } from "./gitlab-ci-local.mjs";
+import { ask, fetchInclude, makeTemplateProject, readPipeline, readTemplate } from "./gitlab-ci-local.mjs";
 import { ROOT, git, makeScratch, plainEnvironment, put } from "./workplace.mjs";
 
 const [, , directory] = process.argv;
@@ -16,11 +16,12 @@ git(project, "init", "--quiet", "--initial-branch=main");
 git(project, "remote", "add", "origin", "https://gitlab.com/acme/shop.git");
 git(project, "add", "--all");
 git(project, "commit", "--quiet", "--message=The shop");
+const environment = { ...plainEnvironment(path.join(scratch, "home")), ...env };
+await fetchInclude(project, environment, `project: acme/windlass\n    ref: ${commit}\n    file: .gitlab-ci-template.yml`);
 for (const name of readdirSync(path.join(ROOT, "examples/gitlab"))) {
   put(project, ".gitlab-ci.yml", readPipeline(name, commit));
   const request = ["CI_MERGE_REQUEST_IID=7", "CI_PIPELINE_SOURCE=merge_request_event"].flatMap((one) => ["--variable", one]);
-  const whole = await ask(project, { ...plainEnvironment(path.join(scratch, "home")), ...env }, ["--preview", ...request], "---\n");
-  writeFileSync(path.join(directory, name), whole);
+  writeFileSync(path.join(directory, name), await ask(project, environment, ["--preview", ...request], "---\n"));
 }
 const shell = /- &windlass \|\n((?: {6}.*\n|\n)+)/.exec(readTemplate(""))[1];
 writeFileSync(path.join(directory, "template.sh"), shell.replaceAll(/^ {6}/gm, ""));
