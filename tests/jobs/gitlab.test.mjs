@@ -14,7 +14,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { startForge } from "./forge.mjs";
 import { ask, fetchInclude, gitlabCiLocal, includesOf, makeTemplateProject, readPipeline, readTemplate } from "./gitlab-ci-local.mjs";
-import { ROOT, built, freePort, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow } from "./workplace.mjs";
+import { ROOT, SLOW, built, freePort, makeRepository, makeScratch, processesBelow, put, run, serve, shop, signal, slow } from "./workplace.mjs";
 
 // The debug build is large, and is packed but once for all tests.
 let packed;
@@ -390,25 +390,6 @@ test("what a fork's pipeline lacks is said: without the token that may, there is
   assert.match(deployed.text, /FAIL.* 2\b/);
   assert.ok(!existsSync(path.join(it.directory, "app.txt")), deployed.text);
 });
-
-// A step that can be taken back, and one that is cut off.
-const SLOW = `schema = 1
-app = "shop"
-on_cancel = "ON_CANCEL"
-
-[environments.staging]
-url = "https://staging.shop.example"
-
-[[step]]
-id = "release"
-plugin = "command"
-with = { run = ["sh", "-c", "echo released >>what.txt"], revert = ["sh", "-c", "echo back >>what.txt"] }
-
-[[step]]
-id = "slow"
-plugin = "command"
-with = { run = ["sh", "-c", "echo begun to wait; exec sleep 600"], revert = ["true"] }
-`;
 
 /** A job that deploys, and what is done with its processes once the second step waits. */
 async function cutOff(it, what) {

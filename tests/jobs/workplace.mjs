@@ -164,3 +164,25 @@ export function valuesOf(text) {
   }
   return values;
 }
+
+/**
+ * A step that can be taken back, and one that is cut off. The programs know nothing of a real deployment: what is tried is who
+ * hears of a cancellation, and who cleans up. ON_CANCEL stands for what the configuration says of that.
+ */
+export const SLOW = `schema = 1
+app = "shop"
+on_cancel = "ON_CANCEL"
+
+[environments.staging]
+url = "https://staging.shop.example"
+
+[[step]]
+id = "release"
+plugin = "command"
+with = { run = ["sh", "-c", "echo released >>what.txt"], revert = ["sh", "-c", "echo back >>what.txt"] }
+
+[[step]]
+id = "slow"
+plugin = "command"
+with = { run = ["sh", "-c", "echo begun to wait; exec sleep 600"], revert = ["true"] }
+`;
