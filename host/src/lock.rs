@@ -251,12 +251,13 @@ impl LockedStep {
     }
 
     /// Checks that the lock, its holes filled, accepts all of what is asked for. A value that would turn a literal into a
-    /// pattern, such as `*` for an argument, is not accepted: nobody has reviewed that.
+    /// pattern, such as `*` for an argument, or into an option is not accepted: nobody has reviewed that.
     ///
     /// # Errors
     /// [`Code::NotAccepted`] with each thing that it does not.
     pub fn accepts(&self, environment: &str, step: &str, holes: &Holes, wanted: &[Capability]) -> Result<(), Problem> {
         let mut accepted = Vec::with_capacity(self.capabilities.len());
+        let mut widened = Vec::new();
         for open in &self.capabilities {
             let filled = filled(open, holes).map_err(|unfilled| {
                 not_accepted(
@@ -266,9 +267,8 @@ impl LockedStep {
                     unfilled.to_string(),
                 )
             })?;
-            if !widens(open, &filled) {
-                accepted.push(filled);
-            }
+            let list = if widens(open, &filled) { &mut widened } else { &mut accepted };
+            list.push(filled);
         }
         let missing: Vec<&Capability> = wanted.iter().filter(|capability| !accepted.contains(capability)).collect();
         if missing.is_empty() {
@@ -281,6 +281,12 @@ impl LockedStep {
         }
         if missing.len() > 10 {
             problem = problem.because(format!("and {} more", missing.len() - 10));
+        }
+        if missing.iter().any(|capability| widened.contains(capability)) {
+            return Err(problem
+                .because("a value makes more of it than was read: an option (`-…`), a pattern (`*`), or another path")
+                .with_note(format!("nothing was run; this is about environment `{environment}`"))
+                .with_hint("write what is to be an option or a pattern into `deploy.toml` as it is, and lock it"));
         }
         Err(problem
             .with_note(format!("nothing was run; this is about environment `{environment}`"))
@@ -305,7 +311,10 @@ fn widens(open: &Capability, filled: &Capability) -> bool {
     match (open, filled) {
         (Capability::Exec(open), Capability::Exec(filled)) => {
             let pattern = |argument: &String| matches!(argument.as_str(), "*" | "**");
-            open.arguments.iter().zip(&filled.arguments).any(|(open, filled)| pattern(filled) && !pattern(open))
+            // Nobody has read which option a value is, and an option is often another program.
+            let option = |argument: &String| argument.starts_with('-');
+            let more = |(open, filled)| (pattern(filled) && !pattern(open)) || (option(filled) && !option(open));
+            open.arguments.iter().zip(&filled.arguments).any(more)
         }
         (Capability::Http(open), Capability::Http(filled)) => {
             let climbs = |path: &str| path.contains("/..") || path.contains(['?', '#', '\\', '%']);

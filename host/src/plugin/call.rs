@@ -9,6 +9,7 @@ use super::{Plugin, backtrace, bindings, convert};
 pub use crate::event::Verdict;
 use crate::policy::{Capability, Gate, Usage};
 use crate::problem::{Code, Problem};
+use crate::secret::Redactor;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::Store;
@@ -229,6 +230,7 @@ impl Plugin {
             Err(problem) => return (Err(CallFailure::Refused(problem)), Vec::new()),
         };
         let Call { function, config, records, gate, limits, surroundings, services, stop } = call;
+        let redactor = services.redactor.clone();
         let state = match State::new(gate, &limits, surroundings, services, function, &self.locked_name(), stop) {
             Ok(state) => state,
             Err(problem) => return (Err(CallFailure::Refused(problem)), Vec::new()),
@@ -256,7 +258,7 @@ impl Plugin {
         })
         .await;
         let usages = gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).usages().to_vec();
-        let answer = result.and_then(|answer| answer.map_err(|failure| CallFailure::Failed(convert::failure(failure))));
+        let answer = result.and_then(|answer| answer.map_err(|failure| CallFailure::Failed(convert::failure(failure, &redactor))));
         (answer.and_then(within_bounds), usages)
     }
 }
@@ -318,7 +320,8 @@ pub(super) async fn requires(
     })
     .await?;
     let mut capabilities: Vec<Capability> = answer
-        .map_err(|failure| CallFailure::Failed(convert::failure(failure)))?
+        // What a configuration says is no secret.
+        .map_err(|failure| CallFailure::Failed(convert::failure(failure, &Redactor::none())))?
         .into_iter()
         .map(convert::capability)
         .collect();

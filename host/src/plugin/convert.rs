@@ -8,6 +8,7 @@ use crate::policy::{
     Access, Capability, Database, Directory, Environment, Exec, Http, Phase, Phases, Secret, SecretUse, TcpProbe,
 };
 use crate::problem::{Code, Problem};
+use crate::secret::Redactor;
 
 /// Whose fault a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +67,9 @@ impl Failure {
     }
 }
 
-pub(super) fn failure(failure: wit::Failure) -> Failure {
+/// A failure without secrets, and no longer than one may be.
+pub(super) fn failure(failure: wit::Failure, redactor: &Redactor) -> Failure {
+    let bounded = |text: String| redactor.redact_within(&text, TEXT).into_owned();
     let kind = match failure.kind {
         wit::FailureKind::CheckFailed => Kind::CheckFailed,
         wit::FailureKind::Misconfigured => Kind::Misconfigured,
@@ -89,15 +92,6 @@ pub(super) fn failure(failure: wit::Failure) -> Failure {
 const TEXT: usize = 64 << 10;
 /// The most causes that a failure has.
 const CAUSES: usize = 100;
-
-fn bounded(mut text: String) -> String {
-    if text.len() > TEXT {
-        let end = (0..=TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
-        text.truncate(end);
-        text.push_str(" … (cut after 64 KiB)");
-    }
-    text
-}
 
 pub(super) fn intent(intent: exported::Intent) -> Intent {
     let effect = match intent.effect {

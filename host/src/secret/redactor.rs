@@ -141,6 +141,18 @@ impl Redactor {
         Cow::Owned(String::from_utf8_lossy(&clean).into_owned())
     }
 
+    /// The same, cut after so many bytes with a word that says so. A secret is taken out before: of one that the cut goes
+    /// through the beginning would be left.
+    #[must_use]
+    pub fn redact_within<'a>(&self, text: &'a str, bytes: usize) -> Cow<'a, str> {
+        let clean = self.redact(text);
+        if clean.len() <= bytes {
+            return clean;
+        }
+        let end = (0..=bytes).rev().find(|&end| clean.is_char_boundary(end)).unwrap_or_default();
+        Cow::Owned(format!("{} … (cut after {} KiB)", &clean[..end], bytes >> 10))
+    }
+
     /// Whether there is a secret in the text, in any form.
     #[must_use]
     pub fn contains(&self, text: &str) -> bool {
@@ -255,6 +267,15 @@ mod tests {
     fn clean_text_is_borrowed() {
         assert!(matches!(redactor(&["abcdef"]).redact("nothing here"), Cow::Borrowed("nothing here")));
         assert!(matches!(Redactor::none().redact("abcdef"), Cow::Borrowed("abcdef")));
+    }
+
+    #[test]
+    fn a_secret_that_a_cut_goes_through_leaves_nothing() {
+        let redactor = redactor(&["abcdef"]);
+        let text = format!("{}abcdef{}", "x".repeat(1020), "y".repeat(100));
+        assert_eq!(redactor.redact_within(&text, 1024), format!("{}***y … (cut after 1 KiB)", "x".repeat(1020)));
+        assert_eq!(redactor.redact_within(&"ä".repeat(1000), 1025), format!("{} … (cut after 1 KiB)", "ä".repeat(512)));
+        assert!(matches!(redactor.redact_within("short", 1024), Cow::Borrowed("short")));
     }
 
     #[test]

@@ -44,9 +44,7 @@ impl Output {
 
     /// What the guest says.
     pub(super) fn message(&mut self, level: Level, message: &str) {
-        let end = (0..=MESSAGE.min(message.len())).rev().find(|&end| message.is_char_boundary(end)).unwrap_or_default();
-        let text = self.redact(&message[..end]);
-        let text = if end < message.len() { format!("{text} … (cut after 64 KiB)") } else { text };
+        let text = self.redactor.redact_within(message, MESSAGE).into_owned();
         if level == Level::Error {
             self.last_error = Some(text.clone());
         }
