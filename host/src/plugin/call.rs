@@ -258,7 +258,8 @@ impl Plugin {
         })
         .await;
         let usages = gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).usages().to_vec();
-        let answer = result.and_then(|answer| answer.map_err(|failure| CallFailure::Failed(convert::failure(failure, &redactor))));
+        let answer = result
+            .and_then(|answer| answer.map_err(|failure| CallFailure::Failed(convert::failure(failure, &redactor))));
         (answer.and_then(within_bounds), usages)
     }
 }

@@ -121,13 +121,18 @@ fn a_value_that_would_make_a_pattern_of_a_literal() {
     let text = config(&probe).replace("app = \"shop\"", "app = \"shop\"\nenv = [\"WHAT\"]");
     for value in ["*", "**", "-R", "--color=always"] {
         let project = Project::with(&text).guest("probe").variable("WHAT", value).locked();
-        let parts = ["step `a` asks for what `deploy.lock` does not accept", "run `ls ", "a value makes more of it than was read"];
+        let parts = [
+            "step `a` asks for what `deploy.lock` does not accept",
+            "run `ls ",
+            "a value makes more of it than was read",
+        ];
         refused(&project, "run", 22, &parts);
     }
     // What stands in an option is a value, and a value may have a hyphen in it.
     for (written, value) in [("--hide=${env.WHAT}", "-R"), ("${env.WHAT}", "a-b")] {
         let asked = json!({ "kind": "exec", "program": "ls", "arguments": [written], "phases": ["apply"] });
-        let text = config(&Probe::new().asks(asked).step("a")).replace("app = \"shop\"", "app = \"shop\"\nenv = [\"WHAT\"]");
+        let text =
+            config(&Probe::new().asks(asked).step("a")).replace("app = \"shop\"", "app = \"shop\"\nenv = [\"WHAT\"]");
         let _ = Project::with(&text).guest("probe").variable("WHAT", value).locked().windlass("run").exits(0);
     }
 }

@@ -37,11 +37,6 @@ impl Output {
         Self { limit, left: limit, cut: false, surroundings, redactor, streams, tail: Vec::new(), last_error: None }
     }
 
-    /// A text for anywhere outside, without secrets.
-    pub(super) fn redact(&self, text: &str) -> String {
-        self.redactor.redact(text).into_owned()
-    }
-
     /// What the guest says.
     pub(super) fn message(&mut self, level: Level, message: &str) {
         let text = self.redactor.redact_within(message, MESSAGE).into_owned();
