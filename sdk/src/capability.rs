@@ -1,7 +1,9 @@
 //! Asking for capabilities in one line each.
 
-use crate::__bindings::windlass::plugin::types::{Database, Directory, Exec, Http, Secret, SecretUrl, TcpProbe};
-use crate::{Access, Capability, Grant, Phases, SecretUse};
+use crate::__bindings::windlass::plugin::types::{
+    Database, Directory, Exec, Http, Secret, SecretUrl, SecretVariable, TcpProbe,
+};
+use crate::{Access, Capability, Grant, Phases, Ports, SecretUse};
 
 /// Needed while planning, applying and reverting.
 pub const ALL_PHASES: Phases = Phases::all();
@@ -43,6 +45,21 @@ impl ExecRequest {
     #[must_use]
     pub fn background(mut self, background: bool) -> Self {
         self.0.background = background;
+        self
+    }
+
+    /// It may change these trees: relative to the project, or absolute, and `/` for everything. Where nothing is said, it
+    /// may change what the step may change itself, and its temporary files.
+    #[must_use]
+    pub fn writes<T: Into<String>>(mut self, trees: impl IntoIterator<Item = T>) -> Self {
+        self.0.writes = trees.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// It may connect to these TCP ports. Where nothing is said, to none.
+    #[must_use]
+    pub fn connects(mut self, ports: Ports) -> Self {
+        self.0.connects = ports;
         self
     }
 
@@ -96,6 +113,8 @@ impl Capability {
             variables: vec![],
             toolchains: vec![],
             background: false,
+            writes: vec![],
+            connects: Ports::These(vec![]),
         })
     }
 
@@ -146,6 +165,16 @@ impl Capability {
     /// Use a secret for one thing.
     pub fn secret(name: impl Into<String>, usage: SecretUse, phases: Phases) -> Self {
         Self { grant: Grant::Secret(Secret { name: name.into(), usage }), phases }
+    }
+
+    /// Use a secret as this variable of one program, as [`Capability::exec`] names it, or of each that is granted.
+    pub fn secret_variable(
+        name: impl Into<String>,
+        variable: impl Into<String>,
+        program: Option<String>,
+        phases: Phases,
+    ) -> Self {
+        Self::secret(name, SecretUse::ChildVariable(SecretVariable { variable: variable.into(), program }), phases)
     }
 
     /// Use a secret as a whole URL.

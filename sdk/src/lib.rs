@@ -66,7 +66,8 @@ pub mod __bindings {
 
 pub use __bindings::windlass::plugin::types::Failure;
 pub use __bindings::windlass::plugin::types::{
-    Access, Capability, Effect, FailureKind, Finding, Grant, Intent, Outcome, Phases, SecretUse, Severity, Verdict,
+    Access, Capability, Effect, FailureKind, Finding, Grant, Intent, Outcome, Phases, Ports, SecretUse, Severity,
+    Verdict,
 };
 pub use capability::{ALL_PHASES, ExecRequest, HttpRequest};
 pub use config::{Duration, SecretReference};

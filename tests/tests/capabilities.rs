@@ -443,7 +443,7 @@ fn a_denial_that_fails_a_step_says_what_is_accepted_and_what_to_do() {
             "code": "step-denied",
             "detail": "denied",
             "what": "plugin `probe@1.2.3` was not allowed to run `echo goodbye`",
-            "causes": ["`deploy.lock` accepts only: run `echo hello`"],
+            "causes": ["`deploy.lock` accepts only: run `echo hello`, unconfined"],
             "hint": "if it should be, run `windlass lock` and have the change to `deploy.lock` reviewed",
         })
     );
@@ -481,14 +481,14 @@ fn what_is_not_in_the_lock_is_refused_before_anything_runs() {
         .applies(json!({ "do": "exec", "program": "echo", "arguments": ["x"] }));
     project.write("deploy.toml", &wide.config());
     let output = project.windlass("run").exits(22);
-    assert!(output.stderr.contains("it wants to run `echo **` (apply)"), "{}", output.stderr);
+    assert!(output.stderr.contains("it wants to run `echo **`, unconfined (apply)"), "{}", output.stderr);
     assert!(output.stderr.contains("hint: run `windlass lock`"), "{}", output.stderr);
     // The same thing in one more phase is more, too.
     let longer = Probe::new()
         .asks(json!({ "kind": "exec", "program": "echo", "arguments": ["hello"], "phases": ["plan", "apply"] }));
     project.write("deploy.toml", &longer.config());
     let output = project.windlass("run").exits(22);
-    assert!(output.stderr.contains("it wants to run `echo hello` (plan, apply)"), "{}", output.stderr);
+    assert!(output.stderr.contains("it wants to run `echo hello`, unconfined (plan, apply)"), "{}", output.stderr);
     assert!(!project.has(".windlass/runs"));
 }
 

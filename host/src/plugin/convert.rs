@@ -5,7 +5,7 @@ use super::bindings::windlass::plugin::types as wit;
 use super::call::{Effect, Intent, Outcome, Verdict};
 use crate::event::{Finding, Severity};
 use crate::policy::{
-    Access, Capability, Database, Directory, Environment, Exec, Http, Phase, Phases, Secret, SecretUse, TcpProbe,
+    Access, Capability, Database, Directory, Environment, Exec, Http, Phase, Phases, Ports, Secret, SecretUse, TcpProbe,
 };
 use crate::problem::{Code, Problem};
 use crate::secret::Redactor;
@@ -155,6 +155,11 @@ pub(super) fn capability(capability: exported::Capability) -> Capability {
             variables: exec.variables,
             toolchains: exec.toolchains,
             background: exec.background,
+            writes: exec.writes,
+            connects: match exec.connects {
+                wit::Ports::Any => Ports::ANY,
+                wit::Ports::These(ports) => Ports::These(ports),
+            },
             phases,
         }),
         wit::Grant::Http(http) => Capability::Http(Http {
@@ -185,7 +190,9 @@ pub(super) fn capability(capability: exported::Capability) -> Capability {
                 wit::SecretUse::Header(origin) => SecretUse::Header { origin },
                 wit::SecretUse::Url(url) => SecretUse::Url { methods: url.methods, addresses: url.addresses },
                 wit::SecretUse::Database => SecretUse::Database,
-                wit::SecretUse::ChildVariable(variable) => SecretUse::ChildVariable { variable },
+                wit::SecretUse::ChildVariable(child) => {
+                    SecretUse::ChildVariable { variable: child.variable, program: child.program }
+                }
             },
             phases,
         }),

@@ -42,6 +42,41 @@ pub enum Access {
     Write,
 }
 
+/// TCP ports: `"any"`, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Ports {
+    /// These, and none where there are none.
+    These(Vec<u16>),
+    /// Every port.
+    Any(AnyPort),
+}
+
+/// The word for every port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnyPort {
+    /// `any`.
+    Any,
+}
+
+impl Ports {
+    /// Every port.
+    pub const ANY: Self = Self::Any(AnyPort::Any);
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::These(ports) if ports.is_empty())
+    }
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self::These(vec![])
+    }
+}
+
 /// Run one program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -63,6 +98,12 @@ pub struct Exec {
     /// Whether what it leaves running may stay.
     #[serde(default, skip_serializing_if = "is_false")]
     pub background: bool,
+    /// Trees that the program may change besides those that the step may: relative to the project, or absolute.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<String>,
+    /// The TCP ports that it may connect to.
+    #[serde(default, skip_serializing_if = "Ports::is_none")]
+    pub connects: Ports,
     /// When.
     pub phases: Phases,
 }
@@ -163,6 +204,9 @@ pub enum SecretUse {
     ChildVariable {
         /// The variable's name.
         variable: String,
+        /// The one program that gets it, as [`Exec::program`] names it; none for each that is granted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        program: Option<String>,
     },
 }
 
@@ -211,6 +255,17 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+impl Exec {
+    /// Whether nothing holds the program back: it may change every file that its user may, and connect anywhere.
+    #[must_use]
+    pub fn is_unconfined(&self) -> bool {
+        self.connects == Ports::ANY && self.writes.iter().any(|tree| tree == EVERYTHING)
+    }
+}
+
+/// The tree that every other one is in.
+pub const EVERYTHING: &str = "/";
+
 impl Capability {
     /// When it may be used.
     #[must_use]
@@ -233,6 +288,7 @@ impl Capability {
                 let mut texts = vec![("program", exec.program.as_str()), ("directory", exec.directory.as_str())];
                 texts.extend(exec.variables.iter().map(|name| ("variable's name", name.as_str())));
                 texts.extend(exec.toolchains.iter().map(|name| ("toolchain", name.as_str())));
+                texts.extend(exec.writes.iter().map(|tree| ("directory", tree.as_str())));
                 texts
             }
             Self::Http(http) => {
@@ -257,7 +313,10 @@ impl Capability {
                 let mut texts = vec![("secret's name", secret.name.as_str())];
                 match &secret.usage {
                     SecretUse::Header { origin } => texts.push(("host", origin)),
-                    SecretUse::ChildVariable { variable } => texts.push(("variable's name", variable)),
+                    SecretUse::ChildVariable { variable, program } => {
+                        texts.push(("variable's name", variable));
+                        texts.extend(program.iter().map(|program| ("program", program.as_str())));
+                    }
                     SecretUse::Url { methods, addresses } => {
                         texts.extend(methods.iter().map(|method| ("method", method.as_str())));
                         texts.extend(addresses.iter().map(|word| ("class of addresses", word.as_str())));
@@ -370,6 +429,8 @@ mod tests {
             variables: vec![],
             toolchains: vec![],
             background: false,
+            writes: vec![],
+            connects: Ports::default(),
             phases: [Phase::Apply].into(),
         })
     }

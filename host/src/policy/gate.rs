@@ -80,14 +80,16 @@ impl Gate {
             .collect()
     }
 
-    /// The secrets that a child may have, as variable and secret.
+    /// The secrets that a child that runs this program may have, as variable and secret.
     #[must_use]
-    pub fn child_secrets(&self) -> Vec<(String, String)> {
+    pub fn child_secrets(&self, program: &str) -> Vec<(String, String)> {
         self.granted()
             .filter_map(|capability| match capability {
-                Capability::Secret(Secret { name, usage: SecretUse::ChildVariable { variable }, .. }) => {
-                    Some((variable.clone(), name.clone()))
-                }
+                Capability::Secret(Secret {
+                    name,
+                    usage: SecretUse::ChildVariable { variable, program: whose },
+                    ..
+                }) if whose.as_deref().is_none_or(|whose| whose == program) => Some((variable.clone(), name.clone())),
                 _ => None,
             })
             .collect()

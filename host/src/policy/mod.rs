@@ -11,7 +11,8 @@ mod written;
 
 pub(crate) use capability::JOURNALS;
 pub use capability::{
-    Access, Capability, Database, Directory, Environment, Exec, Http, Phase, Phases, Secret, SecretUse, TcpProbe,
+    Access, AnyPort, Capability, Database, Directory, EVERYTHING, Environment, Exec, Http, Phase, Phases, Ports,
+    Secret, SecretUse, TcpProbe,
 };
 pub use gate::{Denial, Gate, Usage};
 pub use question::Question;

@@ -1,7 +1,7 @@
 //! Capabilities as whoever reviews them reads them: one line each, in which nothing can hide.
 
 use super::capability::is_project;
-use super::{Access, Capability, Directory, SecretUse, visible};
+use super::{Access, Capability, Directory, Exec, Ports, SecretUse, visible};
 use std::borrow::Cow;
 
 /// One line, as `plan` and denials show it. Phases are left to the caller.
@@ -37,6 +37,7 @@ impl Capability {
                 if exec.background {
                     formatter.write_str(" and leave it running")?;
                 }
+                confinement(exec, formatter)?;
                 Ok(())
             }
             Self::Http(http) => {
@@ -73,11 +74,33 @@ impl Capability {
                         write!(formatter, "as the URL of a {} request{}", methods.join(" or "), at(addresses))
                     }
                     SecretUse::Database => formatter.write_str("to connect to its database"),
-                    SecretUse::ChildVariable { variable } => {
+                    SecretUse::ChildVariable { variable, program: None } => {
                         write!(formatter, "as the variable `{variable}` of a program")
+                    }
+                    SecretUse::ChildVariable { variable, program: Some(program) } => {
+                        write!(formatter, "as the variable `{variable}` of `{program}`")
                     }
                 }
             }
+        }
+    }
+}
+
+/// What a program may do besides running; nothing where it may do nothing.
+fn confinement(exec: &Exec, formatter: &mut impl std::fmt::Write) -> std::fmt::Result {
+    if exec.is_unconfined() {
+        return formatter.write_str(", unconfined");
+    }
+    let writes: Vec<String> = exec.writes.iter().map(|tree| format!("`{tree}`")).collect();
+    if !writes.is_empty() {
+        write!(formatter, ", changing files in {}", writes.join(", "))?;
+    }
+    match &exec.connects {
+        Ports::Any(_) => formatter.write_str(", connecting anywhere"),
+        Ports::These(ports) if ports.is_empty() => Ok(()),
+        Ports::These(ports) => {
+            let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+            write!(formatter, ", connecting to port {}", ports.join(", "))
         }
     }
 }

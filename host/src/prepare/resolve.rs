@@ -116,7 +116,7 @@ pub(super) async fn requires(config: &Config, resolved: &Resolved, with: &Value)
 fn no_marks(capabilities: &[Capability]) -> Result<(), Problem> {
     let variables = capabilities.iter().flat_map(|capability| match capability {
         Capability::Exec(exec) => exec.variables.iter().collect(),
-        Capability::Secret(Secret { usage: SecretUse::ChildVariable { variable }, .. }) => vec![variable],
+        Capability::Secret(Secret { usage: SecretUse::ChildVariable { variable, .. }, .. }) => vec![variable],
         _ => vec![],
     });
     match variables.into_iter().find(|name| Mark::is_in(name)) {

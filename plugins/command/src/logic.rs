@@ -74,9 +74,12 @@ pub(crate) fn capabilities(checked: &Checked<'_>) -> Vec<Capability> {
             phases |= phase;
         }
     }
-    capabilities.extend(config.secrets.iter().map(|(variable, reference)| {
-        Capability::secret(&reference.secret, SecretUse::ChildVariable(variable.clone()), phases)
-    }));
+    capabilities.extend(
+        config
+            .secrets
+            .iter()
+            .map(|(variable, reference)| Capability::secret_variable(&reference.secret, variable, None, phases)),
+    );
     capabilities
 }
 
@@ -257,7 +260,7 @@ mod tests {
             assert_eq!(exec.variables, ["HOSTNAME", "MODE"]);
             assert_eq!(exec.toolchains, ["cargo"]);
         }
-        let secret = Capability::secret("API", SecretUse::ChildVariable("TOKEN".into()), windlass_plugin::ALL_PHASES);
+        let secret = Capability::secret_variable("API", "TOKEN", None, windlass_plugin::ALL_PHASES);
         assert_eq!(capabilities[3], secret);
     }
 

@@ -95,7 +95,7 @@ impl State {
         for (name, value) in set {
             put(name, value);
         }
-        for (variable, secret) in locked(&self.gate).child_secrets() {
+        for (variable, secret) in locked(&self.gate).child_secrets(&exec.program) {
             if let Some(secret) = self.services.secrets.get(&secret) {
                 put(&variable, secret.expose());
             }

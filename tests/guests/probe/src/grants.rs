@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use windlass_plugin::{Access, Capability, Phases, SecretUse};
+use windlass_plugin::{Access, Capability, Phases, Ports, SecretUse};
 
 /// One capability.
 #[derive(Deserialize, JsonSchema)]
@@ -17,6 +17,10 @@ pub(crate) enum Asked {
         variables: Vec<String>,
         #[serde(default)]
         background: bool,
+        /// Everything where nothing is said: most tests are about something else.
+        writes: Option<Vec<String>>,
+        /// Likewise any port.
+        connects: Option<Vec<u16>>,
         phases: Vec<When>,
     },
     Http {
@@ -67,6 +71,7 @@ pub(crate) enum Asked {
     SecretVariable {
         name: String,
         variable: String,
+        program: Option<String>,
         phases: Vec<When>,
     },
     SecretDatabase {
@@ -101,12 +106,14 @@ fn access(write: bool) -> Access {
 impl Asked {
     pub(crate) fn capability(&self) -> Capability {
         match self {
-            Self::Exec { program, arguments, directory, variables, background, phases: when } => {
+            Self::Exec { program, arguments, directory, variables, background, writes, connects, phases: when } => {
                 Capability::exec(program)
                     .arguments(arguments)
                     .directory(directory.as_deref().unwrap_or("."))
                     .variables(variables)
                     .background(*background)
+                    .writes(writes.clone().unwrap_or_else(|| vec!["/".into()]))
+                    .connects(connects.clone().map_or(Ports::Any, Ports::These))
                     .during(phases(when))
             }
             Self::Http { host, port, methods, path, addresses, phases: when } => Capability::http("http", host, *port)
@@ -131,8 +138,8 @@ impl Asked {
             Self::SecretUrl { name, methods, addresses, phases: when } => {
                 Capability::secret_url(name, methods, addresses, phases(when))
             }
-            Self::SecretVariable { name, variable, phases: when } => {
-                Capability::secret(name, SecretUse::ChildVariable(variable.clone()), phases(when))
+            Self::SecretVariable { name, variable, program, phases: when } => {
+                Capability::secret_variable(name, variable, program.clone(), phases(when))
             }
             Self::SecretDatabase { name, phases: when } => Capability::secret(name, SecretUse::Database, phases(when)),
         }
