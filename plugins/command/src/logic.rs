@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use windlass_plugin::process::{Command, Completion};
-use windlass_plugin::{Capability, Failure, Intent, Phases, SecretUse, Verdict};
+use windlass_plugin::{Capability, Failure, Intent, Phases, Verdict};
 
 use crate::config::{Checked, CommandEffect, Line};
 
