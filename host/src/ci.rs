@@ -145,6 +145,36 @@ pub struct Facts {
     pub gitlab: Option<GitLabProject>,
     /// What tells this job from others and from its own repetitions, for the forge: run, attempt, job.
     pub key: Option<String>,
+    /// Why what is checked out here may be nobody's whom the project trusts; none where the CI does not say so.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why what is checked out in a job may be nobody's whom the project trusts: then it gets no secrets, and changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is for a pull or merge request from another repository.
+    Fork,
+    /// It is for a branch, or for a pull or merge request, that everybody who may push can change: not a tag, not the default
+    /// branch, and the forge protects it by no rule.
+    Unprotected,
+}
+
+impl std::fmt::Display for Doubt {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Fork => "the job is for a pull request from a fork",
+            Self::Unprotected => "the forge does not protect the branch that the job is for",
+        })
+    }
+}
+
+/// What is doubtful, of a branch that the forge says it protects, or does not, or says nothing of.
+fn doubt(is_fork: Option<bool>, protected: Option<&str>, is_settled: bool) -> Option<Doubt> {
+    match protected {
+        _ if is_fork == Some(true) => Some(Doubt::Fork),
+        Some("false") if !is_settled => Some(Doubt::Unprotected),
+        _ => None,
+    }
 }
 
 /// What the page of a job takes from it.
@@ -228,11 +258,20 @@ pub fn facts(variables: &Variables) -> Facts {
         let mut starters: Vec<String> =
             [variable::GITHUB_TRIGGERING_ACTOR, variable::GITHUB_ACTOR].iter().filter_map(|name| get(name)).collect();
         starters.dedup();
+        let github = github(variables);
+        let is_tag = variables.get(variable::GITHUB_REF_TYPE) == Some("tag");
+        let default = variables.get(variable::GITHUB_EVENT_PATH).and_then(event::default_branch);
+        let is_default = default.is_some() && default.as_deref() == variables.get(variable::GITHUB_REF_NAME);
         return Facts {
             kind,
+            doubt: doubt(
+                github.as_ref().and_then(|it| it.is_fork),
+                variables.get(variable::GITHUB_REF_PROTECTED),
+                is_tag || is_default,
+            ),
             commit: get(variable::GITHUB_SHA),
             reference: get(variable::GITHUB_REF_NAME),
-            is_tag: variables.get(variable::GITHUB_REF_TYPE) == Some("tag"),
+            is_tag,
             actor: starters.first().cloned(),
             starters,
             run: get(variable::GITHUB_RUN_ID).map(|id| Run {
@@ -250,17 +289,27 @@ pub fn facts(variables: &Variables) -> Facts {
                 runner: get(variable::RUNNER_NAME),
             }),
             log_url: run,
-            github: github(variables),
+            github,
             gitlab: gitlab(variables),
             key,
         };
     }
     if kind == Kind::GitLab {
+        let gitlab = gitlab(variables);
+        let is_tag = variables.get(variable::CI_COMMIT_TAG).is_some();
+        let (branch, default) =
+            (variables.get(variable::CI_COMMIT_REF_NAME), variables.get(variable::CI_DEFAULT_BRANCH));
+        let is_request = variables.get(variable::CI_MERGE_REQUEST_IID).is_some();
         return Facts {
             kind,
+            doubt: doubt(
+                gitlab.as_ref().and_then(|it| it.is_fork),
+                variables.get(variable::CI_COMMIT_REF_PROTECTED),
+                !is_request && (is_tag || (branch.is_some() && branch == default)),
+            ),
             commit: get(variable::CI_COMMIT_SHA),
             reference: get(variable::CI_COMMIT_REF_NAME),
-            is_tag: variables.get(variable::CI_COMMIT_TAG).is_some(),
+            is_tag,
             actor: get(variable::GITLAB_USER_LOGIN),
             starters: get(variable::GITLAB_USER_LOGIN).into_iter().collect(),
             run: get(variable::CI_PIPELINE_ID).map(|id| Run { forge: "gitlab", id, is_repeated: false }),
@@ -273,7 +322,7 @@ pub fn facts(variables: &Variables) -> Facts {
             }),
             log_url: get(variable::CI_JOB_URL),
             github: None,
-            gitlab: gitlab(variables),
+            gitlab,
             key: get(variable::CI_JOB_ID),
         };
     }
@@ -290,6 +339,7 @@ pub fn facts(variables: &Variables) -> Facts {
         github: github(variables),
         gitlab: gitlab(variables),
         key: None,
+        doubt: None,
     }
 }
 
@@ -444,6 +494,48 @@ mod tests {
         };
         let of_project = |id| [("CI_MERGE_REQUEST_PROJECT_ID", "42"), ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", id)];
         assert_eq!([gitlab(&[]), gitlab(&of_project("42")), gitlab(&of_project("7"))], [None, Some(false), Some(true)]);
+    }
+
+    #[test]
+    fn what_anybody_may_have_pushed_is_doubtful() {
+        let directory = tempfile::tempdir().unwrap();
+        let github = |event: serde_json::Value, pairs: &[(&str, &str)]| {
+            let file = directory.path().join("event.json");
+            std::fs::write(&file, event.to_string()).unwrap();
+            let job = [("GITHUB_ACTIONS", "true"), ("GITHUB_REPOSITORY", "acme/shop")];
+            of(&[&job[..], &[("GITHUB_EVENT_PATH", file.to_str().unwrap())], pairs].concat()).doubt
+        };
+        let here = || serde_json::json!({ "repository": { "id": 1, "default_branch": "main" } });
+        let side = |id: u32| serde_json::json!({ "repo": { "id": id } });
+        let request = |from| {
+            serde_json::json!({
+                "repository": { "id": 1, "default_branch": "main" },
+                "pull_request": { "number": 9, "head": side(from), "base": side(1) },
+            })
+        };
+        let open = ("GITHUB_REF_PROTECTED", "false");
+        let name = |name| ("GITHUB_REF_NAME", name);
+        assert_eq!(github(request(2), &[]), Some(Doubt::Fork));
+        assert_eq!(github(request(2), &[("GITHUB_REF_PROTECTED", "true")]), Some(Doubt::Fork));
+        assert_eq!(github(request(1), &[open, name("9/merge")]), Some(Doubt::Unprotected));
+        assert_eq!(github(here(), &[open, name("topic")]), Some(Doubt::Unprotected));
+        assert_eq!(github(here(), &[open, name("main")]), None, "nobody protects it less than any other");
+        assert_eq!(github(here(), &[open, name("v1"), ("GITHUB_REF_TYPE", "tag")]), None);
+        assert_eq!(github(here(), &[("GITHUB_REF_PROTECTED", "true"), name("topic")]), None);
+        assert_eq!(github(here(), &[name("topic")]), None, "it does not say");
+        assert_eq!(github(serde_json::json!({}), &[open]), Some(Doubt::Unprotected), "it does not say which is which");
+
+        let gitlab = |pairs: &[(&str, &str)]| {
+            let job = [("GITLAB_CI", "true"), ("CI_PROJECT_ID", "42"), ("CI_API_V4_URL", "https://x/api/v4")];
+            of(&[&job[..], &[("CI_DEFAULT_BRANCH", "main")], pairs].concat()).doubt
+        };
+        let (open, main) = (("CI_COMMIT_REF_PROTECTED", "false"), ("CI_COMMIT_REF_NAME", "main"));
+        assert_eq!(gitlab(&[open, main]), None);
+        assert_eq!(gitlab(&[open, ("CI_COMMIT_REF_NAME", "topic")]), Some(Doubt::Unprotected));
+        assert_eq!(gitlab(&[open, ("CI_COMMIT_REF_NAME", "v1"), ("CI_COMMIT_TAG", "v1")]), None);
+        assert_eq!(gitlab(&[open, main, ("CI_MERGE_REQUEST_IID", "7")]), Some(Doubt::Unprotected));
+        let fork = [("CI_MERGE_REQUEST_PROJECT_ID", "42"), ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "7")];
+        assert_eq!(gitlab(&fork), Some(Doubt::Fork));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::config::{Holes, Unfilled, fill, fill_known, listing};
 use crate::plugin::Plugin;
-use crate::policy::{Capability, visible};
+use crate::policy::{Capability, Phases, visible};
 use crate::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ pub struct Lock {
 }
 
 /// What a lock would gain and lose.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// The environment.
     pub environment: String,
@@ -78,20 +78,19 @@ impl Lock {
     /// # Errors
     /// [`Code::LockInvalid`].
     pub fn load(project: &Path) -> Result<Option<Self>, Problem> {
-        let invalid = |cause: String| {
-            Problem::new(Code::LockInvalid, format!("`{FILE}` cannot be read"))
-                .because(cause)
-                .with_note("nothing was run")
-                .with_hint(format!(
-                    "restore `{FILE}` from version control, or run `windlass lock` and have it reviewed"
-                ))
-        };
-        let text = match std::fs::read_to_string(project.join(FILE)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(invalid(error.to_string())),
-        };
-        let lock: Self = toml::from_str(&text).map_err(|error| {
+        match std::fs::read_to_string(project.join(FILE)) {
+            Ok(text) => Self::parse(&text).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(invalid(error.to_string())),
+        }
+    }
+
+    /// The lock that this text is.
+    ///
+    /// # Errors
+    /// [`Code::LockInvalid`], with the line where one is to blame.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let lock: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             invalid(match line {
                 Some(line) => format!("line {line}: {}", error.message()),
@@ -104,7 +103,7 @@ impl Lock {
         for capability in lock.environments.values().flat_map(BTreeMap::values).flat_map(|step| &step.capabilities) {
             capability.check().map_err(|problem| invalid(problem.what))?;
         }
-        Ok(Some(lock))
+        Ok(lock)
     }
 
     /// The file's text: one capability a line, so that a difference shows what is meant.
@@ -163,9 +162,10 @@ impl Lock {
                         let plugin = visible(&one.plugin);
                         add(widens, format!("use the plugin `{plugin}`{}", digest.unwrap_or_default()));
                     }
+                    let others = other.map(|other| other.capabilities.as_slice()).unwrap_or_default();
                     for capability in &one.capabilities {
-                        if !other.is_some_and(|other| other.capabilities.contains(capability)) {
-                            add(widens, describe(capability));
+                        if let Some(line) = beyond(capability, others) {
+                            add(widens, line);
                         }
                     }
                 }
@@ -175,11 +175,40 @@ impl Lock {
     }
 }
 
+fn invalid(cause: String) -> Problem {
+    Problem::new(Code::LockInvalid, format!("`{FILE}` cannot be read"))
+        .because(cause)
+        .with_note("nothing was run")
+        .with_hint(format!("restore `{FILE}` from version control, or run `windlass lock` and have it reviewed"))
+}
+
 /// A capability and its phases in one line.
 #[must_use]
 pub fn describe(capability: &Capability) -> String {
-    let phases: Vec<&str> = capability.phases().iter().map(|phase| phase.word()).collect();
-    format!("{capability} ({})", phases.join(", "))
+    format!("{capability} ({})", words(capability.phases()))
+}
+
+/// What this capability lets happen that none of the others does; none where that is nothing. The same thing in more phases is
+/// no more than these phases.
+fn beyond(capability: &Capability, others: &[Capability]) -> Option<String> {
+    if others.contains(capability) {
+        return None;
+    }
+    let elsewhere: Phases = others
+        .iter()
+        .filter(|other| other.in_phases(&Phases::new()) == capability.in_phases(&Phases::new()))
+        .flat_map(|other| other.phases().iter().copied())
+        .collect();
+    let more: Phases = capability.phases().difference(&elsewhere).copied().collect();
+    match (elsewhere.is_empty(), more.is_empty()) {
+        (true, _) => Some(describe(capability)),
+        (false, true) => None,
+        (false, false) => Some(format!("{capability} (also {})", words(&more))),
+    }
+}
+
+fn words(phases: &Phases) -> String {
+    phases.iter().map(|phase| phase.word()).collect::<Vec<_>>().join(", ")
 }
 
 /// A key as TOML writes it: an environment's name may have what only a quoted key can.
@@ -270,7 +299,8 @@ impl LockedStep {
             let list = if widens(open, &filled) { &mut widened } else { &mut accepted };
             list.push(filled);
         }
-        let missing: Vec<&Capability> = wanted.iter().filter(|capability| !accepted.contains(capability)).collect();
+        let missing: Vec<&Capability> =
+            wanted.iter().filter(|capability| beyond(capability, &accepted).is_some()).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -339,6 +369,47 @@ pub fn render(changes: &[Change]) -> String {
     }
     let count = |widens| changes.iter().filter(|change| change.widens == widens).count();
     let _ = writeln!(text, "{}", listing_of(count(true), count(false)));
+    text
+}
+
+/// A list of changes as a comment on a pull or merge request shows it, in the Markdown of both forges.
+#[must_use]
+pub fn table(changes: &[Change]) -> String {
+    let mut text = String::from("| | environment | step | it may |\n| --- | --- | --- | --- |\n");
+    for Change { environment, step, widens, line } in changes {
+        let mark = if *widens { "➕ more" } else { "➖ less" };
+        let _ =
+            writeln!(text, "| {mark} | {} | {} | {} |", cell(&visible(environment)), cell(&visible(step)), cell(line));
+    }
+    let count = |widens| changes.iter().filter(|change| change.widens == widens).count();
+    let _ = writeln!(text, "\n{}", listing_of(count(true), count(false)));
+    text
+}
+
+/// A text in a cell of a table. What stands between backticks is code; the rest is text, whoever wrote it.
+fn cell(line: &str) -> String {
+    let mut text = String::new();
+    let parts: Vec<&str> = line.split('`').collect();
+    // With a backtick that has no other nobody knows what is code.
+    let is_paired = parts.len() % 2 == 1;
+    for (index, part) in parts.iter().enumerate() {
+        if is_paired && index % 2 == 1 && !part.is_empty() {
+            let _ = write!(text, "`{}`", part.replace('|', "\\|"));
+            continue;
+        }
+        let tick = if !is_paired && index > 0 { "`" } else { "" };
+        for character in tick.chars().chain(part.chars()) {
+            if character.is_ascii_punctuation() && !".,-/()=+%;:".contains(character) {
+                let _ = write!(text, "&#{};", u32::from(character));
+            } else {
+                text.push(character);
+            }
+            // Nobody is called by it.
+            if matches!(character, '@' | '#') {
+                text.push_str("&#8288;");
+            }
+        }
+    }
     text
 }
 
@@ -422,6 +493,44 @@ capabilities = [
         assert_eq!(changes.iter().map(|change| change.widens).collect::<Vec<_>>(), [false, true]);
         assert_eq!(changes[1].line, "read the variable `BUILD` (apply)");
         assert!(lock().changes_to(&lock()).is_empty());
+    }
+
+    #[test]
+    fn one_phase_more_is_one_line() {
+        let variable =
+            |phases: &str| capability(&format!(r#"{{"kind":"environment","name":"BUILD","phases":{phases}}}"#));
+        let of = |capabilities| {
+            let step = LockedStep { plugin: "command@0.1.0".into(), sha256: None, capabilities };
+            Lock::new([("staging".to_owned(), [("release".to_owned(), step)].into())].into())
+        };
+        let lines = |old: Vec<Capability>, new: Vec<Capability>| -> Vec<(bool, String)> {
+            of(old).changes_to(&of(new)).into_iter().map(|change| (change.widens, change.line)).collect()
+        };
+        let (apply, both) = (variable(r#"["apply"]"#), variable(r#"["plan","apply"]"#));
+        let also = "read the variable `BUILD` (also plan)".to_owned();
+        assert_eq!(lines(vec![apply.clone()], vec![both.clone()]), [(true, also.clone())]);
+        assert_eq!(lines(vec![both.clone()], vec![apply.clone()]), [(false, also)]);
+        // In two lines or in one, it is the same.
+        assert_eq!(lines(vec![both], vec![apply, variable(r#"["plan"]"#)]), []);
+    }
+
+    #[test]
+    fn nothing_in_a_table_is_more_than_its_text() {
+        let change = |line: &str| Change {
+            environment: "staging".into(),
+            step: "release".into(),
+            widens: true,
+            line: line.into(),
+        };
+        let text =
+            table(&[change("run `sh -c 'a | b'` (apply)"), change("run `a` @acme/team <b>x</b> [y](http://z) `c")]);
+        assert_eq!(
+            text,
+            "| | environment | step | it may |\n| --- | --- | --- | --- |\n\
+             | ➕ more | staging | release | run `sh -c 'a \\| b'` (apply) |\n\
+             | ➕ more | staging | release | run &#96;a&#96; &#64;&#8288;acme/team &#60;b&#62;x&#60;/b&#62; &#91;y&#93;(http://z) &#96;c |\n\
+             \n2 lines more and 0 lines less\n"
+        );
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub struct Plan {
     /// What is deployed beside the commit, where it is the working tree of a laptop: what differs in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_tree: Option<WorkingTree>,
+    /// Why secrets were withheld while it was made, and nothing may be changed from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     /// The version.
     pub version: String,
     /// The version and SHA-256 of the contract between host and plugins.
@@ -338,6 +341,7 @@ mod tests {
             component: None,
             commit: "abc".into(),
             working_tree: None,
+            withheld: None,
             version: "1.0.0".into(),
             contract: "0.1.0".into(),
             steps: vec![PlannedStep {

@@ -85,6 +85,7 @@ variables! {
         GITHUB_REF = "The whole name of what is deployed: `refs/pull/7/merge` says which pull request the job is for.";
         GITHUB_REF_NAME = "The branch or tag.";
         GITHUB_REF_TYPE = "`tag` where it is a tag, for `release = \"tag\"`.";
+        GITHUB_REF_PROTECTED = "`false` where GitHub protects the branch by no rule: [nothing is deployed from it](config.md#environments) unless it is the default branch, a tag, or `unprotected_branches` lets it.";
         GITHUB_REPOSITORY = "The repository, as `owner/name`. Set it yourself to use `--forge github` outside GitHub Actions.";
         GITHUB_API_URL = "Where the API is: `https://api.github.com` where it is not set.";
         GITHUB_SERVER_URL = "Where people see the repository, for links.";
@@ -110,6 +111,8 @@ variables! {
         CI_COMMIT_SHA = "The commit that is deployed.";
         CI_COMMIT_REF_NAME = "The branch or tag.";
         CI_COMMIT_TAG = "Set where it is a tag, for `release = \"tag\"`.";
+        CI_COMMIT_REF_PROTECTED = "`false` where GitLab does not protect the branch: [nothing is deployed from it](config.md#environments) unless it is the default branch, a tag, or `unprotected_branches` lets it.";
+        CI_DEFAULT_BRANCH = "The default branch, which needs no protection to be deployed from.";
         CI_PIPELINE_ID = "The pipeline, which plans and approvals belong to.";
         CI_JOB_ID = "The job's number.";
         CI_JOB_URL = "Where people see the job, for links.";

@@ -12,6 +12,11 @@ pub(super) struct About {
     pub(super) is_fork: Option<bool>,
 }
 
+/// The default branch of the repository, as the event in this file says; none where it does not.
+pub(super) fn default_branch(path: &str) -> Option<String> {
+    read(path)?.repository?.default_branch
+}
+
 /// An event, as far as we read it. Which one it is its keys say.
 #[derive(Debug, Deserialize)]
 struct Event {
@@ -26,6 +31,7 @@ struct Event {
 #[derive(Debug, Deserialize)]
 struct Repository {
     id: u64,
+    default_branch: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,8 +89,11 @@ impl Event {
 
 /// What the event in this file says; nothing where there is no such file, or none that can be read.
 pub(super) fn about(path: &str) -> About {
-    let read = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Event>(&bytes).ok());
-    read.map(|event| event.about()).unwrap_or_default()
+    read(path).map(|event| event.about()).unwrap_or_default()
+}
+
+fn read(path: &str) -> Option<Event> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 #[cfg(test)]

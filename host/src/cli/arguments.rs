@@ -222,7 +222,8 @@ pub(super) struct Init {
 
 #[derive(Debug, Args)]
 pub(super) struct Lock {
-    /// Write nothing, and fail with exit code 22 on any difference. For CI.
+    /// Write nothing, and fail with exit code 22 on any difference, which is printed as a table of Markdown: for CI, where a
+    /// comment on the pull request can show it as it is.
     #[arg(long)]
     pub(super) check: bool,
 }

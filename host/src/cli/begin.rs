@@ -8,6 +8,7 @@ use crate::event::{Event, Place, Subject};
 use crate::forge::{Forge, Frozen};
 use crate::gate::{Before, Freezes, Whereabouts};
 use crate::history;
+use crate::prepare;
 use crate::problem::Problem;
 use crate::report::{self, Style};
 use jiff::Timestamp;
@@ -87,7 +88,7 @@ pub(super) fn thaw(freezes: &Freezes<'_>, during: Option<&str>) -> Result<Option
     freezes.pass(during, Timestamp::now())
 }
 
-/// What keeps a run from beginning now, as far as other environments and the calendar go. What cannot be found out is among it:
+/// What keeps a run from beginning now, as far as the branch, other environments and the calendar go. What cannot be found out is among it:
 /// a run would be kept by that, too. The forge is why there is none, where there is not.
 pub(super) async fn unmet(
     project: &Project,
@@ -102,7 +103,9 @@ pub(super) async fn unmet(
         (Ok(_), None) => Ok(()),
         (Ok(forge), Some(subject)) => order(project, environment, subject, forge).await,
     };
-    order.err().into_iter().chain(freezes.pass(None, Timestamp::now()).err()).collect()
+    let withheld = project.withheld(environment).map(|doubt| prepare::withheld(environment.name.as_str(), &doubt));
+    let freeze = freezes.pass(None, Timestamp::now()).err();
+    withheld.into_iter().chain(order.err()).chain(freeze).collect()
 }
 
 /// Say what keeps a run from beginning now, and when the next freeze begins.

@@ -94,7 +94,11 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
             return Ok(());
         }
     } else {
-        print(&lock::render(&changes));
+        match common.format {
+            Format::Json => print_json(&json!({ "changes": changes })),
+            Format::Human if arguments.check => print(&lock::table(&changes)),
+            Format::Human => print(&lock::render(&changes)),
+        }
     }
     if arguments.check {
         return Err(differs().into());

@@ -2,7 +2,7 @@
 
 use super::arguments::{Common, LogLevel, Subject as Asked};
 use super::keeping::{Keeping, Wanted};
-use crate::ci::{self, Variables, WorkingTree};
+use crate::ci::{self, Doubt, Variables, WorkingTree};
 use crate::config::{self, Config, Environment, Release};
 use crate::event::{Level, Listener, Place, Subject};
 use crate::forge::{self, Forge, Patience};
@@ -151,6 +151,11 @@ impl Project {
     /// Who asks, for the records.
     pub(super) fn actor(&self) -> Option<String> {
         self.facts.actor.clone()
+    }
+
+    /// Why secrets are withheld from what is done for an environment here, and nothing may be changed; none where nothing is.
+    pub(super) fn withheld(&self, environment: &Environment) -> Option<Doubt> {
+        self.facts.doubt.clone().filter(|doubt| *doubt == Doubt::Fork || !environment.unprotected_branches)
     }
 
     /// Who, where and what.

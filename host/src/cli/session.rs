@@ -147,6 +147,7 @@ impl<'a> Asking<'a> {
         Facts {
             subject: self.subject.clone(),
             working_tree: None,
+            withheld: self.session.project.withheld(self.environment),
             url: self.environment.url.clone(),
             log_url: self.session.project.facts.log_url.clone(),
             live,
@@ -188,7 +189,12 @@ impl<'a> Asking<'a> {
         }
         let services = Arc::new(Services {
             project: project.directory.clone(),
-            secrets: self.secrets.clone(),
+            // What leaves is searched for them all the same.
+            secrets: if project.withheld(self.environment).is_some() {
+                Secrets::default()
+            } else {
+                self.secrets.clone()
+            },
             redactor: self.secrets.redactor(),
             environment: project.variables.without(&names),
             client: crate::network::Client::new(None),

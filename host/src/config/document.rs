@@ -191,6 +191,10 @@ pub(super) struct EnvironmentTable {
     /// Whether the forge's own freezes hold here, too. On GitLab these are the freeze periods of the project.
     #[schemars(extend("default" = true))]
     pub(super) forge_freeze: Option<bool>,
+    /// Whether this environment is deployed to from branches that the forge protects by no rule, and from pull and merge requests,
+    /// as review apps are. Otherwise a job for such a branch gets no secrets, and nothing is run from it. One for a fork never is.
+    #[serde(default)]
+    pub(super) unprotected_branches: bool,
     /// Whether the pull or merge request is told of it, in one comment that is kept up to date.
     #[serde(default)]
     pub(super) comment: bool,

@@ -100,6 +100,8 @@ pub struct Environment {
     pub freeze: Vec<Window>,
     /// Whether the forge's own freezes hold here, too.
     pub forge_freeze: bool,
+    /// Whether branches that the forge does not protect are deployed to it.
+    pub unprotected_branches: bool,
     /// Whether the pull or merge request is told of it.
     pub comment: bool,
     /// Texts for `${vars.X}`, in place of the app's.

@@ -281,6 +281,22 @@ impl Capability {
         }
     }
 
+    /// The same, good for these phases.
+    #[must_use]
+    pub fn in_phases(&self, phases: &Phases) -> Self {
+        let mut same = self.clone();
+        match &mut same {
+            Self::Exec(Exec { phases: old, .. })
+            | Self::Http(Http { phases: old, .. })
+            | Self::TcpProbe(TcpProbe { phases: old, .. })
+            | Self::Directory(Directory { phases: old, .. })
+            | Self::Environment(Environment { phases: old, .. })
+            | Self::Database(Database { phases: old, .. })
+            | Self::Secret(Secret { phases: old, .. }) => old.clone_from(phases),
+        }
+        same
+    }
+
     /// The texts that a run-time hole must not stand in, with what each is called.
     fn closed_texts(&self) -> Vec<(&'static str, &str)> {
         match self {

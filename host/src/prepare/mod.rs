@@ -16,7 +16,7 @@ pub use resolve::{Resolved, resolve, wanted};
 pub use resume::{Probed, Resumed, Settled, resume};
 pub use step::PreparedStep;
 
-use crate::ci::WorkingTree;
+use crate::ci::{Doubt, WorkingTree};
 use crate::config::{Config, Holes, Selection};
 use crate::event::{Listener, StepOutcome, Subject};
 use crate::history::PastRun;
@@ -37,6 +37,8 @@ pub struct Facts {
     pub subject: Subject,
     /// What differs from the commit, where the working tree of a laptop is deployed.
     pub working_tree: Option<WorkingTree>,
+    /// Why secrets are withheld, and nothing may be changed from here.
+    pub withheld: Option<Doubt>,
     /// The environment's URL.
     pub url: Option<String>,
     /// Where a person can watch.
@@ -64,6 +66,21 @@ pub struct Prepared {
     pub facts: Facts,
     /// What every call has in common.
     pub services: Arc<Services>,
+}
+
+/// That nothing is run, because what is checked out may be nobody's whom the project trusts.
+#[must_use]
+pub fn withheld(environment: &str, doubt: &Doubt) -> Problem {
+    let problem = Problem::new(Code::Withheld, format!("nothing is deployed to `{environment}` from here"))
+        .because(doubt)
+        .with_note("secrets were withheld, and nothing was run");
+    problem.with_hint(match doubt {
+        Doubt::Fork => "merge it first; `windlass plan` shows what would be done",
+        Doubt::Unprotected => {
+            "deploy from the default branch, a tag or a protected branch; where its other branches are meant to be \
+             deployed, as review apps are, set `unprotected_branches = true` in the environment"
+        }
+    })
 }
 
 /// The names of the secrets that these steps may use.
@@ -155,6 +172,7 @@ impl Prepared {
                 component: facts.subject.component.clone(),
                 commit: facts.subject.commit.clone(),
                 working_tree: facts.working_tree.clone(),
+                withheld: facts.withheld.as_ref().map(ToString::to_string),
                 version: facts.subject.version.clone(),
                 contract: format!("{}@sha256:{}", crate::plugin::CONTRACT, crate::plugin::CONTRACT_DIGEST),
                 steps: Vec::new(),
@@ -189,7 +207,10 @@ impl Prepared {
                 // As in a pull request from a fork: a plan, but not a whole one.
                 planned.intents.push(Intent {
                     id: format!("secret-missing:{missing}"),
-                    summary: format!("the secret `{missing}` is not set here, so what is to be done is not known"),
+                    summary: match self.facts.withheld {
+                        Some(_) => format!("the secret `{missing}` is withheld, so what is to be done is not known"),
+                        None => format!("the secret `{missing}` is not set here, so what is to be done is not known"),
+                    },
                     detail: None,
                     effect: Effect::Unknown,
                 });
@@ -203,10 +224,10 @@ impl Prepared {
         Ok(planned)
     }
 
-    /// Checks that every secret is there that a run cannot do without.
+    /// Checks that every secret is there that a run cannot do without, and that they are not withheld.
     ///
     /// # Errors
-    /// [`Code::SecretMissing`] for each step that lacks one.
+    /// [`Code::Withheld`], or [`Code::SecretMissing`] for each step that lacks one.
     pub fn has_secrets(&self) -> Result<(), Vec<Problem>> {
         self.lacks(self.steps.iter().chain(&self.finally), &[Phase::Plan, Phase::Apply, Phase::Revert])
     }
@@ -225,6 +246,9 @@ impl Prepared {
     }
 
     fn lacks<'a>(&self, steps: impl Iterator<Item = &'a PreparedStep>, phases: &[Phase]) -> Result<(), Vec<Problem>> {
+        if let Some(doubt) = &self.facts.withheld {
+            return Err(vec![withheld(&self.facts.subject.environment, doubt)]);
+        }
         let problems: Vec<Problem> = steps
             .filter_map(|step| Some((step.step.id.as_str(), step.missing_secret(&self.services.secrets, phases)?)))
             .map(|(id, missing)| {

@@ -207,6 +207,7 @@ mod tests {
             component: None,
             commit: "0123456789abcdef".into(),
             working_tree: None,
+            withheld: None,
             version: "1.2.3".into(),
             contract: "1".into(),
             steps: vec![PlannedStep {

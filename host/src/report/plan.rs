@@ -69,6 +69,14 @@ pub fn plan(plan: &Plan, capabilities: bool, style: Style) -> String {
     if let Some(tree) = &plan.working_tree {
         text.push_str(&not_the_commit(&plan.commit, tree, style));
     }
+    if let Some(why) = &plan.withheld {
+        let _ = writeln!(
+            text,
+            "{} secrets are withheld, and nothing may be changed: {}",
+            style.yellow("note:"),
+            visible(why)
+        );
+    }
     if plan.is_incomplete() {
         let _ = writeln!(text, "{} the plan is incomplete: an approval cannot bind to it", style.yellow("note:"));
     }

@@ -209,15 +209,16 @@ fn a_lock_that_is_made_and_widened() {
     insta::assert_snapshot!(project.windlass("lock --check").all(), @"
     exit: Some(22)
     --- stdout
-    staging / a
-      - run `sh -c 'echo -a >> order'` (revert)
-      - run `sh -c 'echo a >> order'` (apply)
-      + run `sh -c 'echo -a >> order'` and leave it running (revert)
-      + run `sh -c 'echo a >> order'` and leave it running (apply)
-    staging / b
-      + use the plugin `command@0.1.0`
-      + run `sh -c 'echo -b >> order'` (revert)
-      + run `sh -c 'echo b >> order'` (apply)
+    | | environment | step | it may |
+    | --- | --- | --- | --- |
+    | ➖ less | staging | a | run `sh -c 'echo -a >> order'` (revert) |
+    | ➖ less | staging | a | run `sh -c 'echo a >> order'` (apply) |
+    | ➕ more | staging | a | run `sh -c 'echo -a >> order'` and leave it running (revert) |
+    | ➕ more | staging | a | run `sh -c 'echo a >> order'` and leave it running (apply) |
+    | ➕ more | staging | b | use the plugin `command@0.1.0` |
+    | ➕ more | staging | b | run `sh -c 'echo -b >> order'` (revert) |
+    | ➕ more | staging | b | run `sh -c 'echo b >> order'` (apply) |
+
     5 lines more and 2 lines less
     --- stderr
     error: `deploy.lock` is not what `deploy.toml` asks for now

@@ -102,6 +102,7 @@ impl Check<'_> {
             deployment: table.deployment,
             freeze,
             forge_freeze: table.forge_freeze.unwrap_or(true),
+            unprotected_branches: table.unprotected_branches,
             comment: table.comment,
             vars: table.vars,
             overlays,

@@ -295,6 +295,7 @@ fn what_is_not_said_is_what_the_schema_says_is_the_default() {
     assert_eq!(schema["properties"]["keep_runs"]["default"], json!(config.keep_runs));
     assert_eq!(schema["properties"]["store"]["default"], json!(config.store));
     assert_eq!(default("EnvironmentTable", "forge_freeze"), json!(staging.forge_freeze));
+    assert_eq!(default("EnvironmentTable", "unprotected_branches"), json!(staging.unprotected_branches));
     assert_eq!(default("EnvironmentTable", "comment"), json!(staging.comment));
     assert_eq!(default("LeaseTable", "wait"), json!(lease.wait));
     assert_eq!(default("LeaseTable", "duration"), json!(lease.duration));

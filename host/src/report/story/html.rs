@@ -240,7 +240,7 @@ fn plan_of(plan: &PlanStory) -> Markup {
     html! {
         section {
             h2 { "Plan" }
-            @if let Some(differs) = &plan.differs { p { "⚠ " (differs) } }
+            @for warning in plan.differs.iter().chain(&plan.withheld) { p { "⚠ " (warning) } }
             details {
                 summary { (plan.summary) }
                 div.scroll {

@@ -62,8 +62,8 @@ fn heading(text: &mut String, title: &str, style: Style) {
 fn write_plan(text: &mut String, story: &Story, style: Style) {
     let Some(plan) = &story.plan else { return };
     heading(text, &format!("plan: {}", plan.summary), style);
-    if let Some(differs) = &plan.differs {
-        let _ = writeln!(text, "  {} {differs}", style.yellow("warning:"));
+    for warning in plan.differs.iter().chain(&plan.withheld) {
+        let _ = writeln!(text, "  {} {warning}", style.yellow("warning:"));
     }
     let width = plan.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
     for step in &plan.steps {

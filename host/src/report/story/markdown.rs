@@ -242,7 +242,7 @@ impl PlanStory {
 
 /// That something else than the commit is deployed.
 fn warned(plan: &PlanStory) -> String {
-    plan.differs.iter().map(|differs| format!("⚠️ {}\n\n", text(differs))).collect()
+    plan.differs.iter().chain(&plan.withheld).map(|warning| format!("⚠️ {}\n\n", text(warning))).collect()
 }
 
 fn planned(plan: &PlanStory) -> Section {

@@ -91,6 +91,9 @@ pub struct PlanStory {
     pub summary: String,
     /// That the working tree is deployed, and is not the commit; none where it is.
     pub differs: Option<String>,
+    /// Why secrets were withheld while it was made; none where they were not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     /// Its steps, finally steps last.
     pub steps: Vec<PlannedStory>,
 }

@@ -49,6 +49,10 @@ impl PlanStory {
             digest: digest.to_owned(),
             summary: plan_summary(plan),
             differs: plan.working_tree.as_ref().map(|tree| texts.line(&differs(&plan.commit, tree))),
+            withheld: plan
+                .withheld
+                .as_ref()
+                .map(|why| format!("secrets are withheld, and nothing may be changed: {}", texts.line(why))),
             steps: steps.chain(finally).collect(),
         }
     }

@@ -33,6 +33,7 @@ fn plan(steps: &[&str]) -> Plan {
         commit: "0123456789abcdef".into(),
         version: "1.0.0".into(),
         working_tree: None,
+        withheld: None,
         contract: "0.1.0".into(),
         steps: steps.iter().map(step).collect(),
         finally: vec![],
