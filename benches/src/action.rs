@@ -51,9 +51,9 @@ impl Action {
         write(&here.join("line.sh"), "true\n")?;
 
         // A release has its plugins in it as machine code; what was built otherwise gets them from a cache.
-        let cache = here.join("cache");
+        let (cache, state) = (here.join("cache"), here.join("state"));
         let mut fill = std::process::Command::new(&program);
-        fill.args(["__fill-cache", "command"]).env("WINDLASS_CACHE_DIR", &cache);
+        fill.args(["__fill-cache", "command"]).env("WINDLASS_CACHE_DIR", &cache).env("WINDLASS_STATE_DIR", &state);
         fill.status().map_err(|error| format!("`{}`: {error}", program.display()))?;
 
         let node = |script: PathBuf| Subject::new("node", [script], &here);
@@ -62,11 +62,13 @@ impl Action {
             nothing: node(here.join("nothing.mjs")),
             composite: Subject::new("bash", shell, &here),
             binary: Subject::new(&program, ["schema", "command"], &here)
-                .variable("WINDLASS_CACHE_DIR", cache.as_os_str()),
+                .variable("WINDLASS_CACHE_DIR", cache.as_os_str())
+                .variable("WINDLASS_STATE_DIR", state.as_os_str()),
             launched: node(action.join("main.mjs"))
                 .variable("INPUT_COMMAND", "schema")
                 .variable("INPUT_ARGS", "command")
                 .variable("WINDLASS_CACHE_DIR", cache.as_os_str())
+                .variable("WINDLASS_STATE_DIR", state.as_os_str())
                 .variable("RUNNER_TOOL_CACHE", here.join("tools")),
         })
     }

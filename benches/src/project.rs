@@ -114,6 +114,7 @@ impl Project {
         let project = Self { bench: bench.clone(), directory, cache: bench.directory.join("cache") };
         let mut lock = Command::new(&bench.windlass);
         lock.arg("lock").current_dir(&project.directory).env("WINDLASS_CACHE_DIR", &project.cache);
+        lock.env("WINDLASS_STATE_DIR", bench.directory.join("state"));
         lock.stdin(Stdio::null()).stdout(Stdio::null());
         let output = lock.stderr(Stdio::piped()).output().map_err(broken(&bench.windlass))?;
         if !output.status.success() {
@@ -143,6 +144,7 @@ impl Project {
         let arguments: [OsString; 4] = ["run", "--commit", COMMIT, "--log=info"].map(Into::into);
         let mut subject = Subject::new(&self.bench.windlass, arguments, &self.directory)
             .variable("WINDLASS_CACHE_DIR", self.cache.as_os_str())
+            .variable("WINDLASS_STATE_DIR", self.bench.directory.join("state"))
             .variable("BENCH_TOKEN", SECRET);
         subject.error = self.sink();
         subject

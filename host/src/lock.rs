@@ -263,17 +263,31 @@ impl LockedStep {
         self.accepts_file(environment, step, plugin.digest())
     }
 
+    /// Whether the plugin that it accepts comes from there, in whichever version.
+    #[must_use]
+    pub fn is_of(&self, locator: &str) -> bool {
+        self.plugin.rsplit_once('@').is_some_and(|(name, _)| name == locator)
+    }
+
     /// Checks that the lock accepts a plugin's file with this SHA-256.
     ///
     /// # Errors
     /// [`Code::NotAccepted`].
     pub fn accepts_file(&self, environment: &str, step: &str, digest: &str) -> Result<(), Problem> {
-        if self.sha256.as_deref() != Some(digest) {
+        let Some(accepted) = &self.sha256 else {
+            return Err(not_accepted(
+                environment,
+                step,
+                format!("plugin `{}` is accepted without saying which file it is", self.plugin),
+                format!("`{FILE}` has no `sha256` for step `{step}`, and only a built-in plugin does without"),
+            ));
+        };
+        if accepted != digest {
             return Err(not_accepted(
                 environment,
                 step,
                 format!("plugin `{}` is not the file that was accepted", self.plugin),
-                format!("`{FILE}` has sha256 {}, the file has {digest}", self.sha256.as_deref().unwrap_or("of none")),
+                format!("`{FILE}` has sha256 {accepted}, the file has {digest}"),
             ));
         }
         Ok(())

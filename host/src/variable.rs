@@ -69,7 +69,8 @@ variables! {
         JOB_CHECK_RUN_ID = "The number of the job on GitHub, `${{ job.check_run_id }}`, which a job does not know by itself. Needed where several jobs of one workflow's run deploy the same commit to the same environment.";
         WINDLASS_FORGE_TIMEOUT = "How long a command waits in all for a forge that does not answer, such as `2m`, instead of 60 s, or of 15 s where it only reads.";
         WINDLASS_REPORTS = "The directory for `--reports`, where the option is not given.";
-        WINDLASS_CACHE_DIR = "Where compiled plugins are kept, instead of the user's cache directory. Safe to delete.";
+        WINDLASS_CACHE_DIR = "Where fetched and compiled plugins are kept, instead of the user's cache directory. Safe to delete.";
+        WINDLASS_STATE_DIR = "Where the key is kept by which compiled plugins are known to be this user's own, instead of the user's state directory. Not below `WINDLASS_CACHE_DIR`, and nothing to be kept by a CI's cache.";
         WINDLASS_TRACE = "Internal messages on standard error, as a filter of the `tracing` crate such as `windlass=debug`.";
         NO_COLOR = "No colours, where it is set and not empty.";
         HTTPS_PROXY = "The proxy on the way to a forge behind `https`. In small letters, too, as the next three.";

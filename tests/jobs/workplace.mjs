@@ -33,8 +33,8 @@ export function plainEnvironment(home) {
   const { PATH, CARGO_HOME = path.join(homedir(), ".cargo"), RUSTUP_HOME = path.join(homedir(), ".rustup") } = process.env;
   // Shared with the other tests of the shop, so that what it depends on is compiled once.
   const shop = path.join(TARGET, "shop");
-  const cache = path.join(TARGET, "e2e-cache");
-  return { PATH, HOME: home, TMPDIR: tmpdir(), LANG: "C.UTF-8", CARGO_HOME, RUSTUP_HOME, CARGO_TARGET_DIR: shop, WINDLASS_CACHE_DIR: cache };
+  const plugins = { WINDLASS_CACHE_DIR: path.join(TARGET, "e2e-cache"), WINDLASS_STATE_DIR: path.join(TARGET, "e2e-state") };
+  return { PATH, HOME: home, TMPDIR: tmpdir(), LANG: "C.UTF-8", CARGO_HOME, RUSTUP_HOME, CARGO_TARGET_DIR: shop, ...plugins };
 }
 
 /** What git says, of a repository that belongs to nobody in particular. */

@@ -232,6 +232,7 @@ impl Project {
         command.env("HOME", self.directory.path().join("home"));
         // One cache for all tests: what is tested of the cache itself uses one of its own.
         command.env("WINDLASS_CACHE_DIR", target().join("e2e-cache"));
+        command.env("WINDLASS_STATE_DIR", target().join("e2e-state"));
         let homes = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")];
         for (variable, directory) in homes {
             let home =

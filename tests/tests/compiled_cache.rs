@@ -25,8 +25,15 @@ impl Cached {
         self.cache.path().join("windlass")
     }
 
+    /// Where its key is.
+    fn state(&self) -> PathBuf {
+        self.cache.path().join("state")
+    }
+
     fn run_in(&self, directory: &Path) -> Output {
-        let variables = [("WINDLASS_CACHE_DIR", &*directory.to_string_lossy()), ("WINDLASS_TRACE", "windlass=debug")];
+        let (cache, state) = (directory.to_string_lossy(), self.state().to_string_lossy().into_owned());
+        let variables =
+            [("WINDLASS_CACHE_DIR", &*cache), ("WINDLASS_STATE_DIR", &*state), ("WINDLASS_TRACE", "windlass=debug")];
         let output = self.project.windlass_with("run", &variables).exits(0);
         // Whatever the cache holds, this is the plugin that runs.
         assert_eq!(self.project.event("step-succeeded")["summary"], "did nothing");
@@ -41,8 +48,14 @@ impl Cached {
 
     /// Compiles now what a run would leave to a process in the background.
     fn fill(&self, directory: &Path, file: &str) -> bool {
+        self.fill_with(directory, &self.state(), file)
+    }
+
+    /// The same with the key that is in `state`.
+    fn fill_with(&self, directory: &Path, state: &Path, file: &str) -> bool {
         let mut command = self.project.command(["__fill-cache", &self.project.path().join(file).to_string_lossy()]);
-        command.env("WINDLASS_CACHE_DIR", directory).status().expect("the binary runs").success()
+        command.env("WINDLASS_CACHE_DIR", directory).env("WINDLASS_STATE_DIR", state);
+        command.status().expect("the binary runs").success()
     }
 
     fn entries(&self) -> Vec<PathBuf> {
@@ -125,9 +138,29 @@ fn an_entry_is_good_for_its_own_plugin_and_its_own_cache_only() {
     until("the entry is replaced", || std::fs::read(&noop).is_ok_and(|now| now == good));
     // This plugin's code, signed with another key.
     let other = cached.cache.path().join("other");
-    assert!(cached.fill(&other, "noop.wasm"));
+    let elsewhere = cached.cache.path().join("other-state");
+    assert!(cached.fill_with(&other, &elsewhere, "noop.wasm"));
     std::fs::copy(entries(&other).remove(0), &noop).expect("copied");
     cached.runs_from(QUICK);
+}
+
+/// As a CI's cache is restored, which a pull request may have written.
+#[test]
+fn a_cache_that_is_brought_from_elsewhere_is_not_loaded_whatever_keys_it_brings() {
+    let cached = Cached::new();
+    let elsewhere = cached.cache.path().join("elsewhere");
+    assert!(cached.fill_with(&cached.directory(), &elsewhere, "noop.wasm"));
+    // Where the key was once, and where else a reader might look for it.
+    for name in ["key", "state/key", "windlass/key"] {
+        let brought = cached.directory().join(name);
+        std::fs::create_dir_all(brought.parent().expect("a parent")).expect("a directory");
+        std::fs::copy(elsewhere.join("key"), brought).expect("copied");
+    }
+    cached.runs_from(QUICK);
+    // Who keeps the key in the cache brings it with the cache: then there is none.
+    let within = cached.directory().join("state");
+    assert!(!cached.fill_with(&cached.directory(), &within, "noop.wasm"));
+    assert!(!cached.fill_with(&cached.directory(), &cached.directory(), "noop.wasm"));
 }
 
 #[test]
@@ -155,10 +188,10 @@ mod unix {
     fn a_cache_that_others_can_write_is_not_used() {
         let cached = Cached::new();
         assert!(cached.fill(&cached.directory(), "noop.wasm"));
-        let key = cached.directory().join("key");
+        let key = cached.state().join("key");
         cached.runs_from(CACHE);
         for (path, open, closed) in
-            [(cached.directory(), 0o770, 0o700), (cached.directory(), 0o707, 0o700), (key, 0o660, 0o600)]
+            [(cached.directory(), 0o770, 0o700), (cached.state(), 0o707, 0o700), (key, 0o660, 0o600)]
         {
             mode(&path, open);
             cached.runs_from(QUICK);
@@ -172,7 +205,7 @@ mod unix {
     fn a_key_that_is_not_whole_or_a_link_is_none() {
         let cached = Cached::new();
         assert!(cached.fill(&cached.directory(), "noop.wasm"));
-        let key = cached.directory().join("key");
+        let key = cached.state().join("key");
         let bytes = std::fs::read(&key).expect("a key");
         std::fs::write(&key, &bytes[..31]).expect("written");
         cached.runs_from(QUICK);
@@ -198,6 +231,7 @@ mod unix {
         assert!(cached.fill(&cached.directory(), "noop.wasm"));
         let permissions = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!(permissions(&cached.directory()), 0o700);
-        assert_eq!(permissions(&cached.directory().join("key")), 0o600);
+        assert_eq!(permissions(&cached.state()), 0o700);
+        assert_eq!(permissions(&cached.state().join("key")), 0o600);
     }
 }

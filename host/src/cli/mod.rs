@@ -132,6 +132,18 @@ fn hidden() -> Option<Exit> {
             let filled = crate::plugin::fill(&words.collect::<Vec<_>>());
             Some(if filled.is_ok() { Exit::Succeeded } else { Exit::Bug })
         }
+        // Compiles one component, which others may have written, from standard input to standard output, with limits.
+        crate::plugin::COMPILE_COMMAND => {
+            let compiled = crate::plugin::compile_in_child(&words.collect::<Vec<_>>(), std::io::stdin().lock());
+            Some(match compiled {
+                Ok(code) if std::io::Write::write_all(&mut std::io::stdout().lock(), &code).is_ok() => Exit::Succeeded,
+                Ok(_) => Exit::Bug,
+                Err(error) => {
+                    say(&format!("{error}\n"));
+                    Exit::Usage
+                }
+            })
+        }
         // Compiles the built-in plugins into a directory, for this machine's target or the one that is named.
         "__compile-built-in" => {
             let directory = std::path::PathBuf::from(words.next()?);

@@ -2,11 +2,13 @@
 //!
 //! A compiled plugin is native code, so the cache lets in only what this user's Windlass made on this machine: files are
 //! in a directory that nobody else can write, named by the component's SHA-256 and by everything else that the code
-//! depends on, and each carries a keyed hash whose key never leaves that directory. What does not check out is compiled
-//! again, never trusted. It is safe to delete at any time.
+//! depends on, and each carries a keyed hash. The key lies elsewhere: who can bring a cache here (a CI's cache, that a pull
+//! request can write) brings no key with it. What does not check out is compiled again, never trusted. It is safe to delete at
+//! any time.
 
-use super::engine::Runtime;
-use super::{builtin, engine::Runtimes, inspect};
+use super::compile::{self, CompileError};
+use super::engine::{Compiler, Runtime, Runtimes};
+use super::{builtin, component, inspect};
 use crate::variable;
 use std::fs;
 use std::io::{Read, Write};
@@ -27,12 +29,16 @@ pub(super) struct Cache {
 impl Cache {
     /// The user's cache; none where there is no place for one that only this user can write.
     pub(super) fn open() -> Option<Self> {
-        let directory = match std::env::var_os(variable::WINDLASS_CACHE_DIR) {
-            Some(directory) => PathBuf::from(directory),
-            None => dirs::cache_dir()?.join("windlass"),
-        };
+        let directory = own_directory(variable::WINDLASS_CACHE_DIR, dirs::cache_dir)?;
+        // Only Linux has a place that is called that.
+        let state = own_directory(variable::WINDLASS_STATE_DIR, || dirs::state_dir().or_else(dirs::data_dir))?;
+        // Together with the key a cache could be brought by anybody.
+        if state.starts_with(&directory) {
+            return None;
+        }
         make_private_directory(&directory).ok()?;
-        let key = read_key(&directory).or_else(|| make_key(&directory))?;
+        make_private_directory(&state).ok()?;
+        let key = read_key(&state).or_else(|| make_key(&state))?;
         Some(Self { directory, key })
     }
 
@@ -74,7 +80,17 @@ impl Cache {
         deserialize(runtime, &path)
     }
 
-    fn put(&self, digest: &str, runtime: &Runtime, code: &[u8]) -> std::io::Result<()> {
+    /// The file that says that the optimising compiler gave a component up. Whoever writes one makes runs slower, no more.
+    fn word_of(&self, digest: &str, runtime: &Runtime) -> PathBuf {
+        self.path(digest, runtime).with_extension("too-much")
+    }
+
+    /// Whether the optimising compiler gave it up before.
+    pub(super) fn has_given_up(&self, digest: &str, runtime: &Runtime) -> bool {
+        self.word_of(digest, runtime).exists()
+    }
+
+    pub(super) fn put(&self, digest: &str, runtime: &Runtime, code: &[u8]) -> std::io::Result<()> {
         let path = self.path(digest, runtime);
         let temporary = path.with_extension(format!("{:016x}", getrandom::u64().unwrap_or_default()));
         let mut file = fs::File::create_new(&temporary)?;
@@ -89,12 +105,26 @@ impl Cache {
         }
         written
     }
+
+    /// Puts there what `compile` makes, unless it is there. What is there and does not check out is replaced, or it would be
+    /// a miss for ever.
+    fn make(
+        &self,
+        digest: &str,
+        runtime: &Runtime,
+        compile: impl FnOnce() -> Result<Vec<u8>, String>,
+    ) -> Result<(), String> {
+        if self.get(digest, runtime).is_some() {
+            return Ok(());
+        }
+        self.put(digest, runtime, &compile()?).map_err(|error| error.to_string())
+    }
 }
 
 #[expect(unsafe_code, reason = "wasmtime loads compiled code by an unsafe call only; see the safety comment")]
 fn deserialize(runtime: &Runtime, path: &Path) -> Option<Component> {
     // SAFETY: the bytes were made by `Engine::precompile_component` of this very user: `get` has checked a hash that only
-    // who holds the key in the private cache directory can make. wasmtime itself checks version and settings. The file is
+    // who holds this user's key can make. wasmtime itself checks version and settings. The file is
     // still that file, and stays as it is while it is mapped: only this user can write the directory, and Windlass puts
     // files there whole, by their name, and never changes them.
     unsafe { Component::deserialize_file(&runtime.engine, path) }.ok()
@@ -110,27 +140,46 @@ pub fn fill(names: &[String]) -> Result<(), String> {
     let runtimes = Runtimes::default();
     let runtime = runtimes.optimising().map_err(|problem| problem.to_string())?;
     for name in names {
-        let (bytes, digest) = match builtin::find(name) {
+        let code = match builtin::find(name) {
             Some(plugin) => {
                 // A release has them compiled.
-                let Some(component) = plugin.component() else { continue };
-                (component.to_vec(), plugin.digest.to_owned())
+                let Some(bytes) = plugin.component() else { continue };
+                cache.make(plugin.digest, runtime, || {
+                    runtime.engine.precompile_component(bytes).map_err(|error| format!("{error:#}"))
+                })
             }
             None => {
-                let bytes = fs::read(name).map_err(|error| format!("`{name}` cannot be read: {error}"))?;
-                inspect::check(name, &bytes).map_err(|problem| problem.to_string())?;
-                let digest = super::load::digest(&bytes);
-                (bytes, digest)
+                let bytes = component::read(name, Path::new(name)).map_err(|problem| problem.to_string())?;
+                let digest = component::digest(&bytes);
+                cache.make(&digest, runtime, || {
+                    inspect::check(name, &bytes).map_err(|problem| problem.to_string())?;
+                    compile_apart(&bytes).map_err(|error| {
+                        // It would be as much for each run anew.
+                        if matches!(error, CompileError::TooMuch(_)) {
+                            let _ = fs::write(cache.word_of(&digest, runtime), "");
+                        }
+                        error.problem(name).to_string()
+                    })
+                })
             }
         };
-        // What is there and does not check out is replaced, or it would be a miss for ever.
-        if cache.get(&digest, runtime).is_some() {
-            continue;
-        }
-        let code = runtime.engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;
-        cache.put(&digest, runtime, &code).map_err(|error| format!("`{name}` cannot be kept: {error}"))?;
+        code.map_err(|error| format!("`{name}` cannot be kept: {error}"))?;
     }
     Ok(())
+}
+
+fn compile_apart(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CompileError::Broken(error.to_string()))?;
+    runtime.block_on(compile::compile(Compiler::Optimising, bytes))
+}
+
+/// A directory that a variable names, or one of Windlass's below the user's own of its kind.
+fn own_directory(variable: &str, of_user: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
+    match std::env::var_os(variable).filter(|directory| !directory.is_empty()) {
+        Some(directory) => std::path::absolute(directory).ok(),
+        None => Some(of_user()?.join("windlass")),
+    }
 }
 
 fn read_key(directory: &Path) -> Option<[u8; 32]> {

@@ -26,8 +26,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
+    /// For what can wait for nothing: `describe` and `requires`.
     fn default() -> Self {
-        Self { time: Duration::from_secs(30), memory: 256 << 20, output: 64 << 20 }
+        Self { time: Duration::from_secs(10), memory: 256 << 20, output: 64 << 20 }
     }
 }
 
@@ -195,7 +196,11 @@ impl CallFailure {
                 format!("`{function}` of plugin `{plugin}` did not end within {}", crate::words::span(limit)),
             )
             .because("it was stopped, and what it had started with it")
-            .with_hint("give the step a longer `timeout` if it needs one"),
+            .with_hint(match function {
+                // No step's `timeout` is for these: they compute, and wait for nothing.
+                "describe" | "requires" => "this is the plugin's fault: report it to its author",
+                _ => "give the step a longer `timeout` if it needs one",
+            }),
             Self::Stopped => {
                 Problem::new(Code::Cancelled, format!("`{function}` of plugin `{plugin}` was told to stop"))
                     .because("the run was cancelled")

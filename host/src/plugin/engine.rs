@@ -15,6 +15,37 @@ use wasmtime::{Config, Engine, Strategy};
 /// How often a running guest lets the host look at the clock, and so how exact a `timeout` is.
 const TICK: Duration = Duration::from_millis(10);
 
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compiler {
+    /// For a run that cannot wait.
+    Quick,
+    /// Whose code the cache keeps.
+    Optimising,
+}
+
+impl Compiler {
+    /// In one word.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Optimising => "optimising",
+        }
+    }
+
+    /// The one of this word.
+    pub(super) fn of(word: &str) -> Option<Self> {
+        [Self::Quick, Self::Optimising].into_iter().find(|compiler| compiler.word() == word)
+    }
+
+    const fn strategy(self) -> Strategy {
+        match self {
+            Self::Quick => Strategy::Winch,
+            Self::Optimising => Strategy::Cranelift,
+        }
+    }
+}
+
 /// A compiler with everything that instances made by it need.
 pub(super) struct Runtime {
     pub(super) engine: Engine,
@@ -36,12 +67,16 @@ fn bug(what: &str, error: &wasmtime::Error) -> Problem {
 impl Runtimes {
     /// The compiler whose code the cache keeps.
     pub(super) fn optimising(&self) -> Result<&Runtime, Problem> {
-        get_or_make(&self.optimising, Strategy::Cranelift)
+        self.of(Compiler::Optimising)
     }
 
-    /// The compiler for a run that cannot wait.
-    pub(super) fn quick(&self) -> Result<&Runtime, Problem> {
-        get_or_make(&self.quick, Strategy::Winch)
+    /// One of the two.
+    pub(super) fn of(&self, compiler: Compiler) -> Result<&Runtime, Problem> {
+        let cell = match compiler {
+            Compiler::Quick => &self.quick,
+            Compiler::Optimising => &self.optimising,
+        };
+        get_or_make(cell, compiler.strategy())
     }
 }
 
@@ -76,6 +111,11 @@ pub(super) fn ahead(target: &str) -> wasmtime::Result<Engine> {
     let mut config = config(Strategy::Cranelift, target);
     config.target(target)?.cranelift_opt_level(wasmtime::OptLevel::SpeedAndSize);
     Engine::new(&config)
+}
+
+/// A compiler alone, for a process that makes no instances.
+pub(super) fn compiler_only(compiler: Compiler) -> wasmtime::Result<Engine> {
+    Engine::new(&config(compiler.strategy(), env!("WINDLASS_TARGET")))
 }
 
 impl Runtime {

@@ -8,6 +8,10 @@ use wasmparser::{Encoding, Parser, Payload};
 const WASI: &[&str] =
     &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
+/// The largest body of one function, in bytes. What the compilers need grows faster than it: one of seven times that took
+/// Cranelift a minute and five gigabytes. The largest of an interpreter that is compiled to WebAssembly has a fifth.
+const LARGEST_FUNCTION: usize = 1 << 20;
+
 fn invalid(name: &str, why: impl Into<String>) -> Problem {
     Problem::new(Code::PluginInvalid, format!("plugin `{name}` cannot be used"))
         .because(why.into())
@@ -32,6 +36,11 @@ pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CodeSectionEntry(body) if body.range().len() > LARGEST_FUNCTION => {
+                let (size, most) = (body.range().len() >> 10, LARGEST_FUNCTION >> 10);
+                return Err(invalid(name, format!("one function in it has {size} KiB, and the most is {most} KiB"))
+                    .with_hint("this is the plugin's fault: report it to its author"));
+            }
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports {
                     check_import(name, import.map_err(damaged)?.name.name)?;

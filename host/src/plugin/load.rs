@@ -4,24 +4,17 @@ use super::bindings::StepPre;
 use super::builtin::BuiltIn;
 use super::cache::Cache;
 use super::call::{CallFailure, Limits};
-use super::engine::{Runtime, Runtimes};
+use super::compile::{self, CompileError};
+use super::component;
+use super::engine::{Compiler, Runtime, Runtimes};
 use super::host::State;
 use super::{builtin, inspect};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Component;
-
-/// The largest component that is looked at, in bytes.
-const LARGEST: u64 = 64 << 20;
-
-/// The SHA-256 of some bytes, in hex.
-pub(super) fn digest(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
-}
 
 /// Loads plugins, each once.
 #[derive(Clone)]
@@ -54,7 +47,7 @@ struct Loaded {
     digest: String,
     schema: serde_json::Value,
     built_in: bool,
-    quick: bool,
+    compiler: Compiler,
     pre: StepPre<State>,
     plugins: Arc<Inner>,
 }
@@ -130,21 +123,8 @@ impl Plugins {
             return Ok(plugin);
         }
         let file = project.join(path);
-        let unreadable = |error: std::io::Error| {
-            Problem::new(Code::PluginNotFound, format!("the plugin `{path}` cannot be read"))
-                .because(error)
-                .with_note("nothing was run")
-                .with_hint("name a file, relative to the directory that holds `deploy.toml`")
-        };
-        let size = std::fs::metadata(&file).map_err(unreadable)?.len();
-        if size > LARGEST {
-            return Err(Problem::new(Code::PluginInvalid, format!("plugin `{path}` cannot be used"))
-                .because(format!("it has {} MiB, and the most is {} MiB", size >> 20, LARGEST >> 20))
-                .with_note("nothing was run")
-                .with_hint("build it without debug information, for example with `strip = true`"));
-        }
-        let bytes = std::fs::read(&file).map_err(unreadable)?;
-        let digest = digest(&bytes);
+        let bytes = component::read(path, &file)?;
+        let digest = component::digest(&bytes);
         accept(&digest)?;
         self.load(Source { locator: path, refill: &file.to_string_lossy(), bytes: &bytes, digest }, None).await
     }
@@ -155,36 +135,25 @@ impl Plugins {
 
     async fn load(&self, source: Source<'_>, built_in: Option<&BuiltIn>) -> Result<Plugin, Problem> {
         let Source { locator, refill, bytes, digest } = source;
-        let broken = |error: wasmtime::Error| {
-            Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
-                .because(format!("{error:#}"))
-                .with_note("nothing was run")
-                .with_hint("build the plugin again, or restore its file")
-        };
-        let mut missed = false;
-        let (pre, quick) = match self.compiled(&digest, built_in)? {
-            Some((runtime, component)) => (runtime.prepare(&component).map_err(broken)?, false),
-            None => {
-                missed = true;
-                inspect::check(locator, bytes)?;
-                self.0.missed.lock().unwrap_or_else(PoisonError::into_inner).push(refill.to_owned());
-                let quick = self.0.runtimes.quick()?;
-                match Component::from_binary(&quick.engine, bytes) {
-                    Ok(component) => (quick.prepare(&component).map_err(broken)?, true),
-                    // Winch has no tail calls, among others; what it refuses, Cranelift may still take.
-                    Err(_) => {
-                        let optimising = self.0.runtimes.optimising()?;
-                        let component = Component::from_binary(&optimising.engine, bytes).map_err(broken)?;
-                        (optimising.prepare(&component).map_err(broken)?, false)
-                    }
-                }
+        let (pre, compiler, source) = match self.compiled(&digest, built_in)? {
+            Some((runtime, component)) => {
+                let embedded = built_in.is_some_and(|built_in| built_in.component().is_none());
+                let source = if embedded { "the binary" } else { "the cache" };
+                (prepared(locator, runtime, &component)?, Compiler::Optimising, source)
             }
-        };
-        let source = match (quick, missed) {
-            (false, false) if built_in.is_some_and(|built_in| built_in.component().is_none()) => "the binary",
-            (false, false) => "the cache",
-            (true, _) => "the quick compiler",
-            (false, true) => "the optimising compiler",
+            None => {
+                inspect::check(locator, bytes)?;
+                let (pre, compiler) = match built_in {
+                    Some(_) => self.compile_here(locator, bytes)?,
+                    None => self.compile_apart(locator, bytes, &digest).await?,
+                };
+                self.miss(refill, &digest)?;
+                let source = match compiler {
+                    Compiler::Quick => "the quick compiler",
+                    Compiler::Optimising => "the optimising compiler",
+                };
+                (pre, compiler, source)
+            }
         };
         tracing::debug!(plugin = locator, source, "compiled");
         let mut loaded = Loaded {
@@ -194,11 +163,11 @@ impl Plugins {
             digest,
             schema: serde_json::Value::Null,
             built_in: built_in.is_some(),
-            quick,
+            compiler,
             pre,
             plugins: self.0.clone(),
         };
-        let description = super::call::describe(&loaded.pre, self.runtime_of(quick)?, &Limits::default())
+        let description = super::call::describe(&loaded.pre, self.0.runtimes.of(compiler)?, &Limits::default())
             .await
             .map_err(|failure| {
                 let problem = failure.into_problem(locator, "describe").with_note("nothing was run");
@@ -241,18 +210,72 @@ impl Plugins {
         Ok(cached.map(|component| (runtime, component)))
     }
 
-    fn runtime_of(&self, quick: bool) -> Result<&Runtime, Problem> {
-        if quick { self.0.runtimes.quick() } else { self.0.runtimes.optimising() }
+    /// Compiles what is ours: with the quick compiler, and what that refuses with the other. Winch has no tail calls, among
+    /// others.
+    fn compile_here(&self, locator: &str, bytes: &[u8]) -> Result<(StepPre<State>, Compiler), Problem> {
+        let quick = self.0.runtimes.of(Compiler::Quick)?;
+        if let Ok(component) = Component::from_binary(&quick.engine, bytes) {
+            return Ok((prepared(locator, quick, &component)?, Compiler::Quick));
+        }
+        let optimising = self.0.runtimes.optimising()?;
+        let component = Component::from_binary(&optimising.engine, bytes).map_err(|error| broken(locator, &error))?;
+        Ok((prepared(locator, optimising, &component)?, Compiler::Optimising))
+    }
+
+    /// The same of what others wrote, in a process with limits.
+    async fn compile_apart(
+        &self,
+        locator: &str,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<(StepPre<State>, Compiler), Problem> {
+        let mut compiler = Compiler::Quick;
+        let code = match compile::compile(compiler, bytes).await {
+            Err(CompileError::Refused(_)) => {
+                compiler = Compiler::Optimising;
+                compile::compile(compiler, bytes).await
+            }
+            code => code,
+        };
+        let code = code.map_err(|error| error.problem(locator))?;
+        let runtime = self.0.runtimes.of(compiler)?;
+        if compiler == Compiler::Optimising
+            && let Some(cache) = &self.0.cache
+        {
+            // Where it cannot be kept, it is compiled again.
+            let _ = cache.put(digest, runtime, &code);
+        }
+        let component = compile::load(runtime, &code).map_err(|error| broken(locator, &error))?;
+        Ok((prepared(locator, runtime, &component)?, compiler))
+    }
+
+    /// Leaves word of a component that the cache should have.
+    fn miss(&self, refill: &str, digest: &str) -> Result<(), Problem> {
+        let Some(cache) = &self.0.cache else { return Ok(()) };
+        if cache.has_given_up(digest, self.0.runtimes.optimising()?) {
+            tracing::debug!(plugin = refill, "not compiled again: it took too much");
+        } else {
+            self.0.missed.lock().unwrap_or_else(PoisonError::into_inner).push(refill.to_owned());
+        }
+        Ok(())
     }
 
     /// What was not in the cache, as [`fill`](super::fill) wants it. Empties the list.
     #[must_use]
     pub fn take_missed(&self) -> Vec<String> {
-        if self.0.cache.is_none() {
-            return Vec::new();
-        }
         std::mem::take(&mut *self.0.missed.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn broken(locator: &str, error: &wasmtime::Error) -> Problem {
+    Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
+        .because(format!("{error:#}"))
+        .with_note("nothing was run")
+        .with_hint("build the plugin again, or restore its file")
+}
+
+fn prepared(locator: &str, runtime: &Runtime, component: &Component) -> Result<StepPre<State>, Problem> {
+    runtime.prepare(component).map_err(|error| broken(locator, &error))
 }
 
 impl Plugin {
@@ -303,7 +326,7 @@ impl Plugin {
     }
 
     pub(super) fn runtime(&self) -> Result<&Runtime, Problem> {
-        if self.0.quick { self.0.plugins.runtimes.quick() } else { self.0.plugins.runtimes.optimising() }
+        self.0.plugins.runtimes.of(self.0.compiler)
     }
 
     /// What a configuration needs.

@@ -8,6 +8,8 @@ mod backtrace;
 mod builtin;
 mod cache;
 mod call;
+mod compile;
+mod component;
 mod convert;
 mod engine;
 mod host;
@@ -17,6 +19,7 @@ mod stop;
 
 pub use builtin::compile_for;
 pub use cache::fill;
+pub use compile::{COMMAND as COMPILE_COMMAND, compile_in_child};
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
 pub use host::{Deployment, EffectKey, LiveRelease, Services, StepState, Surroundings};
 pub use load::{Plugin, Plugins};

@@ -76,7 +76,7 @@ async fn load(
             let accept = |digest: &str| match locked
                 .and_then(|(environment, steps)| Some((environment, steps.get(step.id.as_str())?)))
             {
-                Some((environment, accepted)) if accepted.sha256.is_some() => {
+                Some((environment, accepted)) if accepted.is_of(path) => {
                     accepted.accepts_file(environment.name.as_str(), step.id.as_str(), digest)
                 }
                 _ => Ok(()),

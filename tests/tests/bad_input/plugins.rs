@@ -62,9 +62,6 @@ fn files_that_are_no_plugins() {
     "#);
     refused(&with_bytes(b"\0asm\x0d\0\x01\0"), "run", 2, &["does not export `windlass:plugin/lifecycle`"]);
     refused(&with_bytes(b"\0asm\x63\0\x01\0"), "run", 2, &["the file is damaged"]);
-    let project = with_plugin("./a.wasm");
-    std::fs::create_dir(project.path().join("a.wasm")).expect("a directory");
-    refused(&project, "run", 2, &["the plugin `./a.wasm` cannot be read"]);
 }
 
 #[test]

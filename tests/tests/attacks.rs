@@ -1,0 +1,5 @@
+//! Attacks, each by a real component: what it tries, and that it ends as a denial, a limit or a failure, with its message and
+//! its record. One file for each class.
+
+#[path = "attacks/components.rs"]
+mod components;
