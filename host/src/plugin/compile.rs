@@ -44,13 +44,16 @@ impl CompileError {
     pub(super) fn problem(self, name: &str) -> Problem {
         let problem = Problem::new(Code::PluginInvalid, format!("plugin `{name}` cannot be compiled"));
         match self {
-            Self::Refused(why) => {
-                problem.because(why).with_note("nothing was run").with_hint("build the plugin again, or restore its file")
-            }
+            Self::Refused(why) => problem
+                .because(why)
+                .with_note("nothing was run")
+                .with_hint("build the plugin again, or restore its file"),
             Self::TooMuch(what) => problem
                 .because(format!("compiling it takes more than {what}"))
                 .with_note("nothing was run, and the compiler was ended")
-                .with_hint("this is the plugin's fault: report it to its author, and use a release with smaller functions"),
+                .with_hint(
+                    "this is the plugin's fault: report it to its author, and use a release with smaller functions",
+                ),
             Self::Broken(why) => problem
                 .because(why)
                 .with_note("nothing was run")
@@ -119,7 +122,10 @@ fn explain(status: ExitStatus, said: &str) -> CompileError {
     if signal == Some(9) {
         return CompileError::TooMuch("this machine has".into());
     }
-    CompileError::Broken(format!("the compiler broke down ({status}){}", if last.is_empty() { String::new() } else { format!(": {last}") }))
+    CompileError::Broken(format!(
+        "the compiler broke down ({status}){}",
+        if last.is_empty() { String::new() } else { format!(": {last}") }
+    ))
 }
 
 /// The work of the process: limits itself, reads a component, and gives its code. `words` are the compiler, the most memory in
@@ -177,7 +183,11 @@ mod tests {
         let signal = ExitStatus::from_raw;
         for (status, said, expected) in [
             (exit(2), "no tail calls\n", CompileError::Refused("no tail calls".into())),
-            (signal(6), "memory allocation of 9 bytes failed\n", CompileError::TooMuch(format!("{MEMORY} MiB of memory"))),
+            (
+                signal(6),
+                "memory allocation of 9 bytes failed\n",
+                CompileError::TooMuch(format!("{MEMORY} MiB of memory")),
+            ),
             (signal(nix::libc::SIGXCPU), "", CompileError::TooMuch(format!("{SECONDS} s of the processor's time"))),
             (signal(9), "", CompileError::TooMuch("this machine has".into())),
         ] {

@@ -170,9 +170,9 @@ impl Plugins {
         let description = super::call::describe(&loaded.pre, self.0.runtimes.of(compiler)?, &Limits::default())
             .await
             .map_err(|failure| {
-                let problem = failure.into_problem(locator, "describe").with_note("nothing was run");
-                Problem { code: Code::PluginInvalid, ..problem }
-            })?;
+            let problem = failure.into_problem(locator, "describe").with_note("nothing was run");
+            Problem { code: Code::PluginInvalid, ..problem }
+        })?;
         let wrong = |what: &str| {
             Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
                 .because(what)

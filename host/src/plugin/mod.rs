@@ -19,8 +19,8 @@ mod stop;
 
 pub use builtin::compile_for;
 pub use cache::fill;
-pub use compile::{COMMAND as COMPILE_COMMAND, compile_in_child};
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
+pub use compile::{COMMAND as COMPILE_COMMAND, compile_in_child};
 pub use host::{Deployment, EffectKey, LiveRelease, Services, StepState, Surroundings};
 pub use load::{Plugin, Plugins};
 pub use stop::Stop;
