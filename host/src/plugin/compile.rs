@@ -69,10 +69,10 @@ pub(super) async fn compile(compiler: Compiler, bytes: &[u8]) -> Result<Vec<u8>,
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     let mut command = tokio::process::Command::new(program);
     command.arg(COMMAND).arg(compiler.word()).arg(MEMORY.to_string()).arg(SECONDS.to_string());
-    // Whoever takes over a compiler finds no secret there.
-    command.env_clear().env("RAYON_NUM_THREADS", threads.to_string());
-    #[cfg(windows)]
-    command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
+    // Whoever takes over a compiler finds no secret there. Windows' own parts need some of it.
+    #[cfg(unix)]
+    command.env_clear();
+    command.env("RAYON_NUM_THREADS", threads.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(broken)?;
     let (Some(mut input), Some(output), Some(words)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
