@@ -64,6 +64,13 @@ impl Lock {
         Self { schema: 1, environments }
     }
 
+    /// The plugins that come from elsewhere, and the SHA-256 of each.
+    #[must_use]
+    pub fn pins(&self) -> std::collections::BTreeSet<(&str, &str)> {
+        let steps = self.environments.values().flat_map(BTreeMap::values).filter(|step| step.plugin.contains("://"));
+        steps.filter_map(|step| Some((step.plugin.as_str(), step.sha256.as_deref()?))).collect()
+    }
+
     /// The names of all secrets in it.
     pub fn secret_names(&self) -> impl Iterator<Item = String> {
         let capabilities = self.environments.values().flat_map(BTreeMap::values).flat_map(|step| &step.capabilities);
@@ -263,6 +270,21 @@ impl LockedStep {
         self.accepts_file(environment, step, plugin.digest())
     }
 
+    /// The SHA-256 that a plugin from elsewhere has to have.
+    ///
+    /// # Errors
+    /// [`Code::NotAccepted`] where there is none.
+    pub fn pin(&self, environment: &str, step: &str) -> Result<&str, Problem> {
+        self.sha256.as_deref().ok_or_else(|| {
+            not_accepted(
+                environment,
+                step,
+                format!("plugin `{}` is accepted without saying which file it is", self.plugin),
+                format!("`{FILE}` has no `sha256` for step `{step}`, and only a built-in plugin does without"),
+            )
+        })
+    }
+
     /// Whether the plugin that it accepts comes from there, in whichever version.
     #[must_use]
     pub fn is_of(&self, locator: &str) -> bool {
@@ -274,14 +296,7 @@ impl LockedStep {
     /// # Errors
     /// [`Code::NotAccepted`].
     pub fn accepts_file(&self, environment: &str, step: &str, digest: &str) -> Result<(), Problem> {
-        let Some(accepted) = &self.sha256 else {
-            return Err(not_accepted(
-                environment,
-                step,
-                format!("plugin `{}` is accepted without saying which file it is", self.plugin),
-                format!("`{FILE}` has no `sha256` for step `{step}`, and only a built-in plugin does without"),
-            ));
-        };
+        let accepted = self.pin(environment, step)?;
         if accepted != digest {
             return Err(not_accepted(
                 environment,

@@ -14,4 +14,4 @@ pub use address::{AddressClass, Addresses, AddressesError, Refusal};
 pub use dial::{probe_tcp, resolve};
 pub use error::{ConnectError, SendError};
 pub use http::{Answer, Client, Limits, Route, Worker};
-pub use tls::trusted;
+pub use tls::{trusted, trusted_certificates};

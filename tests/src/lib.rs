@@ -5,6 +5,7 @@
 
 pub mod database;
 pub mod fault;
+pub mod fetching;
 pub mod github;
 pub mod gitlab;
 #[cfg(unix)]
@@ -12,8 +13,10 @@ pub mod mix;
 pub mod probe;
 pub mod proxy;
 pub mod reference;
+pub mod registry;
 #[cfg(unix)]
 pub mod runs;
+pub mod secure;
 pub mod server;
 pub mod slack;
 pub mod steps;

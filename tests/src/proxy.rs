@@ -28,7 +28,7 @@ impl Proxy {
     /// Where nothing can be listened on.
     #[must_use]
     pub fn to(port: u16, name: &str) -> Self {
-        let (authority, config) = certificates(name);
+        let (authority, config) = certificates(&[name]);
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = oneshot::channel::<()>();
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -113,15 +113,16 @@ async fn tunnel(
     Some(())
 }
 
-/// An authority, and a certificate of it for this name.
-fn certificates(name: &str) -> (String, ServerConfig) {
+/// An authority, and a certificate of it for these names.
+pub(crate) fn certificates(names: &[&str]) -> (String, ServerConfig) {
     let key = KeyPair::generate().expect("a key");
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = parameters.self_signed(&key).expect("an authority").pem();
     let issuer = Issuer::new(parameters, key);
     let own = KeyPair::generate().expect("a key");
-    let parameters = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+    let parameters =
+        CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("a name");
     let certificate = parameters.signed_by(&own, &issuer).expect("a certificate");
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -138,6 +138,8 @@ enum Manner {
     Reset,
     /// None ever comes.
     Silent,
+    /// It says that it has so many bytes, and goes on for as long as whoever asked listens.
+    Endless(Option<u64>),
 }
 
 /// What a server answers.
@@ -171,6 +173,12 @@ impl Answer {
     #[must_use]
     pub const fn silence() -> Self {
         Self::of(Manner::Silent)
+    }
+
+    /// One without end; with a size, which it says that it has.
+    #[must_use]
+    pub const fn endless(size: Option<u64>) -> Self {
+        Self::of(Manner::Endless(size))
     }
 
     /// A status and a text.
@@ -222,6 +230,16 @@ impl Answer {
             }
             // Until there is nobody any more who could read an answer.
             Manner::Silent => return drop(stream.read(&mut [0])),
+            Manner::Endless(size) => {
+                let length = match size {
+                    Some(size) => format!("content-length: {size}"),
+                    None => "transfer-encoding: chunked".to_owned(),
+                };
+                let _ = stream.write_all(format!("HTTP/1.1 200 x\r\n{length}\r\n\r\n").as_bytes());
+                let piece = [b"10000\r\n", &*vec![b'x'; 0x10000], b"\r\n"].concat();
+                while stream.write_all(&piece).is_ok() {}
+                return;
+            }
         };
         let mut head = format!("HTTP/1.1 {} x\r\ncontent-length: {length}\r\nconnection: close\r\n", self.status);
         for (name, value) in &self.headers {

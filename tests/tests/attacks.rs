@@ -3,3 +3,5 @@
 
 #[path = "attacks/components.rs"]
 mod components;
+#[path = "attacks/fetching.rs"]
+mod fetching;

@@ -35,7 +35,7 @@ use std::time::Instant;
 /// `windlass check`
 pub(super) async fn check(common: &Common) -> Result<(), Failed> {
     let session = Session::open(common)?;
-    let wanted = session.wanted().await?;
+    let wanted = session.wanted(true).await?;
     let changes = session.lock.clone().unwrap_or_else(|| Lock::new(BTreeMap::new())).changes_to(&wanted);
     let config = &session.project.config;
     let steps = config.steps.len() + config.finally.len();
@@ -82,7 +82,7 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
         }
     };
     let session = Session { project, plugins: Plugins::default(), lock: old };
-    let wanted = session.wanted().await?;
+    let wanted = session.wanted(arguments.check).await?;
     let old = session.lock.clone().unwrap_or_else(|| Lock::new(BTreeMap::new()));
     let changes = old.changes_to(&wanted);
     let path = session.project.directory.join(lock::FILE);
@@ -108,6 +108,9 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
             .because(error)
             .with_hint("mend the permissions")
     })?;
+    for (plugin, digest) in wanted.pins() {
+        say(&format!("pinned {plugin}: sha256 {digest}\n"));
+    }
     say(&format!("wrote {}: commit it, and have the difference reviewed\n", path.display()));
     Ok(())
 }

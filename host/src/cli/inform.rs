@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, Common, Completions, Explain, Init, Schema};
 use super::project;
 use super::{Failed, print, print_json, say};
-use crate::config;
+use crate::config::{self, PluginLocator};
 use crate::plugin::{Plugins, built_in_names};
 use crate::problem::{Code, Exit, Problem};
 use clap::CommandFactory;
@@ -37,10 +37,14 @@ pub(super) async fn schema(arguments: &Schema) -> Result<(), Failed> {
         None => config::json_schema(),
         Some(name) => {
             let plugins = Plugins::default();
-            let plugin = if built_in_names().contains(&name.as_str()) || !name.contains(['/', '.']) {
-                plugins.load_built_in(name).await?
-            } else {
-                plugins.load_file(name, std::path::Path::new(""), |_| Ok(())).await?
+            let plugin = match PluginLocator::try_from(name.clone()) {
+                Ok(locator @ (PluginLocator::Https(_) | PluginLocator::Oci(_))) => {
+                    plugins.load_fetched(&locator, None, |_| Ok(())).await?
+                }
+                _ if built_in_names().contains(&name.as_str()) || !name.contains(['/', '.']) => {
+                    plugins.load_built_in(name).await?
+                }
+                _ => plugins.load_file(name, std::path::Path::new(""), |_| Ok(())).await?,
             };
             plugin.schema().clone()
         }

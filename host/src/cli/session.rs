@@ -8,7 +8,7 @@ use crate::event::Subject;
 use crate::history::PastRun;
 use crate::lock::{Lock, LockedSteps};
 use crate::plugin::{Plugins, Services};
-use crate::prepare::{self, Facts, Prepared, Resolved};
+use crate::prepare::{self, Facts, Pins, Prepared, Resolved};
 use crate::problem::Problem;
 use crate::secret::Secrets;
 use crate::{forge, history};
@@ -49,12 +49,15 @@ impl Session {
         Ok(Self { project, plugins: Plugins::default(), lock })
     }
 
-    /// Everything that is asked for, in every environment.
-    pub(super) async fn wanted(&self) -> Result<Lock, Failed> {
+    /// Everything that is asked for, in every environment: by the plugins that the lock pins, or by what is there now.
+    pub(super) async fn wanted(&self, pinned: bool) -> Result<Lock, Failed> {
         let mut environments = BTreeMap::new();
         let mut problems: Vec<Problem> = Vec::new();
         for environment in &self.project.config.environments {
-            match prepare::wanted(&self.project.config, &self.project.directory, &self.plugins, environment).await {
+            let locked = self.lock.as_ref().and_then(|lock| lock.environments.get(environment.key.as_str()));
+            let pins = if pinned { Pins::Known(environment, locked) } else { Pins::New };
+            let Project { config, directory, .. } = &self.project;
+            match prepare::wanted(config, directory, &self.plugins, environment, pins).await {
                 Ok(steps) => drop(environments.insert(environment.key.as_str().to_owned(), steps)),
                 // The same mistake in every environment is one mistake.
                 Err(found) => {
@@ -173,10 +176,9 @@ impl<'a> Asking<'a> {
         // A mistake in the config is the config's, whatever the lock says; but no file is looked into that the lock refuses.
         let name = self.environment.key.as_str();
         let accepted = self.session.lock.as_ref().and_then(|lock| lock.environments.get(name));
-        let accepted = accepted.map(|steps| (self.environment, steps));
+        let pins = Pins::Only(self.environment, accepted);
         let resolved =
-            prepare::resolve(&project.config, &project.directory, &self.session.plugins, &self.selection, accepted)
-                .await;
+            prepare::resolve(&project.config, &project.directory, &self.session.plugins, &self.selection, pins).await;
         fill_cache(&self.session.plugins);
         let resolved = resolved?;
         let locked = prepare::locked_steps(self.session.lock.as_ref(), self.environment)?;

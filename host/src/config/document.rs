@@ -299,7 +299,7 @@ pub(super) struct OverlayTable {
 pub(super) struct StepTable {
     /// The step's name, unique in the file.
     pub(super) id: StepId,
-    /// What it runs. `https://` and `oci://` are understood, and refused in this version.
+    /// What it runs: a built-in plugin by its name, a file by its path, or a component behind an `https://` URL or an `oci://` reference.
     #[schemars(with = "super::words::PluginLocator")]
     pub(super) plugin: String,
     /// The plugin's configuration; `windlass schema PLUGIN` says what it may be.

@@ -136,6 +136,19 @@ impl Client {
         Self { trust: Arc::new(Trust::new(more)) }
     }
 
+    /// A connection to one of the route's addresses that are granted, for whoever speaks over it.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn connection(
+        &self,
+        route: &Route,
+        addresses: &Addresses,
+        patience: Duration,
+    ) -> Result<tokio::net::TcpStream, SendError> {
+        Ok(dial::connect(&route.host, route.port, addresses, patience).await?.0)
+    }
+
     /// Sends a request to one of the route's addresses that are granted, and waits for the head of the answer. Of the
     /// request's URL only path and query are used; its `Host` is that of the route, whatever it was.
     ///

@@ -50,6 +50,26 @@ pub async fn trusted() -> Result<Arc<ClientConfig>, String> {
     tokio::task::spawn_blocking(|| read(None)).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
+/// The system's certificates themselves, for a client that is not ours: those that can be read as such.
+///
+/// # Errors
+/// Why there are none.
+pub async fn trusted_certificates() -> Result<Vec<Vec<u8>>, String> {
+    let read = || {
+        let found = rustls_native_certs::load_native_certs();
+        let good =
+            found.certs.into_iter().filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
+        let good: Vec<Vec<u8>> = good.map(|certificate| certificate.to_vec()).collect();
+        if good.is_empty() { Err(none_to_trust(&found.errors)) } else { Ok(good) }
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+fn none_to_trust(errors: &[rustls_native_certs::Error]) -> String {
+    let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    if reasons.is_empty() { "there are none".into() } else { reasons.join("; ") }
+}
+
 fn read(more: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
@@ -62,8 +82,7 @@ fn read(more: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
         }
     }
     if roots.is_empty() {
-        let reasons: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
-        return Err(if reasons.is_empty() { "there are none".into() } else { reasons.join("; ") });
+        return Err(none_to_trust(&found.errors));
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

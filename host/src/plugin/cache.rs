@@ -29,7 +29,7 @@ pub(super) struct Cache {
 impl Cache {
     /// The user's cache; none where there is no place for one that only this user can write.
     pub(super) fn open() -> Option<Self> {
-        let directory = own_directory(variable::WINDLASS_CACHE_DIR, dirs::cache_dir)?;
+        let directory = directory()?;
         // Only Linux has a place that is called that.
         let state = own_directory(variable::WINDLASS_STATE_DIR, || dirs::state_dir().or_else(dirs::data_dir))?;
         // Together with the key a cache could be brought by anybody.
@@ -174,6 +174,11 @@ fn compile_apart(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
     runtime.block_on(compile::compile(Compiler::Optimising, bytes))
 }
 
+/// Where the cache is, whether or not it can be used.
+pub(super) fn directory() -> Option<PathBuf> {
+    own_directory(variable::WINDLASS_CACHE_DIR, dirs::cache_dir)
+}
+
 /// A directory that a variable names, or one of Windlass's below the user's own of its kind.
 fn own_directory(variable: &str, of_user: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
     match std::env::var_os(variable).filter(|directory| !directory.is_empty()) {
@@ -214,7 +219,7 @@ fn create_private(path: &Path) -> std::io::Result<fs::File> {
 }
 
 #[cfg(unix)]
-fn make_private_directory(directory: &Path) -> std::io::Result<()> {
+pub(super) fn make_private_directory(directory: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     if is_private(directory) { Ok(()) } else { Err(std::io::ErrorKind::PermissionDenied.into()) }
@@ -222,7 +227,7 @@ fn make_private_directory(directory: &Path) -> std::io::Result<()> {
 
 /// Below the user's profile, where Windows lets nobody else write.
 #[cfg(not(unix))]
-fn make_private_directory(directory: &Path) -> std::io::Result<()> {
+pub(super) fn make_private_directory(directory: &Path) -> std::io::Result<()> {
     fs::create_dir_all(directory)
 }
 

@@ -7,8 +7,10 @@ use super::call::{CallFailure, Limits};
 use super::compile::{self, CompileError};
 use super::component;
 use super::engine::{Compiler, Runtime, Runtimes};
+use super::fetch::{self, Store};
 use super::host::State;
 use super::{builtin, inspect};
+use crate::config::PluginLocator;
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
 use std::collections::HashMap;
@@ -127,6 +129,41 @@ impl Plugins {
         let digest = component::digest(&bytes);
         accept(&digest)?;
         self.load(Source { locator: path, refill: &file.to_string_lossy(), bytes: &bytes, digest }, None).await
+    }
+
+    /// A plugin from elsewhere, which has to have this SHA-256 where one is known: then it is not fetched where it was before.
+    /// `accept` is asked with its SHA-256 before anything is made of it.
+    ///
+    /// # Errors
+    /// [`Code::PluginNotFetched`], [`Code::PluginInvalid`], and what `accept` says. Nothing is kept then.
+    pub async fn load_fetched(
+        &self,
+        locator: &PluginLocator,
+        known: Option<&str>,
+        accept: impl FnOnce(&str) -> Result<(), Problem>,
+    ) -> Result<Plugin, Problem> {
+        let name = locator.as_str();
+        if let Some(plugin) = self.remembered(name) {
+            return Ok(plugin);
+        }
+        let store = Store::open();
+        let kept = store.as_ref().zip(known).and_then(|(store, digest)| store.get(digest));
+        tracing::debug!(plugin = name, kept = kept.is_some(), "fetched before");
+        let fetched = kept.is_none();
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => fetch::fetch(locator).await?,
+        };
+        let digest = component::digest(&bytes);
+        accept(&digest)?;
+        // It is kept once it has passed everything, and what the cache lacks is made of what is kept.
+        let file = store.as_ref().and_then(|store| store.path(&digest)).unwrap_or_default();
+        let source = Source { locator: name, refill: &file.to_string_lossy(), bytes: &bytes, digest };
+        let plugin = self.load(source, None).await?;
+        if let Some(store) = store.filter(|_| fetched) {
+            store.put(plugin.digest(), &bytes);
+        }
+        Ok(plugin)
     }
 
     fn remembered(&self, locator: &str) -> Option<Plugin> {

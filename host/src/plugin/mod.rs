@@ -12,6 +12,7 @@ mod compile;
 mod component;
 mod convert;
 mod engine;
+mod fetch;
 mod host;
 mod inspect;
 mod load;

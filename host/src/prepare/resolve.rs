@@ -1,7 +1,7 @@
 //! From the config to plugins: each is loaded, its configuration checked against its schema, and asked what it needs.
 
 use crate::config::{Config, Environment, PluginLocator, Selection, Step, WithSchema};
-use crate::lock::{LockedStep, LockedSteps, locked_name};
+use crate::lock::{LockedStep, LockedSteps, locked_name, not_accepted};
 use crate::plugin::{Plugin, Plugins};
 use crate::policy::{Capability, Secret, SecretUse};
 use crate::problem::{Code, Problem};
@@ -22,23 +22,33 @@ pub struct Resolved {
     pub(super) schema: Arc<WithSchema>,
 }
 
+/// What is known of a plugin that is not built in before it is looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Pins<'a> {
+    /// Nothing: what there is now is what is asked, for a new lock.
+    New,
+    /// What the lock has for an environment, where it has something; for whoever asks whether the lock is right.
+    Known(&'a Environment, Option<&'a LockedSteps>),
+    /// The same, and what it does not have is not fetched: for whoever is about to run it.
+    Only(&'a Environment, Option<&'a LockedSteps>),
+}
+
 /// Load the plugins of some steps and check each step's `with` against its plugin's schema.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the file. With what the lock accepts in an environment also
-/// [`Code::NotAccepted`] for a plugin's file that is another one.
+/// Everything that is wrong, in the order of the file. With pins also [`Code::NotAccepted`] for a plugin that is another one.
 pub async fn resolve(
     config: &Config,
     project: &Path,
     plugins: &Plugins,
     selection: &Selection,
-    locked: Option<(&Environment, &LockedSteps)>,
+    pins: Pins<'_>,
 ) -> Result<Vec<Resolved>, Vec<Problem>> {
     let mut resolved = Vec::new();
     let mut problems = Vec::new();
     let mut schemas: BTreeMap<String, Arc<WithSchema>> = BTreeMap::new();
     for step in selection.iter() {
-        let plugin = match load(config, project, plugins, step, locked).await {
+        let plugin = match load(config, project, plugins, step, pins).await {
             Ok(plugin) => plugin,
             Err(problem) => {
                 problems.push(problem);
@@ -67,28 +77,36 @@ async fn load(
     project: &Path,
     plugins: &Plugins,
     step: &Step,
-    locked: Option<(&Environment, &LockedSteps)>,
+    pins: Pins<'_>,
 ) -> Result<Plugin, Problem> {
+    let locator = step.plugin.as_str();
+    let id = step.id.as_str();
+    let (environment, steps, only) = match pins {
+        Pins::New => (None, None, false),
+        Pins::Known(environment, steps) => (Some(environment.name.as_str()), steps, false),
+        Pins::Only(environment, steps) => (Some(environment.name.as_str()), steps, true),
+    };
+    let environment = environment.unwrap_or_default();
+    let accepted = steps.and_then(|steps| steps.get(id)).filter(|accepted| accepted.is_of(locator));
+    // A component that is not the one that was accepted is not even compiled.
+    let accept = |digest: &str| accepted.map_or(Ok(()), |accepted| accepted.accepts_file(environment, id, digest));
     let loaded = match &step.plugin {
         PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
-        PluginLocator::Path(path) => {
-            // A file that is not the one that was accepted is not even compiled.
-            let accept = |digest: &str| match locked
-                .and_then(|(environment, steps)| Some((environment, steps.get(step.id.as_str())?)))
-            {
-                Some((environment, accepted)) if accepted.is_of(path) => {
-                    accepted.accepts_file(environment.name.as_str(), step.id.as_str(), digest)
-                }
-                _ => Ok(()),
-            };
-            plugins.load_file(path, project, accept).await
-        }
-        PluginLocator::Https(_) | PluginLocator::Oci(_) => {
-            Err(Problem::new(Code::NotAvailable, format!("plugin `{}` cannot be fetched", step.plugin.as_str()))
-                .because("this version of Windlass has no plugins from elsewhere")
-                .with_note("nothing was run")
-                .with_hint("put the component into the repository and name its path"))
-        }
+        PluginLocator::Path(path) => plugins.load_file(path, project, accept).await,
+        PluginLocator::Https(_) | PluginLocator::Oci(_) => match accepted.map(|step| step.pin(environment, id)) {
+            Some(Err(problem)) => Err(problem),
+            Some(Ok(digest)) => plugins.load_fetched(&step.plugin, Some(digest), accept).await,
+            None if only => Err(not_accepted(
+                environment,
+                id,
+                format!("plugin `{locator}` is not accepted"),
+                format!(
+                    "`{}` does not say which component that is, and without that it is not fetched",
+                    crate::lock::FILE
+                ),
+            )),
+            None => plugins.load_fetched(&step.plugin, None, accept).await,
+        },
     };
     loaded.map_err(
         |problem| if problem.place.is_none() { problem.at(config.place_of_step(step, "plugin")) } else { problem },
@@ -168,10 +186,11 @@ pub async fn wanted(
     project: &Path,
     plugins: &Plugins,
     environment: &Environment,
+    pins: Pins<'_>,
 ) -> Result<LockedSteps, Vec<Problem>> {
     let mut steps = LockedSteps::new();
     let mut problems = Vec::new();
-    for resolved in resolve(config, project, plugins, &config.all_steps_for(environment), None).await? {
+    for resolved in resolve(config, project, plugins, &config.all_steps_for(environment), pins).await? {
         match requires(config, &resolved, &resolved.step.with).await {
             Ok(capabilities) => {
                 let locator = resolved.step.plugin.as_str();

@@ -40,7 +40,7 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// A core module of functions without parameters or results: how many locals (32 bits each), and what each does.
-fn module(functions: &[(usize, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn module(functions: &[(usize, Vec<u8>)]) -> Vec<u8> {
     let count = number(functions.len());
     let body = |(locals, code): &(usize, Vec<u8>)| {
         let body = [&[1], &*number(*locals), &[0x7f], &**code, &[0x0b]].concat();
@@ -53,7 +53,7 @@ fn module(functions: &[(usize, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// A plugin that works, with a core module in it that nothing calls.
-fn plugin_with(module: &[u8]) -> Vec<u8> {
+pub(super) fn plugin_with(module: &[u8]) -> Vec<u8> {
     [std::fs::read(guest("noop")).expect("a guest"), section(1, module)].concat()
 }
 
@@ -65,7 +65,7 @@ fn long(bytes: usize) -> (usize, Vec<u8>) {
 
 /// What only the optimising compiler cannot bear: loops in loops, and within all of them every one of many locals is read. Each
 /// of them comes into each loop as a value of its own.
-fn deep() -> (usize, Vec<u8>) {
+pub(super) fn deep() -> (usize, Vec<u8>) {
     let (loops, locals) = (2_000, 50_000);
     let mut code = [0x03, 0x40].repeat(loops);
     for local in 0..locals {

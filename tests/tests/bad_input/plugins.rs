@@ -35,10 +35,15 @@ fn plugins_that_are_not_there() {
     refused(
         &with_plugin("https://plugins.example/a.wasm"),
         "run",
-        2,
-        &["`https://plugins.example/a.wasm` cannot be fetched"],
+        22,
+        &["plugin `https://plugins.example/a.wasm` is not accepted", "deploy.toml:13:10"],
     );
-    refused(&with_plugin("oci://plugins.example/a:1"), "run", 2, &["`oci://plugins.example/a:1` cannot be fetched"]);
+    refused(
+        &with_plugin("oci://plugins.example/a:1"),
+        "run",
+        22,
+        &["plugin `oci://plugins.example/a:1` is not accepted", "without that it is not fetched"],
+    );
 }
 
 #[test]

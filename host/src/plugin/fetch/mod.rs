@@ -1,0 +1,94 @@
+//! Components from elsewhere: fetched within limits, and from then on known by their digest.
+//!
+//! Nothing here trusts what it gets. Whoever asks holds it against the digest in `deploy.lock` before anything is made of it,
+//! and only what passed everything is kept in the [`Store`], from where no network is needed.
+
+mod filter;
+mod https;
+mod oci;
+mod store;
+
+pub(super) use store::Store;
+
+use super::component::{self, LARGEST};
+use crate::config::PluginLocator;
+use crate::network::{Addresses, Client, ConnectError, SendError};
+use crate::problem::{Code, Problem};
+use std::time::Duration;
+
+/// How long it may take in all.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Why there is no component.
+#[derive(Debug)]
+enum FetchError {
+    /// There is more of it than is taken; how much it says that it has.
+    TooLarge(Option<u64>),
+    /// Something else, and what helps.
+    Failed { why: String, hint: &'static str },
+}
+
+impl FetchError {
+    /// It could not be reached, or did not say what it should; it may another time.
+    fn unreached(why: impl Into<String>) -> Self {
+        Self::Failed { why: why.into(), hint: "run the same command again once it can be reached from here" }
+    }
+
+    /// It is not there, or is something else.
+    fn wrong(why: impl Into<String>) -> Self {
+        Self::Failed { why: why.into(), hint: "correct where the plugin is in `deploy.toml`" }
+    }
+
+    /// It leads to where nobody has read that it leads.
+    fn elsewhere(why: impl Into<String>) -> Self {
+        Self::Failed { why: why.into(), hint: "name the place that it leads to in `deploy.toml`, if it is meant" }
+    }
+
+    fn problem(self, locator: &str) -> Problem {
+        match self {
+            Self::TooLarge(size) => component::too_large(locator, size),
+            Self::Failed { why, hint } => {
+                Problem::new(Code::PluginNotFetched, format!("plugin `{locator}` cannot be fetched"))
+                    .because(why)
+                    .with_note("nothing was run, and nothing of it was kept")
+                    .with_hint(hint)
+            }
+        }
+    }
+}
+
+/// The addresses that `host` may have, where `deploy.toml` names `named`: a person has written and another has read that name,
+/// so it may be a machine of the own network. Wherever it leads from there has to be anybody's. Where clouds hand out
+/// credentials nobody is sent.
+fn addresses(host: &str, named: &str) -> Addresses {
+    let any = || Addresses::parse(&["0.0.0.0/0".to_owned(), "::/0".to_owned()]).unwrap_or_default();
+    if host.eq_ignore_ascii_case(named) { any() } else { Addresses::default() }
+}
+
+/// Why nobody answers at a host; `led` says that it was not named, but led to.
+fn unconnected(error: &SendError, host: &str, led: bool) -> FetchError {
+    match error {
+        SendError::Connect(ConnectError::Refused { .. }) if led => {
+            FetchError::elsewhere(format!("it leads to `{host}`, and {error}"))
+        }
+        SendError::Connect(ConnectError::Refused { .. }) => FetchError::wrong(error.to_string()),
+        error => FetchError::unreached(error.to_string()),
+    }
+}
+
+/// The bytes behind a locator, as they are now.
+///
+/// # Errors
+/// [`Code::PluginNotFetched`], [`Code::PluginInvalid`] where there are too many.
+pub(super) async fn fetch(locator: &PluginLocator) -> Result<Vec<u8>, Problem> {
+    let name = locator.as_str();
+    let client = Client::new(None);
+    let fetched = tokio::time::timeout(PATIENCE, async {
+        match locator {
+            PluginLocator::Oci(reference) => oci::fetch(reference, &client).await,
+            _ => https::fetch(name, &client).await,
+        }
+    });
+    let late = |_| FetchError::unreached(format!("it was not here within {}", crate::words::span(PATIENCE)));
+    fetched.await.map_err(late).and_then(|fetched| fetched).map_err(|error| error.problem(name))
+}

@@ -1,0 +1,147 @@
+//! A component in a registry, as an artifact with one layer.
+
+use super::filter::Filter;
+use super::{FetchError, LARGEST};
+use crate::network;
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig};
+use oci_client::errors::{DigestError, OciDistributionError};
+use oci_client::manifest::WASM_LAYER_MEDIA_TYPE;
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference, RegistryOperation};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+
+/// What a layer with a component is called, by today's conventions and by those before.
+const LAYERS: [&str; 2] = ["application/wasm", WASM_LAYER_MEDIA_TYPE];
+const WAIT: Duration = Duration::from_secs(30);
+
+/// What a reference leads to now.
+pub(super) async fn fetch(locator: &str, client: &network::Client) -> Result<Vec<u8>, FetchError> {
+    let text = locator.strip_prefix("oci://").unwrap_or(locator);
+    let reference: Reference =
+        text.parse().map_err(|error| FetchError::wrong(format!("its reference is none: {error}")))?;
+    let host = text.split('/').next().unwrap_or_default();
+    // Where the first part looks like no host, others take it for a folder of Docker's registry.
+    if reference.registry() != host {
+        return Err(FetchError::wrong(format!("`{host}` is no registry's host: it has neither a `.` nor a port")));
+    }
+    let registry = reference.resolve_registry();
+    let named = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
+    let named = named.trim_matches(['[', ']']);
+    let failed = |error: io::Error| FetchError::unreached(error.to_string());
+    let filter = Filter::start(named, client).await.map_err(failed)?;
+    let pulled = pull(&reference, registry, &filter).await;
+    // What the way out refused says more than what the client makes of it.
+    pulled.map_err(|error| filter.take_refusal().unwrap_or(error))
+}
+
+async fn pull(reference: &Reference, registry: &str, filter: &Filter) -> Result<Vec<u8>, FetchError> {
+    let explain = |error| explain(error, registry);
+    // Whoever made it the default before made it this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let certificates = network::trusted_certificates().await;
+    let certificates = certificates
+        .map_err(|why| FetchError::unreached(format!("the certificates to trust cannot be read: {why}")))?
+        .into_iter()
+        .map(|data| Certificate { encoding: CertificateEncoding::Der, data });
+    let client = Client::try_from(ClientConfig {
+        tls_certs_only: certificates.collect(),
+        platform_resolver: None,
+        read_timeout: Some(WAIT),
+        connect_timeout: Some(WAIT),
+        user_agent: concat!("windlass/", env!("CARGO_PKG_VERSION")),
+        https_proxy: Some(filter.url()),
+        http_proxy: Some(filter.url()),
+        ..ClientConfig::default()
+    })
+    .map_err(explain)?;
+    let nobody = RegistryAuth::Anonymous;
+    client.auth(reference, &nobody, RegistryOperation::Pull).await.map_err(explain)?;
+    let (manifest, _) = client.pull_image_manifest(reference, &nobody).await.map_err(explain)?;
+    let [layer] = &*manifest.layers else {
+        return Err(FetchError::wrong(format!(
+            "the artifact has {} layers, and a plugin is one",
+            manifest.layers.len()
+        )));
+    };
+    if !LAYERS.contains(&layer.media_type.as_str()) {
+        let media_type = layer.media_type.escape_debug();
+        return Err(FetchError::wrong(format!("its layer is of the type `{media_type}`, and not `{}`", LAYERS[0])));
+    }
+    let size = u64::try_from(layer.size).unwrap_or(u64::MAX);
+    if size > LARGEST {
+        return Err(FetchError::TooLarge(Some(size)));
+    }
+    // It becomes a part of a URL.
+    let hexadecimal = |digest: &str| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !layer.digest.strip_prefix("sha256:").is_some_and(hexadecimal) {
+        return Err(FetchError::wrong("its layer has no sha256"));
+    }
+    let mut bytes = Bounded { bytes: Vec::new(), size };
+    client.pull_blob(reference, layer, &mut bytes).await.map_err(explain)?;
+    Ok(bytes.bytes)
+}
+
+/// What an error of the client's means.
+fn explain(error: OciDistributionError, registry: &str) -> FetchError {
+    match error {
+        OciDistributionError::RequestError(error) => FetchError::unreached(root(&error)),
+        OciDistributionError::IoError(error) => FetchError::unreached(error.to_string()),
+        OciDistributionError::DigestError(DigestError::VerificationError { expected, actual }) => {
+            FetchError::wrong(format!("`{registry}` sent something else than it says: {actual} for {expected}"))
+        }
+        OciDistributionError::ServerError { code, .. } if code >= 500 => {
+            FetchError::unreached(format!("`{registry}` answered {code}"))
+        }
+        OciDistributionError::ServerError { code, .. } => FetchError::wrong(format!("`{registry}` answered {code}")),
+        OciDistributionError::RegistryError { envelope, .. } => {
+            let said: Vec<String> = envelope
+                .errors
+                .iter()
+                .take(3)
+                .map(|error| format!("{:?}: {}", error.code, error.message).escape_debug().take(200).collect())
+                .collect();
+            FetchError::wrong(format!("`{registry}` answered: {}", said.join("; ")))
+        }
+        OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. } => {
+            FetchError::wrong(format!("`{registry}` gives it to nobody without an account"))
+        }
+        error => FetchError::wrong(error.to_string().escape_debug().take(300).collect::<String>()),
+    }
+}
+
+/// The innermost words of an error.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Takes as much as was announced.
+struct Bounded {
+    bytes: Vec<u8>,
+    size: u64,
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, piece: &[u8]) -> Poll<io::Result<usize>> {
+        if (self.bytes.len() + piece.len()) as u64 > self.size {
+            return Poll::Ready(Err(io::Error::other("there is more of it than its manifest says")));
+        }
+        self.bytes.extend_from_slice(piece);
+        Poll::Ready(Ok(piece.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,57 @@
+//! Projects whose plugin comes from elsewhere.
+
+use crate::Project;
+use crate::probe::config;
+use crate::secure::Secure;
+use std::path::PathBuf;
+
+/// A project of one step, whose plugin comes from a server on loopback, with a cache of its own.
+#[derive(Debug)]
+pub struct Fetching {
+    /// The project.
+    pub project: Project,
+    cache: tempfile::TempDir,
+}
+
+impl Fetching {
+    /// With this plugin, from a server behind that.
+    #[must_use]
+    pub fn new(locator: &str, secure: &Secure) -> Self {
+        let cache = tempfile::tempdir().expect("a directory");
+        let step = format!("[[step]]\nid = \"a\"\nplugin = \"{locator}\"\n");
+        let project = Project::with(&config(&[step])).file("authority.pem", secure.authority());
+        let authority = project.path().join("authority.pem");
+        let project = project
+            .variable("SSL_CERT_FILE", &authority.to_string_lossy())
+            .variable("WINDLASS_CACHE_DIR", &cache.path().to_string_lossy());
+        Self { project, cache }
+    }
+
+    /// Where what was fetched is kept.
+    #[must_use]
+    pub fn components(&self) -> PathBuf {
+        self.cache.path().join("components")
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn kept(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.components());
+        entries.map(|entries| entries.map(|entry| entry.expect("an entry").path()).collect()).unwrap_or_default()
+    }
+
+    /// Holds that it runs.
+    pub fn runs(&self) {
+        let _ = self.project.windlass("run").exits(0);
+        assert_eq!(self.project.event("step-succeeded")["summary"], "did nothing");
+    }
+
+    /// Holds that a command is refused in these words.
+    #[track_caller]
+    pub fn refused(&self, words: &str, code: i32, part: &str) {
+        let output = self.project.windlass(words).exits(code);
+        for part in [part, "\nnote: nothing was run", "\nhint: "] {
+            assert!(output.stderr.contains(part), "it does not say {part}: {}", output.all());
+        }
+    }
+}
