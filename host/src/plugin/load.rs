@@ -18,6 +18,26 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Component;
 
+/// The largest schema of a configuration, in bytes.
+const LARGEST_SCHEMA: usize = 256 << 10;
+
+/// So many references within a schema come to some hundred checks at most, however they are arranged.
+const FEW_REFERENCES: usize = 16;
+
+/// How often a schema refers to a part of itself.
+fn references(schema: &serde_json::Value) -> usize {
+    match schema {
+        serde_json::Value::Object(map) => {
+            let of_key = |(key, value): (&String, _)| {
+                usize::from(key.starts_with('$') && key.to_ascii_lowercase().ends_with("ref")) + references(value)
+            };
+            map.iter().map(of_key).sum()
+        }
+        serde_json::Value::Array(list) => list.iter().map(references).sum(),
+        _ => 0,
+    }
+}
+
 /// Loads plugins, each once.
 #[derive(Clone)]
 pub struct Plugins(Arc<Inner>);
@@ -48,6 +68,7 @@ struct Loaded {
     summary: String,
     digest: String,
     schema: serde_json::Value,
+    may_explode: bool,
     built_in: bool,
     compiler: Compiler,
     pre: StepPre<State>,
@@ -199,6 +220,7 @@ impl Plugins {
             summary: String::new(),
             digest,
             schema: serde_json::Value::Null,
+            may_explode: false,
             built_in: built_in.is_some(),
             compiler,
             pre,
@@ -227,8 +249,17 @@ impl Plugins {
                 description.name.escape_debug()
             )));
         }
+        let size = description.config_schema.len();
+        if size > LARGEST_SCHEMA {
+            let most = LARGEST_SCHEMA >> 10;
+            return Err(wrong(&format!(
+                "the schema of its configuration has {} KiB, and the most is {most} KiB",
+                size >> 10
+            )));
+        }
         loaded.schema = serde_json::from_str(&description.config_schema)
             .map_err(|error| wrong(&format!("the schema of its configuration is not JSON: {error}")))?;
+        loaded.may_explode = references(&loaded.schema) > FEW_REFERENCES;
         loaded.name = description.name;
         loaded.version = description.version;
         loaded.summary = description.summary;
@@ -344,6 +375,13 @@ impl Plugin {
     #[must_use]
     pub fn schema(&self) -> &serde_json::Value {
         &self.0.schema
+    }
+
+    /// Whether checking something against its schema may take for ever: it refers to itself so often that what it comes to
+    /// may be exponential in its size.
+    #[must_use]
+    pub fn schema_may_explode(&self) -> bool {
+        self.0.may_explode
     }
 
     /// Whether it is part of this binary.

@@ -1,8 +1,8 @@
 //! Holding what the steps ask for against the lock.
 
-use super::resolve::{Resolved, requires};
+use super::resolve::{Resolved, bounded, requires};
 use super::{Facts, PreparedStep};
-use crate::config::{Config, Environment, fill, fill_known};
+use crate::config::{Config, Environment, Step, fill, fill_known};
 use crate::lock::{Lock, LockedStep, LockedSteps, not_accepted};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
@@ -103,8 +103,12 @@ async fn fill_step(
         }
     };
     // What stands in a hole was excused when the holes were open; what it is filled with is not.
-    if !deferred && let Some(problem) = resolved.schema.check_filled(config, &resolved.step, &with).into_iter().next() {
-        return Err(problem);
+    if !deferred {
+        let (schema, filled) = (resolved.schema.clone(), with.clone());
+        let check = move |config: &Config, step: &Step| schema.check_filled(config, step, &filled);
+        if let Some(problem) = bounded(&resolved.plugin, config, &resolved.step, check).await?.into_iter().next() {
+            return Err(problem);
+        }
     }
     let capabilities = requires(config, resolved, &with).await?;
     locked.accepts(&facts.subject.environment, id, &facts.holes, &capabilities)?;

@@ -10,6 +10,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a schema that others wrote may take to be made ready, or to say whether a `with` is right.
+const SCHEMA_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A step with its plugin, checked against the plugin's schema.
 #[derive(Debug, Clone)]
@@ -58,18 +62,58 @@ pub async fn resolve(
         let locator = step.plugin.as_str().to_owned();
         let schema = match schemas.get(&locator) {
             Some(schema) => schema.clone(),
-            None => match WithSchema::new(plugin.name(), plugin.schema().clone()) {
-                Ok(schema) => schemas.entry(locator).or_insert(Arc::new(schema)).clone(),
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
+            None => {
+                let (name, text) = (plugin.name().to_owned(), plugin.schema().clone());
+                let made = bounded(&plugin, config, step, move |_, _| WithSchema::new(&name, text)).await;
+                match made.and_then(|made| made) {
+                    Ok(schema) => schemas.entry(locator).or_insert(Arc::new(schema)).clone(),
+                    Err(problem) => {
+                        problems.push(problem);
+                        continue;
+                    }
                 }
-            },
+            }
         };
-        problems.extend(schema.check(config, step));
+        let checking = schema.clone();
+        match bounded(&plugin, config, step, move |config, step| checking.check(config, step)).await {
+            Ok(found) => problems.extend(found),
+            Err(problem) => problems.push(problem),
+        }
         resolved.push(Resolved { step: step.clone(), plugin, schema });
     }
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+/// Does something with a plugin's schema. One that others wrote may be such that this never ends, so it has so long and no
+/// longer; what is left behind then ends with the process.
+pub(super) async fn bounded<T: Send + 'static>(
+    plugin: &Plugin,
+    config: &Config,
+    step: &Step,
+    work: impl FnOnce(&Config, &Step) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if plugin.is_built_in() || !plugin.schema_may_explode() {
+        return Ok(work(config, step));
+    }
+    let (own_config, own_step) = (config.clone(), step.clone());
+    let work = tokio::task::spawn_blocking(move || work(&own_config, &own_step));
+    match tokio::time::timeout(SCHEMA_PATIENCE, work).await {
+        Ok(Ok(done)) => Ok(done),
+        // Its panic has ended the process, or is about to.
+        Ok(Err(error)) => Err(Problem::new(Code::Bug, "a schema could not be checked").because(error)),
+        Err(_) => Err(Problem::new(
+            Code::PluginInvalid,
+            format!("the `with` of step `{}` cannot be checked", step.id.as_str()),
+        )
+        .because(format!(
+            "the schema of plugin `{}` takes longer than {}",
+            plugin.locked_name(),
+            crate::words::span(SCHEMA_PATIENCE)
+        ))
+        .with_note("nothing was run")
+        .with_hint("this is the plugin's fault: report it to its author")
+        .at(config.place_of_step(step, "plugin"))),
+    }
 }
 
 async fn load(
@@ -92,7 +136,9 @@ async fn load(
     let accept = |digest: &str| accepted.map_or(Ok(()), |accepted| accepted.accepts_file(environment, id, digest));
     let loaded = match &step.plugin {
         PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
-        PluginLocator::Path(path) => plugins.load_file(path, project, accept).await,
+        PluginLocator::Path(path) if only => plugins.load_file(path, project, accept).await,
+        // What is here is what is asked about, and a difference is the answer.
+        PluginLocator::Path(path) => plugins.load_file(path, project, |_| Ok(())).await,
         PluginLocator::Https(_) | PluginLocator::Oci(_) => match accepted.map(|step| step.pin(environment, id)) {
             Some(Err(problem)) => Err(problem),
             Some(Ok(digest)) => plugins.load_fetched(&step.plugin, Some(digest), accept).await,

@@ -8,13 +8,14 @@
 //! | so many functions that compiling never ends | a limit of the compiler's process | `a_compiler_has_only_so_much_time` |
 //! | a component for the compiler that is none | a failure of the compiler's process | `a_component_that_no_compiler_takes_…` |
 //! | `describe` without end, `requires` without end | a limit of the call | `a_plugin_that_never_says_…` |
+//! | a schema that is short and takes for ever to check | a limit of its own | `a_schema_that_is_never_…` |
 //! | memory or stack without end in `requires` | a limit of the call | `a_plugin_that_never_says_…` |
 //! | a named pipe, a device without end, a directory, a file of 1 GiB | refused unread | `what_is_no_file_…` |
 //! | accepted without a digest, another digest, another plugin's place | refused before it is compiled | `nothing_is_made_of_a_component_…` |
 //! | another contract, a core module, half a file, another import | refused before it is compiled | `bad_input::plugins` |
 //! | compiled code that was changed, swapped, cut, signed by another; a cache with its own key | compiled again | `compiled_cache` |
 //!
-//! 17 cases here. Nothing is run in any of them, so there is no journal to look into: that there is none is held instead.
+//! 18 cases here. Nothing is run in any of them, so there is no journal to look into: that there is none is held instead.
 
 use e2e::probe::{Probe, config};
 use e2e::{Project, guest};
@@ -178,6 +179,23 @@ fn a_plugin_that_never_says_what_it_is_or_needs_ends_as_a_limit() {
     ] {
         let project = Probe::new().requires(json!({ "do": operation })).project();
         refused(&project, "lock", 2, &parts);
+    }
+}
+
+#[test]
+fn a_schema_that_is_never_done_with_ends_as_a_limit() {
+    let project = with_bytes(&std::fs::read(guest("schema-bomb")).expect("a guest"));
+    for words in ["lock", "run"] {
+        refused(
+            &project,
+            words,
+            2,
+            &[
+                "the `with` of step `a` cannot be checked",
+                "the schema of plugin `schema-bomb@0.1.0`",
+                "the plugin's fault",
+            ],
+        );
     }
 }
 
