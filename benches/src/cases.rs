@@ -6,6 +6,7 @@ use crate::action::Action;
 use crate::journal;
 use crate::measure::{Sample, Subject};
 use crate::project::{Bench, Project, SECRET, Steps};
+use crate::redactor;
 use crate::say;
 use crate::statistics::Summary;
 use crate::table::{markdown, milliseconds};
@@ -146,13 +147,14 @@ fn synced(bench: &Bench, lines: usize) -> Result<Subject, String> {
 pub(crate) fn all(bench: &Bench, empty: &Path, quick: bool, only: Option<&str>) -> Result<String, String> {
     let rounds = |many: usize| if quick { many.div_ceil(5) } else { many };
     let mut text = String::new();
-    let tables: [(&str, Table, usize); 6] = [
+    let tables: [(&str, Table, usize); 7] = [
         ("The action", the_action, 40),
         ("One run", one_run, 40),
         ("Many steps", many_steps, 9),
         ("The journal", the_journal, 15),
         ("Growth", growth, 15),
         ("A gigabyte of output", output, 5),
+        ("Fifty secrets in a gigabyte", redaction, 5),
     ];
     for (title, make, many) in tables {
         if only.is_none_or(|word| title.to_lowercase().contains(&word.to_lowercase())) {
@@ -452,6 +454,43 @@ fn output(bench: &Bench, _: &Path, title: &str, rounds: usize) -> Result<String,
     text += &format!("- 1 GiB, as a multiple of `cat … | cat`: {:.2} times\n", print / piped);
     text += &judged("memory for four times the output", cases[3].memory() - cases[2].memory(), "MiB more", 1.0);
     text += &judged("peak memory", cases[3].memory(), "MiB", 32.0);
+    Ok(text)
+}
+
+fn redaction(bench: &Bench, _: &Path, title: &str, rounds: usize) -> Result<String, String> {
+    let big = bench.directory.join("text");
+    write_log(&big, 1024 * MIB)?;
+    let ourselves = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+    let sink = bench.directory.join("sink");
+    let into_sink = |mut subject: Subject| {
+        subject.output = sink.clone();
+        subject
+    };
+    let fresh = |name: &str, subject: Subject| {
+        let gone = sink.clone();
+        Case {
+            before: Box::new(move || {
+                // A file that is cut short first costs the next writer time.
+                let _ = std::fs::remove_file(&gone);
+                Ok(())
+            }),
+            ..Case::new(name, into_sink(subject))
+        }
+    };
+    let redact = |directory: &Path| {
+        Subject::new(&ourselves, [redactor::WORD.into(), big.clone().into_os_string()], directory)
+    };
+    let mut cases = [
+        fresh("`cat` of 1 GiB into a file", Subject::new("cat", [&big], &bench.directory)),
+        fresh("the redactor, with 50 secrets", redact(&bench.directory)),
+    ];
+    measure(title, &mut cases, rounds)?;
+    check_sink(&sink, 1024 * MIB)?;
+    let mut text = table(title, &cases, "`cat` of 1 GiB into a file");
+    text.push('\n');
+    // Megabytes in a second: of a gigabyte in milliseconds.
+    let speed = 1024.0 * MIB as f64 / 1000.0 / cases[1].wall();
+    text += &format!("- text without its secrets: {speed:.0} MB/s, aim at least 500 MB/s: {}\n", if speed >= 500.0 { "reached" } else { "**missed**" });
     Ok(text)
 }
 

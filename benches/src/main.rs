@@ -11,6 +11,7 @@ mod journal;
 mod machine;
 mod measure;
 mod project;
+mod redactor;
 mod statistics;
 mod table;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Some((word, rest)) if word == measure::WORD => measure::main(rest),
         Some((word, rest)) if word == journal::WORD => journal::main(rest),
         Some((word, rest)) if word == journal::APPEND => journal::append_main(rest),
+        Some((word, rest)) if word == redactor::WORD => redactor::main(rest),
         Some((word, rest)) if word == journal::READ => journal::read_main(rest),
         _ => bench(&arguments),
     };
