@@ -9,6 +9,7 @@
 //! [`Secret::expose`].
 
 mod encoding;
+mod filter;
 mod placeholder;
 mod redactor;
 mod stream;

@@ -1,7 +1,8 @@
 //! Handing on what came of a command: to GitHub's runner, and to the files that `--reports` asks for. Whether that can be done
 //! changes no exit code.
 
-use super::{Failed, say, story};
+use super::project::secrets;
+use super::{Failed, say};
 use crate::ci::{self, Kind, Variables};
 use crate::files::write_whole;
 use crate::journal::Directory;
@@ -61,7 +62,7 @@ pub(super) fn hand_on(
         }
     }
     if let (Some(Failed::Problems(list)), false) = (failed, cases.exists()) {
-        let text = outputs.junit(list, &story::redactor(directory, &variables));
+        let text = outputs.junit(list, &secrets(directory, &variables).redactor());
         write_whole(&cases, text.as_bytes()).unwrap_or_else(|error| warn(&cases, error));
     }
     for (name, text) in [("deploy.env", outputs.dotenv()), ("annotations.json", outputs.links(link.as_deref()))] {

@@ -7,7 +7,9 @@ use crate::config::{self, Config, Environment, Release};
 use crate::event::{Level, Listener, Place, Subject};
 use crate::forge::{self, Forge, Patience};
 use crate::journal::Directory;
+use crate::lock::Lock;
 use crate::problem::{Code, Problem};
+use crate::report::screen::say;
 use crate::report::{Console, Style, screen};
 use crate::secret::Secrets;
 use crate::{lease, release};
@@ -65,16 +67,27 @@ fn choose(
     Forge::choose(common.forge, facts, &tokens, Patience::of(patience, listener.clone())).map(Arc::new)
 }
 
-/// Have the CI's runner keep these secrets out of its log, as far as they are set and it can.
-pub(super) fn mask(variables: &Variables, names: impl IntoIterator<Item = String>) {
-    let secrets = Secrets::from_environment(names, |name| variables.get(name).map(str::to_owned));
-    secrets.pieces(|pieces| screen::mask(pieces));
+/// The secrets that are set here, for whatever environment they are: the forge's tokens and what the lock names.
+pub(super) fn secrets(directory: &Path, variables: &Variables) -> Secrets {
+    let lock = Lock::load(directory).ok().flatten();
+    let names = lock.iter().flat_map(Lock::secret_names).chain(forge::TOKENS.map(str::to_owned));
+    Secrets::from_environment(names, |name| variables.get(name).map(str::to_owned))
+}
+
+/// Warn of secrets that are so short that harmless texts have them in them.
+pub(super) fn warn_of_short(secrets: &Secrets) {
+    for name in secrets.too_short() {
+        say(&format!("warning: the secret `{name}` is so short that it cannot be kept out of all texts\n"));
+    }
 }
 
 impl Project {
     pub(super) fn load(common: &Common) -> Result<Self, Vec<Problem>> {
         let variables = Variables::of_process();
-        mask(&variables, forge::TOKENS.map(str::to_owned));
+        // Before anything else is said: the CI's runner is to keep them out of its log, too, as far as it can.
+        let secrets = secrets(&directory(&common.config), &variables);
+        secrets.pieces(|pieces| screen::mask(pieces));
+        screen::hide(secrets.redactor());
         let mut config = config::load(&common.config)?;
         if let Some(name) = &common.environment {
             config.instantiate(name);

@@ -4,7 +4,7 @@ use super::arguments::{Common, Format};
 use super::conduct::{announcement, deployed, deployment_created, left, state_of, tell};
 use super::keeping::{Wanted, warning};
 use super::live::retire;
-use super::project::Project;
+use super::project::{Project, secrets};
 use super::{Failed, print, print_json, say, story};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};
@@ -74,7 +74,7 @@ pub(super) async fn reap(common: &Common, is_all: bool) -> Result<(), Failed> {
     for place in &places {
         project.keeping.send(place, &[], PATIENCE).await;
     }
-    let redactor = story::redactor(&project.directory, &project.variables);
+    let redactor = secrets(&project.directory, &project.variables).redactor();
     for one in &closed {
         story::ended(&project, &one.past.run, &redactor);
     }

@@ -1,8 +1,8 @@
 //! A project with its lock and plugins, and everything that is known about one deployment before it is planned.
 
+use super::Failed;
 use super::arguments::{Common, Subject as Asked};
-use super::project::{Project, mask};
-use super::{Failed, say};
+use super::project::{Project, secrets, warn_of_short};
 use crate::config::{Environment, Holes, Selection};
 use crate::event::Subject;
 use crate::history::PastRun;
@@ -44,8 +44,6 @@ impl Session {
         crate::config::WithSchema::prepare();
         let project = Project::load(common)?;
         let lock = Lock::load(&project.directory)?;
-        // Before anything else is said, of every environment: what is set here is secret, whatever it is for.
-        mask(&project.variables, lock.iter().flat_map(Lock::secret_names));
         Ok(Self { project, plugins: Plugins::default(), lock })
     }
 
@@ -186,9 +184,7 @@ impl<'a> Asking<'a> {
         names.extend(forge::TOKENS.map(str::to_owned));
         let lookup = |name: &str| project.variables.get(name).map(str::to_owned);
         self.secrets = Secrets::from_environment(names.iter().cloned(), lookup);
-        for name in self.secrets.too_short() {
-            say(&format!("warning: the secret `{name}` is so short that it cannot be kept out of all texts\n"));
-        }
+        warn_of_short(&self.secrets);
         let services = Arc::new(Services {
             project: project.directory.clone(),
             // What leaves is searched for them all the same.
@@ -197,7 +193,8 @@ impl<'a> Asking<'a> {
             } else {
                 self.secrets.clone()
             },
-            redactor: self.secrets.redactor(),
+            // Also those of other environments, where they are set here.
+            redactor: secrets(&project.directory, &project.variables).redactor(),
             environment: project.variables.without(&names),
             client: crate::network::Client::new(None),
         });

@@ -4,21 +4,19 @@
 use super::arguments::{Arguments as CommandLine, Command, Common, Format, Report as Arguments};
 use super::conduct::outcome_of;
 use super::keeping::Wanted;
-use super::project::{Project, directory};
+use super::project::{Project, directory, secrets, warn_of_short};
 use super::{Failed, print, say, status};
 use crate::ci::{self, Variables};
 use crate::config;
 use crate::event::{Place, RunOutcome};
 use crate::files::write_whole;
-use crate::forge;
 use crate::history::{self, PastRun};
 use crate::lease::{self, Standing};
-use crate::lock::Lock;
 use crate::plan::Plan;
 use crate::problem::{Code, Exit, Problem};
 use crate::report::story::{self, PlanStory, Story};
 use crate::report::{self, Style};
-use crate::secret::{Redactor, Secrets};
+use crate::secret::Redactor;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -34,7 +32,9 @@ pub(super) async fn report(common: &Common, arguments: &Arguments) -> Result<(),
     let last = arguments.run == "last";
     project.fetch_all(common, if last { Wanted::Newest(1) } else { Wanted::Since(&arguments.run) }).await;
     let run = if last { newest(&project, common)? } else { arguments.run.clone() };
-    let redactor = redactor(&project.directory, &project.variables);
+    let secrets = secrets(&project.directory, &project.variables);
+    warn_of_short(&secrets);
+    let redactor = secrets.redactor();
     let story = Story::of(&project.journals, &run, &redactor)?;
     let past = history::find(&project.journals, &run)?;
     let holder = match lease::standing(&*project.leases, &past.subject.place()).await {
@@ -86,13 +86,6 @@ fn newest(project: &Project, common: &Common) -> Result<String, Problem> {
     Err(Problem::new(Code::RunNotFound, "there is no run yet")
         .with_note("nothing was changed")
         .with_hint("`windlass run` deploys"))
-}
-
-/// What takes the secrets out that are known here, for whatever environment they are.
-pub(super) fn redactor(directory: &Path, variables: &Variables) -> Redactor {
-    let lock = Lock::load(directory).ok().flatten();
-    let names = lock.iter().flat_map(Lock::secret_names).chain(forge::TOKENS.map(str::to_owned));
-    Secrets::from_environment(names, |name| variables.get(name).map(str::to_owned)).redactor()
 }
 
 /// Leave the report of a run beside its journal, and on the page of the job, now that its process has nothing more to do for it.
@@ -154,7 +147,7 @@ pub(super) fn refused(arguments: &CommandLine, problems: &[Problem], exit: Exit)
 pub(super) fn mistaken(title: &str, config: &Path, problems: &[Problem]) {
     let variables = Variables::of_process();
     if ci::page(&variables).summary.is_some() {
-        let redactor = redactor(&directory(config), &variables);
+        let redactor = secrets(&directory(config), &variables).redactor();
         summarize(&variables, |room| story::problems_markdown(title, problems, &redactor, room));
     }
 }

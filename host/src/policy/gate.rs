@@ -3,6 +3,7 @@
 use super::question::same_directory;
 use super::{Access, Capability, Database, Directory, Phase, Question, Secret, SecretUse, TcpProbe};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How often a capability was used, or what was denied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,13 +32,32 @@ pub struct Gate {
     capabilities: Vec<Capability>,
     phase: Phase,
     usages: Vec<Usage>,
+    words: Words,
+}
+
+/// How what was asked for is written down: a plugin chooses some of its words.
+#[derive(Clone)]
+struct Words(Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl std::fmt::Debug for Words {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Words")
+    }
 }
 
 impl Gate {
     /// A gate that lets through what these capabilities say in this phase, and nothing else.
     #[must_use]
     pub fn new(capabilities: &[Capability], phase: Phase) -> Self {
-        Self { capabilities: capabilities.to_vec(), phase, usages: Vec::new() }
+        let words = Words(Arc::new(|text| text.to_owned()));
+        Self { capabilities: capabilities.to_vec(), phase, usages: Vec::new(), words }
+    }
+
+    /// The same, with all that is asked for put into these words before it is told or remembered: without secrets, and then cut
+    /// to [`ASKED`] bytes. Of a secret that a cut went through first, the beginning would be left.
+    #[must_use]
+    pub fn in_words(self, words: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self { words: Words(Arc::new(words)), ..self }
     }
 
     /// The phase.
@@ -108,14 +128,15 @@ impl Gate {
     pub fn ask(&mut self, question: &Question<'_>) -> Result<Capability, Denial> {
         let phase = self.phase;
         let answer = self.granted().find(|capability| allows(capability, question, phase)).cloned();
-        let asked = short(question.to_string());
+        let asked = self.words.0(&question.to_string());
         self.remember(&asked, answer.is_some());
         answer.ok_or_else(|| Denial { asked, because: self.reason(question) })
     }
 
     /// Remember a denial that is decided elsewhere, such as an address of a class that was not accepted.
     pub fn deny(&mut self, asked: &str) {
-        self.remember(asked, false);
+        let asked = self.words.0(asked);
+        self.remember(&asked, false);
     }
 
     /// A plugin that asks for a million different things is remembered for the first of them, and for the number.
@@ -155,15 +176,8 @@ impl Gate {
 
 /// The most different things that are remembered of one call.
 const USAGES: usize = 1000;
-/// The longest text for one of them, in characters.
-const ASKED: usize = 2000;
-
-fn short(text: String) -> String {
-    match text.char_indices().nth(ASKED) {
-        Some((end, _)) => format!("{}… (cut)", &text[..end]),
-        None => text,
-    }
-}
+/// The longest text for one of them, in bytes.
+pub const ASKED: usize = 2 << 10;
 
 impl Phase {
     const ALL: [Self; 3] = [Self::Plan, Self::Apply, Self::Revert];
@@ -342,7 +356,8 @@ mod tests {
 
     #[test]
     fn thousands_of_different_questions_take_up_little_room() {
-        let mut gate = Gate::new(&[], Phase::Apply);
+        let cut = |text: &str| text.chars().take(ASKED).collect();
+        let mut gate = Gate::new(&[], Phase::Apply).in_words(cut);
         let long = "x".repeat(10_000);
         for number in 0..2_000_u16 {
             let name = format!("{number}{long}");

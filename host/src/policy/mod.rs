@@ -14,6 +14,6 @@ pub use capability::{
     Access, AnyPort, Capability, Database, Directory, EVERYTHING, Environment, Exec, Http, Phase, Phases, Ports,
     Secret, SecretUse, TcpProbe,
 };
-pub use gate::{Denial, Gate, Usage};
+pub use gate::{ASKED, Denial, Gate, Usage};
 pub use question::Question;
 pub use visible::{hides, visible};

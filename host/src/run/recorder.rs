@@ -125,7 +125,13 @@ fn redact(value: &mut Value, redactor: &Redactor) {
     match value {
         Value::String(text) => *text = redactor.redact(text).into_owned(),
         Value::Array(values) => values.iter_mut().for_each(|value| redact(value, redactor)),
-        Value::Object(object) => object.values_mut().for_each(|value| redact(value, redactor)),
+        Value::Object(object) => {
+            object.values_mut().for_each(|value| redact(value, redactor));
+            if object.keys().any(|key| redactor.contains(key)) {
+                let old = std::mem::take(object);
+                object.extend(old.into_iter().map(|(key, value)| (redactor.redact(&key).into_owned(), value)));
+            }
+        }
         _ => {}
     }
 }
@@ -149,6 +155,21 @@ mod tests {
         let entries = crate::journal::entries(&store, "run");
         assert_eq!(entries[0].event, Event::NoteAdded { text: "the token is ***".into() });
         assert_eq!(entries[1].event, Event::NoteAdded { text: "nothing to hide".into() });
+    }
+
+    #[test]
+    fn a_secret_that_is_a_key_is_not_written_down() {
+        let store = Memory::default();
+        let secrets = Secrets::from_environment(["TOKEN"], |_| Some("hunter2-hunter2".to_owned()));
+        let journal = Journal::create(&store, "run").expect("a journal");
+        let recorder = Recorder::new(journal, Arc::new(Silent), secrets.redactor(), Box::new(|| Ok(())));
+        let record = serde_json::json!({ "deep": [{ "x-hunter2-hunter2": 1, "other": "hunter2-hunter2" }] });
+        recorder
+            .record(&Event::RecordAppended { step: "a".into(), attempt: 1, record: (&record).into() })
+            .expect("an event");
+        let entries = crate::journal::entries(&store, "run");
+        let clean = serde_json::json!({ "deep": [{ "x-***": 1, "other": "***" }] });
+        assert_eq!(entries[0].event, Event::RecordAppended { step: "a".into(), attempt: 1, record: (&clean).into() });
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(super) fn forms(secret: &str, forms: &mut Vec<Form>) {
         whole(value, forms);
         if is_several(value) {
             lines(value, forms);
+            encoded_lines(value, forms);
         }
     }
 }
@@ -51,10 +52,13 @@ fn add(form: impl Into<Vec<u8>>, shortest: usize, forms: &mut Vec<Form>) {
 fn whole(value: &str, forms: &mut Vec<Form>) {
     add(value, SHORTEST, forms);
     let mut encoded = |form: String| add(form, SHORT, forms);
-    encoded(hex::encode(value));
-    encoded(hex::encode_upper(value));
-    for form in base64_forms(value.as_bytes()) {
+    for form in hex_forms(value).into_iter().chain(base64_forms(value.as_bytes())) {
         encoded(form);
+    }
+    if value.len() <= SPELT_OUT {
+        for form in spelt_out_forms(value) {
+            encoded(form);
+        }
     }
     // Where nothing had to be escaped these are the value again, which is why they are worth no more than `SHORTEST`.
     for form in percent_forms(value).into_iter().chain(escaped_forms(value)) {
@@ -62,7 +66,8 @@ fn whole(value: &str, forms: &mut Vec<Form>) {
     }
 }
 
-/// The lines of a value of several, such as a private key, each by itself: programs print them indented, or one by one.
+/// The lines of a value of several, such as a private key, each by itself: programs print them indented, or one by one, and
+/// encode what they have read of it.
 fn lines(value: &str, forms: &mut Vec<Form>) {
     for line in value.split(['\n', '\r']).map(str::trim) {
         // `-----BEGIN PRIVATE KEY-----` is no secret, and neither is a lone brace.
@@ -72,9 +77,44 @@ fn lines(value: &str, forms: &mut Vec<Form>) {
     }
 }
 
+/// The same, encoded.
+fn encoded_lines(value: &str, forms: &mut Vec<Form>) {
+    let mut lines_of = vec![];
+    lines(value, &mut lines_of);
+    for line in lines_of.iter().filter_map(|line| std::str::from_utf8(line).ok()) {
+        for form in hex_forms(line).into_iter().chain(base64_forms(line.as_bytes())) {
+            add(form, SHORT, forms);
+        }
+    }
+}
+
+/// The longest value that is known with each of its characters escaped, in bytes. Of a longer one that takes so much room that
+/// every search for it takes longer, and it is known line by line.
+const SPELT_OUT: usize = 256;
+
+/// Hexadecimal digits, in both cases.
+fn hex_forms(value: &str) -> [String; 2] {
+    [hex::encode(value), hex::encode_upper(value)]
+}
+
+/// Each byte or character by itself: hexadecimal with something between, percent-encoded, and as JSON may spell it.
+fn spelt_out_forms(value: &str) -> Vec<String> {
+    let bytes = |before: &str, between: &str| {
+        let bytes: Vec<String> = value.bytes().map(|byte| format!("{before}{byte:02x}")).collect();
+        bytes.join(between)
+    };
+    let mut forms = vec![bytes("", ":"), bytes("", " "), bytes("", "-"), bytes("%", ""), bytes("\\x", "")];
+    forms.push(value.chars().map(utf16).collect());
+    let upper: Vec<String> =
+        forms.iter().map(|form| form.to_ascii_uppercase().replace("\\X", "\\x").replace("\\U", "\\u")).collect();
+    forms.extend(upper);
+    forms
+}
+
 /// Base64 of `value` by itself, and the characters that depend on it alone where it stands in the middle of something
 /// that was encoded as a whole, such as `user:password`: one for each of the three ways it can fall on groups of three
-/// bytes. Both alphabets; also in lines of 64 and 76 characters, as `openssl` and `base64` print it.
+/// bytes. Both alphabets; also in lines of 64 and 76 characters, as `openssl` and `base64` print it, and in the JSON of
+/// writers that escape slashes.
 fn base64_forms(value: &[u8]) -> Vec<String> {
     let mut forms = vec![];
     for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
@@ -95,6 +135,9 @@ fn base64_forms(value: &[u8]) -> Vec<String> {
             forms.push(text[first..last.max(first)].to_owned());
         }
     }
+    let escaped: Vec<String> =
+        forms.iter().filter(|form| form.contains('/')).map(|form| form.replace('/', "\\/")).collect();
+    forms.extend(escaped);
     forms
 }
 
@@ -283,6 +326,44 @@ mod tests {
         let key = "-----BEGIN KEY-----\r\nMIIEpAIBAAKCAQEA\r\nabcdefgh\r\n-----END KEY-----\r\n";
         assert_eq!(left(key, "  MIIEpAIBAAKCAQEA\n  abcdefgh\n-----END KEY-----"), "  ***\n  ***\n-----END KEY-----");
         assert_eq!(left(key, &key.replace("\r\n", "\\r\\n")), "***");
+    }
+
+    #[test]
+    fn the_lines_of_a_key_are_known_encoded() {
+        let key = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\nabcdefgh\n-----END KEY-----\n";
+        for line in ["MIIEpAIBAAKCAQEA", "abcdefgh"] {
+            for text in [
+                hex::encode(line),
+                hex::encode_upper(line),
+                base64::engine::general_purpose::STANDARD.encode(line),
+                base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(line),
+            ] {
+                assert_eq!(left(key, &format!("<{text}>")), "<***>", "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_is_known_with_each_of_its_bytes_escaped() {
+        let secret = "p@ss/wörd";
+        let bytes = |before: &str, between: &str| {
+            secret.bytes().map(|byte| format!("{before}{byte:02x}")).collect::<Vec<_>>().join(between)
+        };
+        for text in [
+            bytes("", ":"),
+            bytes("", " "),
+            bytes("", "-").to_uppercase(),
+            bytes("%", ""),
+            bytes("%", "").to_uppercase(),
+            bytes("\\x", ""),
+            secret.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect(),
+            secret.chars().map(|letter| format!("\\u{:04X}", u32::from(letter))).collect(),
+        ] {
+            assert_eq!(left(secret, &format!("<{text}>")), "<***>", "{text}");
+        }
+        let text = base64::engine::general_purpose::STANDARD.encode("???>>>abcdefgh");
+        assert!(text.contains('/'));
+        assert_eq!(left("???>>>abcdefgh", &text.replace('/', "\\/")), "***");
     }
 
     #[test]

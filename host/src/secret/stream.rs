@@ -50,9 +50,15 @@ impl StreamRedactor {
         self.held.extend_from_slice(&data[rest.held..]);
     }
 
-    /// The end: what was held is no secret, and is handed on. More may be pushed afterwards, as a new stream.
+    /// The end, after which nothing is seen beside what was held: that is no secret, and is handed on. More may be pushed
+    /// afterwards, as a new stream. Where what comes later is seen right after what came before, it is the same stream.
     pub fn finish(&mut self, give: &mut impl FnMut(&[u8])) {
         self.redactor.scan(&self.held, self.hidden, true, &mut |piece| hand_on(piece, give));
+        self.forget();
+    }
+
+    /// The end of something that was cut: what was held may be all that is left of a secret, and is forgotten.
+    pub fn forget(&mut self) {
         self.held.clear();
         self.hidden = 0;
     }
@@ -120,6 +126,18 @@ mod tests {
     fn a_secret_inside_the_beginning_of_another_gives_nothing_away() {
         let outputs = pushed(&redactor(&["abcdefgh-ijklmn", "cdefgh"]), &[b"<abcdefgh", b"-ijk", b"lmn>"]);
         assert_eq!(outputs, ["<", "", "***>", ""]);
+    }
+
+    #[test]
+    fn what_a_cut_went_through_is_not_handed_on() {
+        let mut stream = redactor(&["correct-horse"]).stream();
+        let mut output = vec![];
+        let mut give = |bytes: &[u8]| output.extend_from_slice(bytes);
+        stream.push(b"token correct-hor", &mut give);
+        stream.forget();
+        stream.finish(&mut give);
+        stream.push(b"se of another", &mut give);
+        assert_eq!(output, b"token se of another");
     }
 
     #[test]

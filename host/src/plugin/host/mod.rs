@@ -19,7 +19,7 @@ use super::bindings::windlass::plugin::types as wit;
 use super::call::{Function, Limits};
 use super::stop::{Children, Stop};
 use crate::event::{Level, ReportItem};
-use crate::policy::{Access, Denial, Gate, Phase, Question};
+use crate::policy::{ASKED, Access, Denial, Gate, Phase, Question};
 use crate::problem::Problem;
 use crate::secret::{Placeholders, Redactor, Secrets};
 use output::Output;
@@ -214,6 +214,8 @@ impl State {
         function: Option<Function>,
         plugin: &str,
     ) -> Result<Self, Problem> {
+        let redactor = services.redactor.clone();
+        let gate = gate.in_words(move |text| redactor.redact_within(text, ASKED).into_owned());
         let output = Arc::new(Mutex::new(Output::new(limits.output, surroundings.clone(), services.redactor.clone())));
         let wasi = files::context(&gate, &services, &output)?;
         let gate = Arc::new(Mutex::new(gate));

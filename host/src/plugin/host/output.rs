@@ -17,6 +17,16 @@ const TAIL: usize = 4096;
 /// The longest single message, in bytes.
 const MESSAGE: usize = 64 << 10;
 
+/// Who writes. Each has a standard output and a standard error of its own, and all children have the same ones: in the log, what
+/// one of them writes stands right after what the one before it wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    Guest,
+    Child,
+    /// A child whose output is the guest's, of which only the end is kept here, for a message.
+    Captured,
+}
+
 /// The log of one call.
 pub(super) struct Output {
     limit: u64,
@@ -24,16 +34,16 @@ pub(super) struct Output {
     cut: bool,
     surroundings: Option<Arc<dyn Surroundings>>,
     redactor: Redactor,
-    /// Of standard output and of standard error: what one says between two pieces of a secret on the other must not
-    /// keep them apart.
-    streams: [StreamRedactor; 2],
+    /// Of what the guest prints, what its children write, and what is captured of that: what one says between two pieces of
+    /// a secret must not keep them apart.
+    streams: [[StreamRedactor; 2]; 3],
     tail: Vec<u8>,
     last_error: Option<String>,
 }
 
 impl Output {
     pub(super) fn new(limit: u64, surroundings: Option<Arc<dyn Surroundings>>, redactor: Redactor) -> Self {
-        let streams = [redactor.stream(), redactor.stream()];
+        let streams = std::array::from_fn(|_| [redactor.stream(), redactor.stream()]);
         Self { limit, left: limit, cut: false, surroundings, redactor, streams, tail: Vec::new(), last_error: None }
     }
 
@@ -51,26 +61,26 @@ impl Output {
     }
 
     /// What a child or the guest writes, as it comes.
-    pub(super) fn write(&mut self, from: Stream, bytes: &[u8]) {
+    pub(super) fn write(&mut self, writer: Writer, from: Stream, bytes: &[u8]) {
         let Self { streams, surroundings, tail, left, .. } = self;
+        let stream = &mut streams[writer as usize][place(from)];
+        if writer == Writer::Captured {
+            stream.push(bytes, &mut |clean| keep_tail(tail, clean));
+            return;
+        }
         let mut over = false;
-        streams[place(from)].push(bytes, &mut |clean| over |= !pass(clean, left, tail, surroundings.as_ref()));
+        stream.push(bytes, &mut |clean| over |= !pass(clean, left, tail, surroundings.as_ref()));
         if over {
             self.say_cut();
         }
     }
 
-    /// What a child writes that is captured: only the last of it is kept here, for a message.
-    pub(super) fn keep(&mut self, from: Stream, bytes: &[u8]) {
-        let Self { streams, tail, .. } = self;
-        streams[place(from)].push(bytes, &mut |clean| keep_tail(tail, clean));
-    }
-
-    /// The end of what a child or the guest writes.
+    /// The end of the call, and so of what the guest and its children write.
     pub(super) fn finish(&mut self) {
         let Self { streams, surroundings, tail, left, .. } = self;
+        let [guest, children, _] = streams;
         let mut over = false;
-        for stream in streams {
+        for stream in guest.iter_mut().chain(children) {
             stream.finish(&mut |clean| over |= !pass(clean, left, tail, surroundings.as_ref()));
         }
         if over {
@@ -78,9 +88,10 @@ impl Output {
         }
     }
 
-    /// The last lines that a child wrote, and forget them.
+    /// The last lines that a child wrote, and forget them. What may be the beginning of a secret is not among them: the next
+    /// child may write its end.
     pub(super) fn take_tail(&mut self) -> String {
-        self.finish();
+        self.streams[Writer::Captured as usize].iter_mut().for_each(StreamRedactor::forget);
         let tail = std::mem::take(&mut self.tail);
         let text = String::from_utf8_lossy(&tail);
         // What was cut off in the middle of a line is left out.
@@ -161,7 +172,7 @@ impl StdoutStream for GuestStream {
 
 impl AsyncWrite for GuestStream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        locked(&self.0).write(self.1, bytes);
+        locked(&self.0).write(Writer::Guest, self.1, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

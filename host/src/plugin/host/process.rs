@@ -1,5 +1,6 @@
 //! Running granted programs.
 
+use super::output::Writer;
 use super::{State, Stopped, broken_promise, locked};
 use crate::event::Level;
 use crate::plugin::bindings::windlass::plugin::process as interface;
@@ -170,8 +171,7 @@ impl interface::Host for State {
         locked(&output).take_tail();
         let child = self.children.begin();
         let result = process::run_until(spawn, self.stop.told(), GRACE, |from, bytes| {
-            let mut output = locked(&output);
-            if stream { output.write(from, bytes) } else { output.keep(from, bytes) }
+            locked(&output).write(if stream { Writer::Child } else { Writer::Captured }, from, bytes);
         })
         .await;
         drop(child);
@@ -197,8 +197,8 @@ impl interface::Host for State {
                 code: done.code,
                 signal: done.signal,
                 timed_out: done.timed_out,
-                stdout: self.without_secrets(done.stdout),
-                stderr: self.without_secrets(done.stderr),
+                stdout: self.without_secrets(done.stdout, done.truncated),
+                stderr: self.without_secrets(done.stderr, done.truncated),
                 truncated: done.truncated,
                 tail,
             }),
@@ -217,14 +217,17 @@ impl interface::Host for State {
 
 impl State {
     /// What a child wrote, as a plugin may see it: a secret that the child was given does not come back this way.
-    fn without_secrets(&self, bytes: Vec<u8>) -> Vec<u8> {
-        if !self.services.redactor.contains_bytes(&bytes) {
+    /// Where it was cut, the cut may have gone through one.
+    fn without_secrets(&self, bytes: Vec<u8>, cut: bool) -> Vec<u8> {
+        if !cut && !self.services.redactor.contains_bytes(&bytes) {
             return bytes;
         }
         let mut clean = Vec::with_capacity(bytes.len());
         let mut stream = self.services.redactor.stream();
         stream.push(&bytes, &mut |part| clean.extend_from_slice(part));
-        stream.finish(&mut |part| clean.extend_from_slice(part));
+        if !cut {
+            stream.finish(&mut |part| clean.extend_from_slice(part));
+        }
         clean
     }
 }

@@ -8,11 +8,13 @@ mod tame;
 use super::Style;
 use crate::ci::{Kind, Page};
 use crate::event::Severity;
+use crate::secret::Redactor;
 use fold::{GitHub, GitLab};
 use live::Live;
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
 use tame::{Reader, Tame};
 
 /// Something that a forge shows where it is seen at once.
@@ -55,6 +57,20 @@ static SCREEN: Mutex<Screen> =
 
 fn screen<T>(work: impl FnOnce(&mut Screen) -> T) -> T {
     work(&mut SCREEN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// What is said is made of many texts by many hands, libraries' traces and a bug's last words among them. Here is where a secret
+/// that slipped into one is taken out all the same.
+static SECRETS: OnceLock<Redactor> = OnceLock::new();
+
+/// From now on these are in nothing that is said, printed for people, or shown by the forge. What a child writes, and data for
+/// programs, is without them before it comes here.
+pub fn hide(secrets: Redactor) {
+    let _ = SECRETS.set(secrets);
+}
+
+fn clean(text: &str) -> Cow<'_, str> {
+    SECRETS.get().map_or(Cow::Borrowed(text), |secrets| secrets.redact(text))
 }
 
 /// From now on what is said is shown as this job's page, or this terminal, shows it.
@@ -106,7 +122,8 @@ fn understands() -> bool {
 
 /// Say something, in whole lines.
 pub fn say(text: &str) {
-    screen(|screen| screen.say(text));
+    let text = clean(text);
+    screen(|screen| screen.say(&text));
 }
 
 /// What a step's child writes, as it comes.
@@ -173,9 +190,11 @@ fn on_terminal(work: impl FnOnce(&mut Live)) {
 /// Have the forge show something, and say it by that. Whether it does: otherwise it can be said.
 #[must_use]
 pub fn annotate(annotation: &Annotation<'_>) -> bool {
+    let (title, message) = (clean(annotation.title), clean(annotation.message));
+    let annotation = Annotation { title: &title, message: &message, ..*annotation };
     screen(|screen| {
         let Surface::GitHub(github) = &mut screen.surface else { return false };
-        let Some(command) = github.annotation(annotation) else { return false };
+        let Some(command) = github.annotation(&annotation) else { return false };
         screen.command(&command);
         true
     })
@@ -194,8 +213,9 @@ pub fn mask<'a>(texts: impl IntoIterator<Item = &'a str>) {
 
 /// Data for people, for standard output. A reader that has gone away is no error.
 pub fn print(text: &str) {
+    let text = clean(text);
     screen(|screen| {
-        let clean = screen.tame.whole(text);
+        let clean = screen.tame.whole(&text);
         screen.print(&clean);
     });
 }
@@ -240,6 +260,7 @@ pub fn is_live() -> bool {
 
 /// The last words of a process that has a bug, which may be here.
 pub fn say_at_last(text: &str) {
+    let text = &*clean(text);
     match SCREEN.try_lock() {
         Ok(mut screen) => screen.last(text),
         Err(TryLockError::Poisoned(screen)) => screen.into_inner().last(text),
