@@ -5,3 +5,5 @@
 mod components;
 #[path = "attacks/fetching.rs"]
 mod fetching;
+#[path = "attacks/secrets.rs"]
+mod secrets;

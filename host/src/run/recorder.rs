@@ -6,7 +6,6 @@ use crate::journal::Journal;
 use crate::problem::Problem;
 use crate::secret::Redactor;
 use async_trait::async_trait;
-use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether the run may still have effects: asked before each.
@@ -97,10 +96,9 @@ impl Recorder {
             return None;
         }
         let mut value = serde_json::to_value(event).ok()?;
-        if !self.redactor.contains(&value.to_string()) {
+        if !self.redactor.redact_json(&mut value) {
             return None;
         }
-        redact(&mut value, &self.redactor);
         // An event that is none without its secret is left out; that there was one is written down.
         let left_out = || Event::NoteAdded { text: "an event contained a secret, and is left out".into() };
         Some(serde_json::from_value(value).unwrap_or_else(|_| left_out()))
@@ -121,21 +119,6 @@ impl Recorder {
     }
 }
 
-fn redact(value: &mut Value, redactor: &Redactor) {
-    match value {
-        Value::String(text) => *text = redactor.redact(text).into_owned(),
-        Value::Array(values) => values.iter_mut().for_each(|value| redact(value, redactor)),
-        Value::Object(object) => {
-            object.values_mut().for_each(|value| redact(value, redactor));
-            if object.keys().any(|key| redactor.contains(key)) {
-                let old = std::mem::take(object);
-                object.extend(old.into_iter().map(|(key, value)| (redactor.redact(&key).into_owned(), value)));
-            }
-        }
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +126,7 @@ mod tests {
     use crate::problem::Code;
     use crate::report::Silent;
     use crate::secret::Secrets;
+    use serde_json::Value;
 
     #[test]
     fn a_secret_that_slipped_into_an_event_is_not_written_down() {

@@ -3,6 +3,7 @@
 use super::encoding::Form;
 use super::filter::Filter;
 use super::stream::StreamRedactor;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -105,6 +106,31 @@ impl Redactor {
         }
         let end = (0..=bytes).rev().find(|&end| clean.is_char_boundary(end)).unwrap_or_default();
         Cow::Owned(format!("{} … (cut after {} KiB)", &clean[..end], bytes >> 10))
+    }
+
+    /// The same for each text and each key in it: as they are, and not as JSON would write them, where a character may be spelt
+    /// in several ways. Whether there was a secret in any.
+    pub fn redact_json(&self, value: &mut Value) -> bool {
+        match value {
+            Value::String(text) => match self.redact(text) {
+                Cow::Borrowed(_) => false,
+                Cow::Owned(clean) => {
+                    *text = clean;
+                    true
+                }
+            },
+            Value::Array(values) => values.iter_mut().fold(false, |any, value| self.redact_json(value) | any),
+            Value::Object(object) => {
+                let any = object.values_mut().fold(false, |any, value| self.redact_json(value) | any);
+                if !object.keys().any(|key| self.contains(key)) {
+                    return any;
+                }
+                let old = std::mem::take(object);
+                object.extend(old.into_iter().map(|(key, value)| (self.redact(&key).into_owned(), value)));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether there is a secret in the text, in any form.
@@ -280,6 +306,21 @@ mod tests {
         ] {
             assert_eq!(redactor.redact(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn json_is_looked_into_however_it_is_spelt() {
+        let redactor = redactor(&["abcdef"]);
+        let clean = |text: &str| {
+            let mut value = serde_json::from_str(text).expect("JSON");
+            (redactor.redact_json(&mut value), value.to_string())
+        };
+        assert_eq!(
+            clean(r#"{"a":["\u0061bcdef","\u0061bcde"]}"#),
+            (false, r#"{"a":["\u0061bcdef","\u0061bcde"]}"#.into())
+        );
+        assert_eq!(clean(r#"{"a":["abcdef",1]}"#), (true, r#"{"a":["***",1]}"#.into()));
+        assert_eq!(clean(r#"[{"x-abcdef":{"b":null}}]"#), (true, r#"[{"x-***":{"b":null}}]"#.into()));
     }
 
     #[test]

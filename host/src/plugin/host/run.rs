@@ -76,8 +76,8 @@ impl interfaces::record::Host for State {
         let Ok(value) = serde_json::from_str::<serde_json::Value>(&json) else {
             return Ok(Err(broken_promise("record-not-json", "a record is not JSON")));
         };
-        // As it would be written: `\u0061` may have been hiding an `a`.
-        if self.services.redactor.contains(&value.to_string()) {
+        // As it is meant: `\u0061` may have been hiding an `a`.
+        if self.services.redactor.redact_json(&mut value.clone()) {
             return Ok(Err(broken_promise("record-with-secret", "a record contains a secret, and was not kept")));
         }
         if let Err(failure) = self.keep(json.len()) {

@@ -12,7 +12,8 @@ use windlass_plugin::{
     state,
 };
 
-/// What to do. A text that is `@FILE` is what that file holds.
+/// What to do. A text that is `@FILE` is what that file holds. What goes out, in a request, to a child or to a database, has
+/// stand-ins for `<<NAME>>`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Operation {
@@ -27,6 +28,8 @@ pub(crate) enum Operation {
         #[serde(default)]
         stream: bool,
         timeout: Option<u64>,
+        /// Of what it wrote, so much of the end is told, in bytes.
+        last: Option<usize>,
     },
     Http {
         #[serde(default = "get")]
@@ -187,6 +190,18 @@ fn text(text: &str) -> Result<String, Failure> {
     }
 }
 
+/// The text with stand-ins for the secrets that it names as `<<NAME>>`.
+fn with_stand_ins(text: &str) -> Result<String, Failure> {
+    let mut parts = text.split("<<");
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(">>").unwrap_or((part, ""));
+        filled.push_str(&placeholder(name)?);
+        filled.push_str(rest);
+    }
+    Ok(filled)
+}
+
 fn send(request: Request) -> Result<String, Failure> {
     match request.timeout(Duration::from_secs(20)).send() {
         Ok(response) => {
@@ -220,8 +235,10 @@ impl Operation {
 
     pub(crate) fn perform(&self) -> Result<String, Failure> {
         Ok(match self {
-            Self::Exec { program, arguments, directory, variables, input, stream, timeout } => {
-                let mut command = Command::new(program).arguments(arguments.clone());
+            Self::Exec { program, arguments, directory, variables, input, stream, timeout, last } => {
+                let arguments: Result<Vec<String>, Failure> =
+                    arguments.iter().map(|argument| with_stand_ins(&text(argument)?)).collect();
+                let mut command = Command::new(program).arguments(arguments?);
                 if let Some(directory) = directory {
                     command = command.directory(directory);
                 }
@@ -229,21 +246,26 @@ impl Operation {
                     command = command.variable(name, value);
                 }
                 if let Some(input) = input {
-                    command = command.input(input.as_bytes());
+                    command = command.input(with_stand_ins(input)?.as_bytes());
                 }
                 if let Some(timeout) = timeout {
                     command = command.timeout(Duration::from_millis(*timeout));
                 }
                 let done = if *stream { command.stream() } else { command.capture() }?;
+                if let Some(last) = last {
+                    let start = done.stdout.len().saturating_sub(*last);
+                    let end = String::from_utf8_lossy(&done.stdout[start..]).into_owned();
+                    return Ok(format!("{} {} bytes, at last {end}", done.ending(), done.stdout.len()));
+                }
                 format!("{} out={} err={} tail={}", done.ending(), done.stdout_text(), done.stderr_text(), done.tail)
             }
             Self::Http { method, url, headers, body } => {
-                let mut request = Request::new(method, url);
+                let mut request = Request::new(method, &with_stand_ins(url)?);
                 for (name, value) in headers {
-                    request = request.header(name, text(value)?);
+                    request = request.header(&with_stand_ins(name)?, with_stand_ins(&text(value)?)?);
                 }
                 if let Some(body) = body {
-                    request = request.body(text(body)?);
+                    request = request.body(with_stand_ins(&text(body)?)?);
                 }
                 send(request)?
             }
@@ -297,7 +319,7 @@ impl Operation {
                 std::env::vars().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
             }
             Self::Query { database, sql } => {
-                let rows = Connection::open(database)?.query(sql, &[])?;
+                let rows = Connection::open(database)?.query(&with_stand_ins(sql)?, &[])?;
                 let rows: Vec<String> =
                     rows.rows.iter().map(|row| row.iter().map(value).collect::<Vec<_>>().join(",")).collect();
                 rows.join(" ")
