@@ -5,13 +5,16 @@
 //! hosts, methods and paths are granted is for `policy`: this room is told where to go, and knows only what an address is.
 
 mod address;
+mod body;
 mod dial;
 mod error;
 mod http;
+mod proxy;
 mod tls;
 
 pub use address::{AddressClass, Addresses, AddressesError, Refusal};
-pub use dial::{probe_tcp, resolve};
+pub use dial::Resolve;
 pub use error::{ConnectError, SendError};
 pub use http::{Answer, Client, Limits, Route, Worker};
+pub use proxy::{Proxies, Proxy};
 pub use tls::{trusted, trusted_certificates};

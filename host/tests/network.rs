@@ -5,14 +5,15 @@ use http::Request;
 use http_body_util::{BodyExt, Empty, Full};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::Error as Guest;
 use windlass::network::{
-    Addresses, Answer, Client, ConnectError, Limits, Route, SendError, Worker, probe_tcp, resolve,
+    Addresses, Answer, Client, ConnectError, Limits, Proxies, Resolve, Route, SendError, Worker,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -211,9 +212,10 @@ async fn free_port() -> u16 {
 
 #[tokio::test]
 async fn a_name_is_resolved_to_what_is_granted() {
-    let resolved = resolve("localhost", 80, &loopback()).await.expect("it has an address");
+    let resolved = Client::default().resolve("localhost", 80, &loopback()).await.expect("it has an address");
     assert!(!resolved.is_empty() && resolved.iter().all(|address| address.ip().is_loopback()));
-    let refused = resolve("169.254.169.254", 80, &Addresses::parse(&["0.0.0.0/0".into()]).expect("a network")).await;
+    let everything = Addresses::parse(&["0.0.0.0/0".into()]).expect("a network");
+    let refused = Client::default().resolve("169.254.169.254", 80, &everything).await;
     let text = refused.expect_err("never").to_string();
     assert_eq!(
         text,
@@ -225,10 +227,11 @@ async fn a_name_is_resolved_to_what_is_granted() {
 async fn a_probe_tells_open_closed_and_refused_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    assert!(probe_tcp("localhost", port, &loopback(), PATIENCE).await.expect("open") < PATIENCE);
-    let denied = probe_tcp("localhost", port, &Addresses::default(), PATIENCE).await;
+    let client = Client::default();
+    assert!(client.probe_tcp("localhost", port, &loopback(), PATIENCE).await.expect("open") < PATIENCE);
+    let denied = client.probe_tcp("localhost", port, &Addresses::default(), PATIENCE).await;
     assert!(matches!(denied, Err(ConnectError::Refused { .. })), "{denied:?}");
-    let closed = probe_tcp("127.0.0.1", free_port().await, &loopback(), PATIENCE).await;
+    let closed = client.probe_tcp("127.0.0.1", free_port().await, &loopback(), PATIENCE).await;
     assert!(matches!(closed, Err(ConnectError::ConnectionRefused { .. })), "{closed:?}");
 }
 
@@ -290,7 +293,7 @@ async fn send_secured(secured: &Secured, host: &str, client: Client) -> Result<(
 #[tokio::test]
 async fn a_trusted_certificate_for_the_name_is_accepted() {
     let mut secured = secured("trusted").await;
-    let client = Client::new(Some(secured.authority.clone()));
+    let client = Client::new(Some(secured.authority.clone()), Proxies::default());
     let (answer, worker) = send_secured(&secured, "localhost", client).await.expect("an answer");
     assert_eq!(body(answer, worker).await.expect("a body"), "ok");
     let (name, head) = (&mut secured.server).await.expect("no panic").expect("a connection");
@@ -301,13 +304,13 @@ async fn a_trusted_certificate_for_the_name_is_accepted() {
 #[tokio::test]
 async fn a_certificate_for_another_name_or_of_nobody_known_is_refused() {
     let other = secured("other").await;
-    let client = Client::new(Some(other.authority.clone()));
+    let client = Client::new(Some(other.authority.clone()), Proxies::default());
     let error = send_secured(&other, "127.0.0.1", client).await.err().expect("refused");
     assert!(matches!(error, SendError::Certificate { .. }), "{error}");
     assert!(matches!(error.for_guest(), Guest::TlsCertificateError));
     let unknown = secured("unknown").await;
     // Trusts the first one's authority only.
-    let client = Client::new(Some(other.authority.clone()));
+    let client = Client::new(Some(other.authority.clone()), Proxies::default());
     let error = send_secured(&unknown, "localhost", client).await.err().expect("refused");
     assert!(matches!(error, SendError::Certificate { .. }), "{error}");
 }
@@ -322,10 +325,234 @@ async fn what_is_no_tls_and_what_cannot_be_read_is_told() {
     .await;
     let authority = secured("plain").await;
     let plain = Secured { address, authority: authority.authority.clone(), server: tokio::spawn(async { None }) };
-    let client = Client::new(Some(plain.authority.clone()));
+    let client = Client::new(Some(plain.authority.clone()), Proxies::default());
     let error = send_secured(&plain, "localhost", client).await.err().expect("no TLS");
     assert!(matches!(error, SendError::Tls { .. }), "{error}");
-    let client = Client::new(Some("/no/such/file.pem".into()));
+    let client = Client::new(Some("/no/such/file.pem".into()), Proxies::default());
     let error = send_secured(&authority, "localhost", client).await.err().expect("no file");
     assert!(matches!(error, SendError::Trust(ref reason) if reason.contains("/no/such/file.pem")), "{error}");
+}
+
+/// The body of what a server that answers so comes to, within these limits.
+async fn flooded(answer: impl Into<Vec<u8>>, limits: Limits) -> Result<Bytes, Guest> {
+    let (address, _server) = serve(answer).await;
+    let (answer, worker) = send(&format!("http://{address}/"), limits).await.expect("a head");
+    body(answer, worker).await
+}
+
+#[tokio::test]
+async fn a_body_is_taken_up_to_its_bound_however_it_comes() {
+    let limits = Limits { body: 1000, ..Limits::default() };
+    let sized = |size: usize| format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n{}", "b".repeat(size));
+    assert_eq!(flooded(sized(1000), limits).await.expect("a body").len(), 1000);
+    let chunk = "64\r\n".to_owned() + &"c".repeat(100) + "\r\n";
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_owned() + &chunk.repeat(11) + "0\r\n\r\n";
+    let unsized_one = "HTTP/1.1 200 OK\r\n\r\n".to_owned() + &"u".repeat(1001);
+    for flood in [sized(1001), chunked, unsized_one] {
+        let error = flooded(flood, limits).await.expect_err("too large");
+        assert!(matches!(error, Guest::HttpResponseBodySize(Some(1000))), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_and_the_lines_of_chunks_have_their_bounds() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let trailers = format!("{head}1\r\nx\r\n0\r\n{}\r\n", format!("x: {}\r\n", "t".repeat(1000)).repeat(100));
+    let extension = format!("{head}1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(1 << 20));
+    for flood in [trailers, extension] {
+        let error = flooded(flood, Limits::default()).await.expect_err("too much");
+        assert!(matches!(error, Guest::HttpResponseIncomplete | Guest::HttpProtocolError), "{error:?}");
+    }
+}
+
+/// Says something over and over, until nobody listens any more.
+async fn drip(first: &'static str, again: &'static str) -> SocketAddr {
+    let (address, _) = serve_with(move |mut stream| async move {
+        head(&mut stream).await;
+        let _ = stream.write_all(first.as_bytes()).await;
+        while stream.write_all(again.as_bytes()).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    address
+}
+
+#[tokio::test]
+async fn what_drips_ends_when_the_whole_may_take_no_longer() {
+    let limits = Limits { total: SHORT, ..Limits::default() };
+    let address = drip("HTTP/1.1 200 OK\r\n\r\n", "x").await;
+    let (answer, worker) = send(&format!("http://{address}/"), limits).await.expect("a head");
+    assert!(matches!(body(answer, worker).await, Err(Guest::HttpResponseTimeout)));
+    // A head that never ends, and answers that only say that one is coming.
+    for (first, again) in [("HTTP/1.1 200 OK\r\nx: ", "y"), ("", "HTTP/1.1 103 Early Hints\r\n\r\n")] {
+        let address = drip(first, again).await;
+        let error = failure(&format!("http://{address}/"), limits).await;
+        assert!(matches!(error, SendError::TooLong { .. }), "{error}");
+        assert_eq!(error.to_string(), "the request to `127.0.0.1` did not end within 150ms");
+        assert!(matches!(error.for_guest(), Guest::HttpResponseTimeout));
+    }
+}
+
+#[test]
+fn nobody_waits_longer_than_a_request_may_take() {
+    let asked = wasmtime_wasi_http::RequestOptions {
+        connect_timeout: Some(Duration::MAX),
+        first_byte_timeout: Some(SHORT),
+        between_bytes_timeout: Some(Duration::MAX),
+    };
+    let (usual, limits) = (Limits::default(), Limits::default().with(Some(asked)));
+    assert_eq!((limits.connect, limits.first_byte, limits.between_bytes), (usual.total, SHORT, usual.total));
+    assert_eq!((limits.total, limits.body), (usual.total, usual.body));
+    assert_eq!(Limits::default().with(None), usual);
+}
+
+/// Answers differently each time, in this order, and then as it did last.
+#[derive(Debug)]
+struct Fickle {
+    answers: Vec<SocketAddr>,
+    asked: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Resolve for Fickle {
+    async fn addresses(&self, _: &str, _: u16) -> std::io::Result<Vec<SocketAddr>> {
+        let turn = self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(vec![self.answers[turn.min(self.answers.len() - 1)]])
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_changes_leads_nowhere_else() {
+    let (address, server) = serve("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let other = elsewhere.local_addr().expect("an address");
+    let fickle = Arc::new(Fickle { answers: vec![address, other], asked: AtomicUsize::new(0) });
+    let client = Client::default().resolving_by(fickle.clone());
+    let url = format!("http://changing.example:{}/", address.port());
+    let request = || Request::get(&url).body(Empty::<Bytes>::new()).expect("a request");
+    let route = Route::of(request().uri()).expect("a route");
+    let (answer, worker) =
+        client.send(request(), &route, &loopback(), Limits::default()).await.expect("what was looked at");
+    assert_eq!(body(answer, worker).await.expect("a body"), "ok");
+    assert_eq!(fickle.asked.load(Ordering::SeqCst), 1, "the name is asked for once");
+    assert!(server.await.expect("no panic").contains("host: changing.example"), "under its name");
+    assert!(!was_dialled(elsewhere));
+    // Public when it is looked at, and inside when it is looked at again: each request judges what it dials.
+    let inside: Vec<SocketAddr> = ["169.254.169.254:80", "10.0.0.1:80", "127.0.0.1:80"].map(|at| at.parse().expect("an address")).to_vec();
+    let count = inside.len();
+    let client = Client::default().resolving_by(Arc::new(Fickle { answers: inside, asked: AtomicUsize::new(0) }));
+    for _ in 0..count {
+        let error = client.send(request(), &route, &Addresses::default(), Limits::default()).await.err().expect("refused");
+        assert!(error.is_refusal(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_for_the_name_and_not_for_where_it_leads() {
+    let mut secured = secured("name").await;
+    let resolver = Arc::new(Fickle { answers: vec![secured.address], asked: AtomicUsize::new(0) });
+    let client = Client::new(Some(secured.authority.clone()), Proxies::default()).resolving_by(resolver);
+    let error = send_secured(&secured, "api.example.com", client).await.err().expect("refused");
+    assert!(matches!(error, SendError::Certificate { ref host, .. } if host == "api.example.com"), "{error}");
+    // The server saw who was asked for, and got no request.
+    assert!(!matches!((&mut secured.server).await, Ok(Some(_))));
+}
+
+/// A proxy that keeps what it is asked and what else comes, answers so, and then passes everything on to `to`.
+async fn proxy(answer: &'static str, to: Option<SocketAddr>) -> (SocketAddr, Arc<Mutex<String>>) {
+    let asked = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&asked);
+    let (address, _) = serve_with(move |mut stream| async move {
+        *kept.lock().expect("no panic") = head(&mut stream).await;
+        let _ = stream.write_all(answer.as_bytes()).await;
+        if let Some(to) = to {
+            let mut server = TcpStream::connect(to).await.expect("the server");
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+        }
+    })
+    .await;
+    (address, asked)
+}
+
+/// Asks through a proxy, which stands for every way out.
+async fn through(
+    proxy: &str,
+    authority: Option<PathBuf>,
+    url: &str,
+    addresses: &Addresses,
+) -> Result<(Answer, Worker), SendError> {
+    let proxies = Proxies::from_environment(|name| (name == "ALL_PROXY").then_some(proxy));
+    let request = Request::get(url).body(Empty::<Bytes>::new()).expect("a request");
+    let route = Route::of(request.uri()).expect("a route");
+    Client::new(authority, proxies).send(request, &route, addresses, Limits::default()).await
+}
+
+#[tokio::test]
+async fn a_proxy_makes_the_connection_and_sees_nothing_of_what_is_said() {
+    let mut secured = secured("proxy").await;
+    let (address, asked) = proxy("HTTP/1.1 200 Connection established\r\n\r\n", Some(secured.address)).await;
+    let url = format!("http://me:pass-word@{address}");
+    let authority = Some(secured.authority.clone());
+    // `localhost` is what the certificate is for; it is the proxy's to find.
+    let (answer, worker) = through(&url, authority, "https://localhost:8443/a", &loopback()).await.expect("an answer");
+    assert_eq!(body(answer, worker).await.expect("a body"), "ok");
+    let asked = asked.lock().expect("no panic").clone();
+    assert!(asked.starts_with("CONNECT localhost:8443 HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("proxy-authorization: Basic bWU6cGFzcy13b3Jk\r\n"), "{asked}");
+    let (name, head) = (&mut secured.server).await.expect("no panic").expect("a connection");
+    assert_eq!(name.as_deref(), Some("localhost"));
+    assert!(head.starts_with("GET /a HTTP/1.1\r\n") && !head.contains("authorization"), "{head}");
+}
+
+#[tokio::test]
+async fn a_proxy_is_told_the_whole_url_of_what_is_not_secret() {
+    let (address, asked) = proxy("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", None).await;
+    let url = format!("http://me:pass-word@{address}");
+    let (answer, worker) =
+        through(&url, None, "http://name.example:8080/a?b=c", &Addresses::default()).await.expect("an answer");
+    assert_eq!(body(answer, worker).await.expect("a body"), "ok");
+    let asked = asked.lock().expect("no panic").clone();
+    assert!(asked.starts_with("GET http://name.example:8080/a?b=c HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("host: name.example:8080\r\n") && asked.contains("proxy-authorization: "), "{asked}");
+}
+
+#[tokio::test]
+async fn what_a_name_says_is_judged_before_a_proxy_is_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let proxy = format!("http://{}", listener.local_addr().expect("an address"));
+    let everything: Vec<String> =
+        ["public", "private", "loopback", "0.0.0.0/0", "::/0"].map(String::from).to_vec();
+    let everything = Addresses::parse(&everything).expect("words");
+    for (url, addresses) in [
+        ("http://127.0.0.1/", &Addresses::default()),
+        ("http://2130706433/", &Addresses::default()),
+        ("https://localhost/", &Addresses::default()),
+        ("https://10.0.0.1/", &Addresses::default()),
+        ("http://[::ffff:10.0.0.1]/", &Addresses::default()),
+        ("http://169.254.169.254/", &everything),
+        ("http://0xa9fea9fe/", &everything),
+        ("http://metadata.google.internal/", &everything),
+    ] {
+        let error = through(&proxy, None, url, addresses).await.err().expect("refused");
+        assert!(error.is_refusal(), "{url}: {error}");
+        assert!(matches!(error.for_guest(), Guest::DestinationIpProhibited), "{url}");
+    }
+    assert!(!was_dialled(listener));
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_be_used_says_so_without_who_asked_it() {
+    let (address, _) = proxy("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", None).await;
+    let closed = free_port().await;
+    for (proxy, reason) in [
+        (format!("http://me:pass-word@{address}"), "it answered 407 Proxy Authentication Required".to_owned()),
+        (format!("http://me:pass-word@127.0.0.1:{closed}"), format!("`127.0.0.1` refused the connection to port {closed}")),
+        ("socks5://me:pass-word@127.0.0.1:1".to_owned(), "it is one for `socks5`; only `http` and `https` are spoken".to_owned()),
+    ] {
+        let error = through(&proxy, None, "https://name.example/", &Addresses::default()).await.err().expect("none");
+        let place = proxy.rsplit('@').next().expect("a place");
+        assert_eq!(error.to_string(), format!("the proxy `{place}` cannot be used: {reason}"));
+        assert!(matches!(error.for_guest(), Guest::DestinationUnavailable));
+    }
 }

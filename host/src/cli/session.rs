@@ -7,6 +7,7 @@ use crate::config::{Environment, Holes, Selection};
 use crate::event::Subject;
 use crate::history::PastRun;
 use crate::lock::{Lock, LockedSteps};
+use crate::network::Proxies;
 use crate::plugin::{Plugins, Services};
 use crate::prepare::{self, Facts, Pins, Prepared, Resolved};
 use crate::problem::Problem;
@@ -196,7 +197,7 @@ impl<'a> Asking<'a> {
             // Also those of other environments, where they are set here.
             redactor: secrets(&project.directory, &project.variables).redactor(),
             environment: project.variables.without(&names),
-            client: crate::network::Client::new(None),
+            client: crate::network::Client::new(None, Proxies::from_environment(|name| project.variables.get(name))),
         });
         Ok(Known { resolved, locked, services, names })
     }

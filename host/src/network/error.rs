@@ -1,6 +1,7 @@
 //! What can go wrong on the way out, told apart.
 
-use super::address::Refusal;
+use super::address::{AddressClass, Refusal};
+use std::time::Duration;
 use wasmtime_wasi_http::Error as Guest;
 
 /// Why there is no connection.
@@ -21,6 +22,14 @@ pub enum ConnectError {
         host: String,
         /// The first of its addresses, and what it is.
         refusal: Refusal,
+    },
+    /// The name is one that leads to such addresses, whoever resolves it.
+    #[error("`{host}` may not be reached: it is the name of {class}")]
+    RefusedName {
+        /// The name.
+        host: String,
+        /// What it leads to.
+        class: AddressClass,
     },
     /// The name server did not answer in time.
     #[error("`{host}` was not resolved in time")]
@@ -90,6 +99,22 @@ pub enum SendError {
         /// The name.
         host: String,
     },
+    /// The whole of it took too long.
+    #[error("the request to `{host}` did not end within {}", crate::words::span(*.limit))]
+    TooLong {
+        /// The name.
+        host: String,
+        /// The most that a request may take.
+        limit: Duration,
+    },
+    /// The proxy on the way makes no connection.
+    #[error("the proxy `{proxy}` cannot be used: {reason}")]
+    Proxy {
+        /// Its host and port.
+        proxy: String,
+        /// Why not.
+        reason: String,
+    },
     /// The answer's head is larger than is taken.
     #[error("`{host}` answered with headers of more than {limit} bytes or {headers} lines")]
     HeadTooLarge {
@@ -118,7 +143,25 @@ pub enum SendError {
     },
 }
 
+impl ConnectError {
+    /// Whether it is a denial, and nothing was tried.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::RefusedName { .. })
+    }
+}
+
 impl SendError {
+    /// Whether it is a denial, and nothing was sent.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.is_refusal(),
+            Self::Url(_) => true,
+            _ => false,
+        }
+    }
+
     /// What a plugin is told. The plugin's library makes words of it: `dns`, `connection-refused`, `unreachable`,
     /// `timed-out`, `tls`, `closed` or denied.
     #[must_use]
@@ -128,7 +171,7 @@ impl SendError {
                 ConnectError::NoSuchName { reason, .. } => {
                     Guest::DnsError { rcode: Some(reason.clone()), info_code: None }
                 }
-                ConnectError::Refused { .. } => Guest::DestinationIpProhibited,
+                ConnectError::Refused { .. } | ConnectError::RefusedName { .. } => Guest::DestinationIpProhibited,
                 ConnectError::ResolveTimedOut { .. } => Guest::DnsTimeout,
                 ConnectError::ConnectionRefused { .. } => Guest::ConnectionRefused,
                 ConnectError::TimedOut { .. } => Guest::ConnectionTimeout,
@@ -138,7 +181,8 @@ impl SendError {
             Self::Trust(reason) => Guest::InternalError(Some(reason.clone())),
             Self::Certificate { .. } => Guest::TlsCertificateError,
             Self::Tls { .. } => Guest::TlsProtocolError,
-            Self::NoAnswer { .. } => Guest::HttpResponseTimeout,
+            Self::NoAnswer { .. } | Self::TooLong { .. } => Guest::HttpResponseTimeout,
+            Self::Proxy { .. } => Guest::DestinationUnavailable,
             Self::HeadTooLarge { limit, .. } => Guest::HttpResponseHeaderSectionSize(u32::try_from(*limit).ok()),
             Self::Closed { .. } => Guest::ConnectionTerminated,
             Self::Protocol { .. } => Guest::HttpProtocolError,

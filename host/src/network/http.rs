@@ -1,27 +1,27 @@
 //! One HTTP/1.1 request over a connection of its own.
 
 use super::address::Addresses;
-use super::dial;
-use super::error::SendError;
+use super::body::Bounded;
+use super::dial::{self, Allowed, Resolve, System};
+use super::error::{ConnectError, SendError};
+use super::proxy::{self, Proxies, Proxy};
 use super::tls::Trust;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, timeout, timeout_at};
 use wasmtime_wasi_http::{Error as Guest, RequestOptions};
 
 /// An answer, its body still to come.
@@ -75,11 +75,26 @@ impl Route {
         Ok(Self { secure, host, port: authority.port_u16().unwrap_or(if secure { 443 } else { 80 }) })
     }
 
+    /// The host as a URL has it.
+    fn bracketed(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+
     /// What the `Host` header says.
     fn host_header(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let usual = if self.secure { 443 } else { 80 };
-        if self.port == usual { host } else { format!("{host}:{}", self.port) }
+        if self.port == usual { self.bracketed() } else { self.authority() }
+    }
+
+    /// Its host and port, as a proxy is asked for them.
+    pub(super) fn authority(&self) -> String {
+        format!("{}:{}", self.bracketed(), self.port)
+    }
+
+    /// The beginning of every URL that leads there.
+    pub(super) fn origin(&self) -> Option<Uri> {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}/", self.authority()).parse().ok()
     }
 }
 
@@ -92,10 +107,14 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Between two pieces of the answer's body.
     pub between_bytes: Duration,
+    /// From the beginning to the last byte of the answer's body, whoever is slow.
+    pub total: Duration,
     /// The most that the answer's head may be, in bytes; at least 8,192.
     pub head: usize,
     /// The most lines that the answer's head may have.
     pub headers: usize,
+    /// The most that the answer's body may be, in bytes.
+    pub body: u64,
 }
 
 impl Default for Limits {
@@ -105,35 +124,87 @@ impl Default for Limits {
             connect: Duration::from_secs(30),
             first_byte: patience,
             between_bytes: patience,
+            total: Duration::from_secs(600),
             head: 64 << 10,
             headers: 256,
+            body: 64 << 20,
         }
     }
 }
 
 impl Limits {
-    /// With what a plugin asked for.
+    /// With what a plugin asked for, within what a request may take in all.
     #[must_use]
     pub fn with(mut self, options: Option<RequestOptions>) -> Self {
         let options = options.unwrap_or_default();
-        self.connect = options.connect_timeout.unwrap_or(self.connect);
-        self.first_byte = options.first_byte_timeout.unwrap_or(self.first_byte);
-        self.between_bytes = options.between_bytes_timeout.unwrap_or(self.between_bytes);
+        let within = |asked: Option<Duration>, usual: Duration| asked.unwrap_or(usual).min(self.total);
+        self.connect = within(options.connect_timeout, self.connect);
+        self.first_byte = within(options.first_byte_timeout, self.first_byte);
+        self.between_bytes = within(options.between_bytes_timeout, self.between_bytes);
         self
     }
 }
 
 /// Sends requests. Cheap to clone. Makes a connection for each, and follows no redirect.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Client {
     trust: Arc<Trust>,
+    proxies: Arc<Proxies>,
+    resolver: Arc<dyn Resolve>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new(None, Proxies::default())
+    }
 }
 
 impl Client {
-    /// Trusts the system's certificates, and those in this PEM file. Nothing is read before the first `https` request.
+    /// Trusts the system's certificates, and those in this PEM file, and goes through these proxies. Nothing is read before
+    /// the first `https` request.
     #[must_use]
-    pub fn new(more: Option<PathBuf>) -> Self {
-        Self { trust: Arc::new(Trust::new(more)) }
+    pub fn new(more: Option<PathBuf>, proxies: Proxies) -> Self {
+        Self { trust: Arc::new(Trust::new(more)), proxies: Arc::new(proxies), resolver: Arc::new(System) }
+    }
+
+    /// One that asks somebody else than the system for the addresses of names.
+    #[must_use]
+    pub fn resolving_by(self, resolver: Arc<dyn Resolve>) -> Self {
+        Self { resolver, ..self }
+    }
+
+    /// The proxy on the way to a host, where there is one: then only what its name says is judged.
+    #[must_use]
+    pub fn proxy(&self, route: &Route) -> Option<Proxy> {
+        self.proxies.on_the_way_to(route)
+    }
+
+    /// The addresses of a name that may be dialled. The name server is asked once.
+    ///
+    /// # Errors
+    /// Where there are none: no such name, or all refused.
+    pub async fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        addresses: &Addresses,
+    ) -> Result<Vec<SocketAddr>, ConnectError> {
+        dial::resolve(&*self.resolver, host, port, Allowed::Granted(addresses)).await
+    }
+
+    /// Connects and closes at once, past every proxy. Nothing is sent. How long the connection took, without resolving the
+    /// name.
+    ///
+    /// # Errors
+    /// Where there is no connection within `timeout`.
+    pub async fn probe_tcp(
+        &self,
+        host: &str,
+        port: u16,
+        addresses: &Addresses,
+        timeout: Duration,
+    ) -> Result<Duration, ConnectError> {
+        dial::connect(&*self.resolver, host, port, Allowed::Granted(addresses), timeout).await.map(|(_, took)| took)
     }
 
     /// A connection to one of the route's addresses that are granted, for whoever speaks over it.
@@ -146,7 +217,8 @@ impl Client {
         addresses: &Addresses,
         patience: Duration,
     ) -> Result<tokio::net::TcpStream, SendError> {
-        Ok(dial::connect(&route.host, route.port, addresses, patience).await?.0)
+        let allowed = Allowed::Granted(addresses);
+        Ok(dial::connect(&*self.resolver, &route.host, route.port, allowed, patience).await?.0)
     }
 
     /// Sends a request to one of the route's addresses that are granted, and waits for the head of the answer. Of the
@@ -165,19 +237,72 @@ impl Client {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let request = prepare(request, route)?;
+        let end = Instant::now() + limits.total;
+        let mut request = prepare(request, route)?;
+        let sending = async {
+            let Some(proxy) = self.proxy(route) else {
+                let stream = self.dial(route, Allowed::Granted(addresses), limits.connect);
+                return exchange(stream.await?, request, route, limits, end).await;
+            };
+            proxy::judge(&route.host, addresses)?;
+            proxy.check()?;
+            if !route.secure {
+                ask_for_all(&mut request, route, &proxy)?;
+            }
+            let stream = timeout(limits.connect, self.through(&proxy, route, limits.connect)).await;
+            let late = |_| proxy.failed("the connection was not made in time");
+            exchange(stream.map_err(late)??, request, route, limits, end).await
+        };
+        let late = |_| SendError::TooLong { host: route.host.clone(), limit: limits.total };
+        timeout_at(end, sending).await.map_err(late)?
+    }
+
+    /// A connection to a place, with TLS where it has that.
+    async fn dial(
+        &self,
+        route: &Route,
+        allowed: Allowed<'_>,
+        patience: Duration,
+    ) -> Result<Box<dyn Stream>, SendError> {
         let started = Instant::now();
-        let (stream, _) = dial::connect(&route.host, route.port, addresses, limits.connect).await?;
+        let (stream, _) = dial::connect(&*self.resolver, &route.host, route.port, allowed, patience).await?;
         // Without it, small requests in two pieces wait for an acknowledgement; no harm where it cannot be set.
         let _ = stream.set_nodelay(true);
         if !route.secure {
-            return exchange(stream, request, route, limits).await;
+            return Ok(Box::new(stream));
         }
-        let left = limits.connect.saturating_sub(started.elapsed());
+        let left = patience.saturating_sub(started.elapsed());
         let late = |_| SendError::Tls { host: route.host.clone(), reason: "it was not made in time".into() };
-        let connected = tokio::time::timeout(left, self.trust.clone().connect(stream, &route.host)).await;
-        exchange(connected.map_err(late)??, request, route, limits).await
+        let connected = timeout(left, self.trust.clone().connect(stream, &route.host)).await;
+        Ok(Box::new(connected.map_err(late)??))
     }
+
+    /// A connection to a place that a proxy makes: to the proxy itself for `http`, to behind it for `https`.
+    async fn through(&self, proxy: &Proxy, route: &Route, patience: Duration) -> Result<Box<dyn Stream>, SendError> {
+        let stream =
+            self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error))?;
+        if !route.secure {
+            return Ok(stream);
+        }
+        let tunnel = proxy.tunnel(stream, route).await?;
+        Ok(Box::new(self.trust.clone().connect(tunnel, &route.host).await?))
+    }
+}
+
+/// What a request can be sent over.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Names the whole URL, for a proxy that sends the request on, and says who asks it.
+fn ask_for_all<B>(request: &mut Request<B>, route: &Route, proxy: &Proxy) -> Result<(), SendError> {
+    let path = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let whole = format!("http://{}{path}", route.host_header()).parse();
+    *request.uri_mut() = whole.map_err(|_| SendError::Url("its path is none"))?;
+    if let Some(authorization) = proxy.authorization() {
+        request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
+    }
+    Ok(())
 }
 
 /// The request as it goes over the wire.
@@ -208,6 +333,7 @@ async fn exchange<B, S>(
     request: Request<B>,
     route: &Route,
     limits: Limits,
+    end: Instant,
 ) -> Result<(Answer, Worker), SendError>
 where
     B: Body<Data = Bytes> + Send + 'static,
@@ -223,12 +349,9 @@ where
     // Aborted when dropped: with the answer, or with the caller that no longer waits for it.
     let mut worker = JoinSet::new();
     worker.spawn(connection);
-    let answer = tokio::time::timeout(limits.first_byte, sender.send_request(request)).await;
+    let answer = timeout(limits.first_byte, sender.send_request(request)).await;
     let answer = answer.map_err(|_| SendError::NoAnswer { host: route.host.clone() })?.map_err(failed)?;
-    let patience = limits.between_bytes;
-    let answer = answer.map(|body| {
-        Patient { body, patience, late: Box::pin(tokio::time::sleep(patience)), waiting: false }.boxed_unsync()
-    });
+    let answer = answer.map(|body| Bounded::new(body, limits.between_bytes, end, limits.body).boxed_unsync());
     // What goes wrong with the connection is seen where the body is read.
     let worker = async move {
         worker.join_next().await;
@@ -249,50 +372,6 @@ fn explain(error: &hyper::Error, route: &Route, limits: Limits) -> SendError {
     } else {
         SendError::Closed { host, reason }
     }
-}
-
-/// A body that is given up where nothing comes for too long.
-struct Patient {
-    body: Incoming,
-    patience: Duration,
-    late: Pin<Box<Sleep>>,
-    /// Whether `late` counts.
-    waiting: bool,
-}
-
-impl Body for Patient {
-    type Data = Bytes;
-    type Error = Guest;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Guest>>> {
-        let this = &mut *self;
-        match Pin::new(&mut this.body).poll_frame(context) {
-            Poll::Ready(frame) => {
-                this.waiting = false;
-                Poll::Ready(frame.map(|frame| frame.map_err(broken)))
-            }
-            // The time in which nobody asked does not count.
-            Poll::Pending if !this.waiting => {
-                this.waiting = true;
-                this.late.as_mut().reset(Instant::now() + this.patience);
-                this.late.as_mut().poll(context).map(|()| Some(Err(Guest::ConnectionReadTimeout)))
-            }
-            Poll::Pending => this.late.as_mut().poll(context).map(|()| Some(Err(Guest::ConnectionReadTimeout))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// What a plugin is told of a body that broke off.
-fn broken(error: hyper::Error) -> Guest {
-    if error.is_parse() { Guest::HttpProtocolError } else { Guest::HttpResponseIncomplete }
 }
 
 #[cfg(test)]

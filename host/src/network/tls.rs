@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -24,11 +24,10 @@ impl Trust {
     }
 
     /// A TLS connection to `host`, whose certificate has to be for that name.
-    pub(super) async fn connect(
-        self: Arc<Self>,
-        stream: TcpStream,
-        host: &str,
-    ) -> Result<TlsStream<TcpStream>, SendError> {
+    pub(super) async fn connect<S>(self: Arc<Self>, stream: S, host: &str) -> Result<TlsStream<S>, SendError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| SendError::Url("its host is no name"))?;
         let config = match self.config.get() {
             Some(config) => config.clone(),

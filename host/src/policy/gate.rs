@@ -257,7 +257,9 @@ fn path_matches(granted: &str, path: &str) -> bool {
         || path.contains('\\')
         || lower.contains("%2e")
         || lower.contains("%2f")
-        || lower.contains("%5c");
+        || lower.contains("%5c")
+        // Decoded twice, it may be any of these.
+        || lower.contains("%25");
     granted == path || (granted.ends_with('/') && path.starts_with(granted) && (granted == "/" || !climbs))
 }
 
@@ -315,6 +317,9 @@ mod tests {
             ("/api/", "/api/../admin", false),
             ("/api/", "/api/%2e%2e/admin", false),
             ("/api/", "/api/..%2Fadmin", false),
+            ("/api/", "/api/%252e%252e/admin", false),
+            ("/api/", "/api/..;/admin", false),
+            ("/api/", "/api/a;v=1", true),
             ("/", "/anything", true),
         ] {
             assert_eq!(path_matches(granted, path), expected, "{granted} {path}");

@@ -15,11 +15,11 @@ const DIGITS: usize = 32;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Misuse {
     /// In a request to somebody else.
-    #[error("secret `{name}` is granted for headers to `{granted}`, not to `{asked}`")]
+    #[error("secret `{name}` is granted for headers to {granted}, not to `{asked}`")]
     OtherOrigin {
         /// The secret's name.
         name: String,
-        /// The origin it was granted for.
+        /// The origins it was granted for.
         granted: String,
         /// The origin of the request.
         asked: String,
@@ -56,8 +56,10 @@ pub enum Misuse {
 }
 
 /// What a stand-in is good for.
+#[derive(PartialEq, Eq)]
 enum Usage {
-    Header(Origin),
+    /// In headers to any of these.
+    Header(Vec<Origin>),
     Url,
 }
 
@@ -74,15 +76,23 @@ pub struct Placeholders {
 }
 
 impl Placeholders {
-    /// A stand-in for use in headers of requests to `origin`, for example `https://slack.com`; none where the secret is
-    /// not set. The same one each time it is asked for.
+    /// A stand-in for use in headers of requests to any of `origins`, for example `https://slack.com`; none where the secret
+    /// is not set. The same one each time it is asked for.
     ///
     /// # Errors
     /// [`Misuse::Origin`], [`Misuse::NoRandomness`].
-    pub fn header(&mut self, secrets: &Secrets, name: &str, origin: &str) -> Result<Option<String>, Misuse> {
-        let parsed = Url::parse(origin).map(|url| url.origin()).ok().filter(Origin::is_tuple);
-        let origin = parsed.ok_or_else(|| Misuse::Origin(origin.into()))?;
-        self.mint(secrets, name, Usage::Header(origin))
+    pub fn header<O: AsRef<str>>(
+        &mut self,
+        secrets: &Secrets,
+        name: &str,
+        origins: impl IntoIterator<Item = O>,
+    ) -> Result<Option<String>, Misuse> {
+        let parse = |origin: O| {
+            let parsed = Url::parse(origin.as_ref()).map(|url| url.origin()).ok().filter(Origin::is_tuple);
+            parsed.ok_or_else(|| Misuse::Origin(origin.as_ref().into()))
+        };
+        let origins = origins.into_iter().map(parse).collect::<Result<_, _>>()?;
+        self.mint(secrets, name, Usage::Header(origins))
     }
 
     /// A stand-in for a whole URL, itself a URL, such as `https://windlass-secret-….invalid/`; none where the secret is
@@ -96,12 +106,7 @@ impl Placeholders {
 
     fn mint(&mut self, secrets: &Secrets, name: &str, usage: Usage) -> Result<Option<String>, Misuse> {
         let Some(secret) = secrets.get(name) else { return Ok(None) };
-        let same = |entry: &Entry| match (&entry.usage, &usage) {
-            (Usage::Header(one), Usage::Header(other)) => one == other,
-            (Usage::Url, Usage::Url) => true,
-            _ => false,
-        };
-        if let Some((word, _)) = self.entries.iter().find(|(_, entry)| entry.name == name && same(entry)) {
+        if let Some((word, _)) = self.entries.iter().find(|(_, entry)| entry.name == name && entry.usage == usage) {
             return Ok(Some(word.clone()));
         }
         let mut bytes = [0; DIGITS / 2];
@@ -136,9 +141,11 @@ impl Placeholders {
             let name = || entry.name.clone();
             match &entry.usage {
                 Usage::Url => return Err(Misuse::NotForHeaders { name: name() }),
-                Usage::Header(granted) if *granted != destination.origin() => {
+                Usage::Header(granted) if !granted.contains(&destination.origin()) => {
                     let asked = destination.origin().ascii_serialization();
-                    return Err(Misuse::OtherOrigin { name: name(), granted: granted.ascii_serialization(), asked });
+                    let granted: Vec<_> =
+                        granted.iter().map(|origin| format!("`{}`", origin.ascii_serialization())).collect();
+                    return Err(Misuse::OtherOrigin { name: name(), granted: granted.join(" and "), asked });
                 }
                 Usage::Header(_) => {}
             }
@@ -226,7 +233,7 @@ mod tests {
     #[test]
     fn a_header_gets_its_secret_only_towards_its_origin() {
         let mut placeholders = Placeholders::default();
-        let word = placeholders.header(&secrets(), "TOKEN", "https://slack.com").expect("minted").expect("set");
+        let word = placeholders.header(&secrets(), "TOKEN", ["https://slack.com"]).expect("minted").expect("set");
         assert!(!word.contains("xoxb"));
         let value = format!("Bearer {word}");
         let there = placeholders.substitute_header(&value, &to("https://slack.com:443/api/x")).expect("granted");
@@ -235,13 +242,24 @@ mod tests {
             let elsewhere = placeholders.substitute_header(&value, &to(other));
             assert!(matches!(elsewhere, Err(Misuse::OtherOrigin { .. })), "{other}");
         }
+        let two = ["https://slack.com", "https://api.example"];
+        let word = placeholders.header(&secrets(), "TOKEN", two).expect("minted").expect("set");
+        for origin in two {
+            assert!(placeholders.substitute_header(&word, &to(origin)).expect("granted").is_some(), "{origin}");
+        }
+        let elsewhere = placeholders.substitute_header(&word, &to("https://other.example")).expect_err("a third");
+        assert_eq!(
+            elsewhere.to_string(),
+            "secret `TOKEN` is granted for headers to `https://slack.com` and `https://api.example`, not to \
+             `https://other.example`"
+        );
         assert_eq!(placeholders.substitute_header("plain", &to("https://slack.com")), Ok(None));
     }
 
     #[test]
     fn basic_credentials_are_looked_into() {
         let mut placeholders = Placeholders::default();
-        let word = placeholders.header(&secrets(), "TOKEN", "https://api.example").expect("minted").expect("set");
+        let word = placeholders.header(&secrets(), "TOKEN", ["https://api.example"]).expect("minted").expect("set");
         let value = format!("Basic {}", STANDARD.encode(format!("me:{word}")));
         let real =
             placeholders.substitute_header(&value, &to("https://api.example/")).expect("granted").expect("replaced");
@@ -267,11 +285,11 @@ mod tests {
     fn stand_ins_are_minted_once_and_only_for_what_is_set() {
         let mut placeholders = Placeholders::default();
         let secrets = secrets();
-        let first = placeholders.header(&secrets, "TOKEN", "https://slack.com");
-        assert_eq!(first, placeholders.header(&secrets, "TOKEN", "https://slack.com/"));
-        assert_ne!(first, placeholders.header(&secrets, "TOKEN", "https://other.example"));
-        assert_eq!(placeholders.header(&secrets, "ABSENT", "https://slack.com"), Ok(None));
-        assert!(matches!(placeholders.header(&secrets, "TOKEN", "slack"), Err(Misuse::Origin(_))));
+        let first = placeholders.header(&secrets, "TOKEN", ["https://slack.com"]);
+        assert_eq!(first, placeholders.header(&secrets, "TOKEN", ["https://slack.com/"]));
+        assert_ne!(first, placeholders.header(&secrets, "TOKEN", ["https://other.example"]));
+        assert_eq!(placeholders.header(&secrets, "ABSENT", ["https://slack.com"]), Ok(None));
+        assert!(matches!(placeholders.header(&secrets, "TOKEN", ["slack"]), Err(Misuse::Origin(_))));
     }
 
     #[test]
@@ -280,7 +298,7 @@ mod tests {
         let guess = format!("windlass-secret-{}", "0".repeat(32));
         assert_eq!(placeholders.substitute_header(&guess, &to("https://slack.com")), Err(Misuse::Unknown));
         assert_eq!(placeholders.url_for(&format!("https://{guess}.invalid/")), Err(Misuse::Unknown));
-        let broken = placeholders.header(&secrets(), "BROKEN", "https://slack.com").expect("minted").expect("set");
+        let broken = placeholders.header(&secrets(), "BROKEN", ["https://slack.com"]).expect("minted").expect("set");
         let refused = placeholders.substitute_header(&broken, &to("https://slack.com"));
         assert_eq!(refused, Err(Misuse::Unfit { name: "BROKEN".into(), place: "in a header" }));
     }

@@ -12,7 +12,7 @@ pub(super) use store::Store;
 
 use super::component::{self, LARGEST};
 use crate::config::PluginLocator;
-use crate::network::{Addresses, Client, ConnectError, SendError};
+use crate::network::{Addresses, Client, SendError};
 use crate::problem::{Code, Problem};
 use std::time::Duration;
 
@@ -68,10 +68,10 @@ fn addresses(host: &str, named: &str) -> Addresses {
 /// Why nobody answers at a host; `led` says that it was not named, but led to.
 fn unconnected(error: &SendError, host: &str, led: bool) -> FetchError {
     match error {
-        SendError::Connect(ConnectError::Refused { .. }) if led => {
+        error if error.is_refusal() && led => {
             FetchError::elsewhere(format!("it leads to `{host}`, and {error}"))
         }
-        SendError::Connect(ConnectError::Refused { .. }) => FetchError::wrong(error.to_string()),
+        error if error.is_refusal() => FetchError::wrong(error.to_string()),
         error => FetchError::unreached(error.to_string()),
     }
 }
@@ -82,7 +82,7 @@ fn unconnected(error: &SendError, host: &str, led: bool) -> FetchError {
 /// [`Code::PluginNotFetched`], [`Code::PluginInvalid`] where there are too many.
 pub(super) async fn fetch(locator: &PluginLocator) -> Result<Vec<u8>, Problem> {
     let name = locator.as_str();
-    let client = Client::new(None);
+    let client = Client::default();
     let fetched = tokio::time::timeout(PATIENCE, async {
         match locator {
             PluginLocator::Oci(reference) => oci::fetch(reference, &client).await,

@@ -4,28 +4,45 @@ use super::output::Output;
 use super::reflection;
 use super::{Services, State, broken_promise, locked};
 use crate::event::Level;
-use crate::network::{Addresses, Client, ConnectError, Limits, Route, SendError, Worker, probe_tcp};
+use crate::network::{Addresses, Client, ConnectError, Limits, Route, Worker};
 use crate::plugin::bindings::windlass::plugin as interfaces;
 use crate::plugin::bindings::windlass::plugin::types as wit;
 use crate::policy::{Capability, Gate, Question, Secret, SecretUse};
-use crate::secret::{Placeholders, Redactor};
+use crate::secret::{Placeholders, Redactor, Secrets};
+use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
+use http_body_util::BodyExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::{Error as Refused, RequestOptions, WasiBody, WasiHttpHooks};
+
+/// The most requests that one call may have under way at once, until their answers are read or dropped. Each is a
+/// connection, and so a file of this process.
+const UNDER_WAY: usize = 100;
 
 impl interfaces::secrets::Host for State {
     async fn placeholder(&mut self, name: String) -> wasmtime::Result<Result<Option<String>, wit::Failure>> {
-        let capability = match self.ask(&Question::SecretPlaceholder { name: &name }) {
-            Ok(capability) => capability,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        if let Err(failure) = self.ask(&Question::SecretPlaceholder { name: &name }) {
+            return Ok(Err(failure));
+        }
+        // Good for all that the secret is granted for, and not only for what the gate found first.
+        let origins: Vec<String> = locked(&self.gate)
+            .granted()
+            .filter_map(|capability| match capability {
+                Capability::Secret(Secret { name: granted, usage: SecretUse::Header { origin }, .. })
+                    if *granted == name =>
+                {
+                    Some(origin.clone())
+                }
+                _ => None,
+            })
+            .collect();
         let mut placeholders = locked(&self.placeholders);
         let secrets = &self.services.secrets;
-        let minted = match capability {
-            Capability::Secret(Secret { usage: SecretUse::Header { origin }, .. }) => {
-                placeholders.header(secrets, &name, &origin)
-            }
-            _ => placeholders.url(secrets, &name),
+        let minted = if origins.is_empty() {
+            placeholders.url(secrets, &name)
+        } else {
+            placeholders.header(secrets, &name, &origins)
         };
         Ok(minted.map_err(|misuse| broken_promise("secret-misused", misuse.to_string())))
     }
@@ -33,7 +50,9 @@ impl interfaces::secrets::Host for State {
 
 fn connect_failure(error: &ConnectError) -> wit::Failure {
     let (kind, code) = match error {
-        ConnectError::Refused { .. } => (wit::FailureKind::Denied, "address-refused"),
+        ConnectError::Refused { .. } | ConnectError::RefusedName { .. } => {
+            (wit::FailureKind::Denied, "address-refused")
+        }
         ConnectError::NoSuchName { .. } => (wit::FailureKind::Unavailable, "dns"),
         ConnectError::ConnectionRefused { .. } => (wit::FailureKind::Unavailable, "connection-refused"),
         ConnectError::ResolveTimedOut { .. } | ConnectError::TimedOut { .. } => {
@@ -61,10 +80,11 @@ impl interfaces::network::Host for State {
             Ok(addresses) => addresses,
             Err(error) => return Ok(Err(broken_promise("invalid-addresses", error.to_string()))),
         };
-        Ok(match probe_tcp(&host, port, &addresses, Duration::from_millis(timeout)).await {
+        let client = &self.services.client;
+        Ok(match client.probe_tcp(&host, port, &addresses, Duration::from_millis(timeout)).await {
             Ok(took) => Ok(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
             Err(error) => {
-                if matches!(error, ConnectError::Refused { .. }) {
+                if error.is_refusal() {
                     locked(&self.gate).deny(&question.to_string());
                 }
                 Err(connect_failure(&error))
@@ -75,11 +95,41 @@ impl interfaces::network::Host for State {
 
 /// Sends the guests' requests, if they may be sent.
 pub(super) struct Egress {
-    gate: Arc<Mutex<Gate>>,
+    record: Record,
     placeholders: Arc<Mutex<Placeholders>>,
-    output: Arc<Mutex<Output>>,
     client: Client,
     redactor: Redactor,
+    secrets: Secrets,
+    under_way: Arc<Semaphore>,
+}
+
+/// Where it is written down what was refused.
+#[derive(Clone)]
+struct Record {
+    gate: Arc<Mutex<Gate>>,
+    output: Arc<Mutex<Output>>,
+}
+
+impl Record {
+    /// What the gate answers. Of a no the log says why.
+    fn ask(&self, question: &Question<'_>) -> Result<Capability, Refused> {
+        let answer = locked(&self.gate).ask(question);
+        answer.map_err(|denial| {
+            self.say(Level::Error, &format!("not allowed to {}: {}", denial.asked, denial.because));
+            Refused::HttpRequestDenied
+        })
+    }
+
+    /// A denial that is no matter of what was granted.
+    fn deny(&self, asked: &str, because: &str) -> Refused {
+        locked(&self.gate).deny(asked);
+        self.say(Level::Error, &format!("not allowed to {asked}: {because}"));
+        Refused::HttpRequestDenied
+    }
+
+    fn say(&self, level: Level, words: &str) {
+        locked(&self.output).message(level, words);
+    }
 }
 
 /// A request that may be sent, with its secrets put in.
@@ -88,6 +138,15 @@ struct Allowed {
     route: Route,
     addresses: Addresses,
     asked: String,
+    /// The names of the secrets that were put in.
+    secrets: Vec<String>,
+}
+
+/// What a request asks for, as the record has it; without its query, which no capability says anything of.
+fn asked_for(request: &http::Request<WasiBody>) -> String {
+    let uri = request.uri();
+    let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |whole| whole.as_str()));
+    crate::policy::visible(&format!("{} `{scheme}://{authority}{}`", request.method(), uri.path())).into_owned()
 }
 
 impl Egress {
@@ -97,73 +156,77 @@ impl Egress {
         output: Arc<Mutex<Output>>,
         services: &Services,
     ) -> Self {
-        let (client, redactor) = (services.client.clone(), services.redactor.clone());
-        Self { gate, placeholders, output, client, redactor }
-    }
-
-    /// Says no, in words that whoever reads the log understands.
-    fn refuse(&self, words: &str) -> Refused {
-        locked(&self.output).message(Level::Error, words);
-        Refused::HttpRequestDenied
+        Self {
+            record: Record { gate, output },
+            placeholders,
+            client: services.client.clone(),
+            redactor: services.redactor.clone(),
+            secrets: services.secrets.clone(),
+            under_way: Arc::new(Semaphore::new(UNDER_WAY)),
+        }
     }
 
     fn allow(&self, mut request: http::Request<WasiBody>) -> Result<Allowed, Refused> {
         let method = request.method().as_str().to_owned();
+        let asked = asked_for(&request);
+        let deny = |because: &dyn std::fmt::Display| self.record.deny(&asked, &because.to_string());
         let placeholders = locked(&self.placeholders);
-        let secret =
-            placeholders.url_for(&request.uri().to_string()).map_err(|misuse| self.refuse(&misuse.to_string()))?;
+        let secret = placeholders.url_for(&request.uri().to_string()).map_err(|misuse| deny(&misuse))?;
         let secret = secret.map(|(name, url)| (name.to_owned(), url));
-        let ask = |question: &Question<'_>| {
-            let asked = question.to_string();
-            match locked(&self.gate).ask(question) {
-                Ok(capability) => Ok((capability, asked)),
-                Err(denial) => Err(self.refuse(&format!("not allowed to {}: {}", denial.asked, denial.because))),
-            }
-        };
+        let mut secrets = vec![];
         let (capability, asked) = if let Some((name, url)) = &secret {
-            let uri: http::Uri = url
-                .as_str()
-                .parse()
-                .map_err(|_| self.refuse(&format!("the secret `{name}` is no URL that can be asked for")))?;
-            *request.uri_mut() = uri;
+            let unfit = || format!("the secret `{name}` is no URL that can be asked for");
+            *request.uri_mut() = url.as_str().parse().map_err(|_| deny(&unfit()))?;
             // It names the stand-in's host by now.
             request.headers_mut().remove(http::header::HOST);
-            ask(&Question::SecretUrl { name, method: &method })?
+            secrets.push(name.clone());
+            let question = Question::SecretUrl { name, method: &method };
+            (self.record.ask(&question)?, question.to_string())
         } else {
-            let route = Route::of(request.uri()).map_err(|error| self.refuse(&error.to_string()))?;
-            ask(&Question::Http {
+            let route = Route::of(request.uri()).map_err(|error| deny(&error))?;
+            let question = Question::Http {
                 scheme: if route.secure { "https" } else { "http" },
                 host: &route.host,
                 port: route.port,
                 method: &method,
                 path: request.uri().path(),
-            })?
+            };
+            (self.record.ask(&question)?, question.to_string())
         };
-        let route = Route::of(request.uri()).map_err(|error| self.refuse(&error.to_string()))?;
+        let deny = |because: &dyn std::fmt::Display| self.record.deny(&asked, &because.to_string());
+        let route = Route::of(request.uri()).map_err(|error| deny(&error))?;
         let granted = match capability {
             Capability::Http(http) => http.addresses,
             Capability::Secret(Secret { usage: SecretUse::Url { addresses, .. }, .. }) => addresses,
-            _ => return Err(self.refuse("the gate answered with another kind of capability")),
+            _ => return Err(deny(&"the gate answered with another kind of capability")),
         };
-        let addresses = Addresses::parse(&granted).map_err(|error| self.refuse(&error.to_string()))?;
-        let destination =
-            url::Url::parse(&request.uri().to_string()).map_err(|error| self.refuse(&error.to_string()))?;
+        let addresses = Addresses::parse(&granted).map_err(|error| deny(&error))?;
+        let destination = url::Url::parse(&request.uri().to_string()).map_err(|error| deny(&error))?;
+        let origin = destination.origin().ascii_serialization();
         for value in request.headers_mut().values_mut() {
             let Ok(text) = value.to_str() else { continue };
             for name in placeholders.names_in(text) {
-                ask(&Question::SecretHeader { name: &name, origin: &destination.origin().ascii_serialization() })?;
+                self.record.ask(&Question::SecretHeader { name: &name, origin: &origin })?;
+                secrets.push(name);
             }
-            let replaced = placeholders
-                .substitute_header(text, &destination)
-                .map_err(|misuse| self.refuse(&misuse.to_string()))?;
+            let replaced = placeholders.substitute_header(text, &destination).map_err(|misuse| {
+                self.record.deny(&format!("use a stand-in in a header to `{origin}`"), &misuse.to_string())
+            })?;
             if let Some(replaced) = replaced {
                 let mut secret = http::HeaderValue::from_str(&replaced)
-                    .map_err(|_| self.refuse("a secret has characters that no header can carry"))?;
+                    .map_err(|_| deny(&"a secret has characters that no header can carry"))?;
                 secret.set_sensitive(true);
                 *value = secret;
             }
         }
-        Ok(Allowed { request, route, addresses, asked })
+        if !secrets.is_empty() {
+            // What comes back has to be readable, and whole, for a secret in it to be found.
+            for name in [ACCEPT_ENCODING, RANGE, IF_RANGE] {
+                request.headers_mut().remove(name);
+            }
+        }
+        drop(placeholders);
+        Ok(Allowed { request, route, addresses, asked, secrets })
     }
 }
 
@@ -180,21 +243,57 @@ impl WasiHttpHooks for Egress {
             Ok(allowed) => allowed,
             Err(refused) => return Box::new(std::future::ready(Err(refused))),
         };
-        let client = self.client.clone();
-        let (gate, output, redactor) = (self.gate.clone(), self.output.clone(), self.redactor.clone());
+        let (client, record, redactor) = (self.client.clone(), self.record.clone(), self.redactor.clone());
+        let (secrets, under_way) = (self.secrets.clone(), Arc::clone(&self.under_way));
         Box::new(async move {
-            let Allowed { request, route, addresses, asked } = allowed;
-            let sent = client.send(request, &route, &addresses, Limits::default().with(options)).await;
+            let Allowed { request, route, addresses, asked, secrets: put_in } = allowed;
+            let limits = Limits::default().with(options);
+            // One that waits for its turn holds no connection.
+            let Ok(Ok(place)) = tokio::time::timeout(limits.first_byte, under_way.acquire_owned()).await else {
+                let because = "the answers to others have to be read or dropped first";
+                let _ = record.deny(&format!("have more than {UNDER_WAY} requests under way at once"), because);
+                return Err(Refused::ConnectionLimitReached);
+            };
+            let sent = client.send(request, &route, &addresses, limits).await;
             let (response, worker) = sent.map_err(|error| {
-                if let SendError::Connect(ConnectError::Refused { .. }) = &error {
-                    locked(&gate).deny(&asked);
-                    locked(&output).message(Level::Error, &error.to_string());
+                if error.is_refusal() {
+                    let _ = record.deny(&asked, &error.to_string());
                 } else {
-                    locked(&output).message(Level::Debug, &error.to_string());
+                    record.say(Level::Debug, &error.to_string());
                 }
                 error.for_guest()
             })?;
-            Ok((reflection::clean(response, &redactor), worker))
+            if !put_in.is_empty()
+                && let Some(coding) = reflection::coding(response.headers())
+            {
+                let because = format!("the answer to a request with a secret is coded as `{coding}`, so that no secret could be found in it");
+                let _ = record.deny(&format!("read the answer to {asked}"), &because);
+                return Err(Refused::HttpResponseContentCoding(Some(coding)));
+            }
+            let response = response.map(|body| within_bounds(body, place, record, asked));
+            // A name comes in small letters, however it was sent.
+            let small = Secrets::from_environment(put_in, |name| Some(secrets.get(name)?.expose().to_lowercase()));
+            Ok((reflection::clean(response, &redactor, &small.redactor()), worker))
         })
     }
+}
+
+/// The answer's body, which keeps its place among those under way. What is too large is written down as refused.
+fn within_bounds(body: WasiBody, place: OwnedSemaphorePermit, record: Record, asked: String) -> WasiBody {
+    body.map_err(move |error| {
+        let _ = &place;
+        match &error {
+            Refused::HttpResponseBodySize(Some(most)) => {
+                let bound = format!("read more than {} MiB of the answer to {asked}", most >> 20);
+                let _ = record.deny(&bound, "no answer may be larger");
+            }
+            Refused::HttpResponseTimeout => {
+                let because = format!("no request may take longer than {}", crate::words::span(Limits::default().total));
+                let _ = record.deny(&format!("go on reading the answer to {asked}"), &because);
+            }
+            _ => {}
+        }
+        error
+    })
+    .boxed_unsync()
 }

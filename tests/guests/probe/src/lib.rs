@@ -7,6 +7,7 @@ mod files;
 mod grants;
 mod misbehave;
 mod operation;
+mod raw;
 
 use operation::Operation;
 use windlass_plugin::{Capability, Effect, Failure, Intent, Outcome, Step, Verdict, log};
@@ -79,6 +80,8 @@ enum SaidVerdict {
     Unknown,
     /// The probe fails.
     Fail,
+    /// The probe never ends.
+    Spin,
 }
 
 /// Does the operations in order, and says what each came to.
@@ -133,6 +136,10 @@ impl Step for Probe {
             SaidVerdict::Partly => Verdict::Partly,
             SaidVerdict::NotDone => Verdict::NotDone,
             SaidVerdict::Unknown => Verdict::Unknown,
+            SaidVerdict::Spin => {
+                misbehave::spin();
+                Verdict::Unknown
+            }
             SaidVerdict::Fail => return Err(Failure::unavailable("nobody-answers", "it could not be looked at")),
         })
     }

@@ -1,6 +1,6 @@
 //! One thing to do.
 
-use crate::{files, misbehave};
+use crate::{files, misbehave, raw};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -43,11 +43,38 @@ pub(crate) enum Operation {
     HttpLength {
         url: String,
     },
-    /// A request with these parts exactly as they are, for what the SDK would not send.
+    /// A request for what the SDK would not send, or would not read.
     RawRequest {
-        authority: String,
-        path: String,
+        request: raw::Parts,
     },
+    /// The same so many times, its answers kept and not read.
+    HoldRequests {
+        request: raw::Parts,
+        count: u32,
+    },
+    /// The addresses of a name.
+    LookUp {
+        name: String,
+    },
+    /// A socket of the guest's own.
+    RawTcp {
+        port: u16,
+        #[serde(default)]
+        listen: bool,
+    },
+    RawUdp {
+        port: u16,
+    },
+    OpenFiles {
+        tree: String,
+        path: String,
+        count: u32,
+    },
+    /// So many random bytes at once.
+    Random {
+        bytes: u64,
+    },
+    HoardHeaders,
     /// A request whose URL is a secret.
     SecretUrl {
         secret: String,
@@ -163,7 +190,7 @@ pub(crate) enum Operation {
     Flood,
 }
 
-fn get() -> String {
+pub(crate) fn get() -> String {
     "GET".into()
 }
 
@@ -273,25 +300,20 @@ impl Operation {
                 let response = Request::get(url).send()?;
                 format!("{} {} truncated={}", response.status, response.body.len(), response.truncated)
             }
-            Self::RawRequest { authority, path } => {
-                use wasip2::http::outgoing_handler::handle;
-                use wasip2::http::types::{Fields, OutgoingBody, OutgoingRequest, Scheme};
-                let invalid = |part: &str| Failure::misconfigured("not-a-request", part);
-                let request = OutgoingRequest::new(Fields::new());
-                request.set_scheme(Some(&Scheme::Http)).map_err(|()| invalid("scheme"))?;
-                request.set_authority(Some(authority)).map_err(|()| invalid("authority"))?;
-                request.set_path_with_query(Some(path)).map_err(|()| invalid("path"))?;
-                let body = request.body().map_err(|()| invalid("body"))?;
-                let failed = |code| Failure::unavailable("failed", format!("{code:?}"));
-                let answer = handle(request, None).map_err(failed)?;
-                OutgoingBody::finish(body, None).map_err(failed)?;
-                answer.subscribe().block();
-                match answer.get() {
-                    Some(Ok(Ok(response))) => response.status().to_string(),
-                    Some(Ok(Err(code))) => return Err(failed(code)),
-                    _ => return Err(invalid("answer")),
-                }
+            Self::RawRequest { request } => request.send().map_err(|why| Failure::unavailable("failed", why))?,
+            Self::HoldRequests { request, count } => {
+                request.hold(*count).map_err(|why| Failure::unavailable("failed", why))?
             }
+            Self::LookUp { name } => raw::look_up(name).map_err(|why| Failure::unavailable("failed", why))?,
+            Self::RawTcp { port, listen } => {
+                raw::tcp(*port, *listen).map_err(|why| Failure::unavailable("failed", why))?
+            }
+            Self::RawUdp { port } => raw::udp(*port).map_err(|why| Failure::unavailable("failed", why))?,
+            Self::OpenFiles { tree, path, count } => {
+                raw::open_files(tree, path, *count).map_err(|why| Failure::unavailable("failed", why))?
+            }
+            Self::Random { bytes } => wasip2::random::random::get_random_bytes(*bytes).len().to_string(),
+            Self::HoardHeaders => raw::hoard_headers().to_string(),
             Self::SecretUrl { secret, suffix } => send(Request::post(placeholder(secret)? + suffix).body("hello"))?,
             Self::SecretHeader { secret, url, prefix, in_body } => {
                 let stand_in = format!("{prefix}{}", placeholder(secret)?);
