@@ -7,3 +7,7 @@ mod components;
 mod fetching;
 #[path = "attacks/secrets.rs"]
 mod secrets;
+#[path = "attacks/http.rs"]
+mod http;
+#[path = "attacks/resources.rs"]
+mod resources;

@@ -3,7 +3,8 @@
 use super::bindings::StepPre;
 use super::bindings::exports::windlass::plugin::lifecycle::Description;
 use super::engine::Runtime;
-use super::host::{MemoryExceeded, Services, State, Stopped, Surroundings};
+use super::host::limits::{self, Exceeded};
+use super::host::{Services, State, Stopped, Surroundings};
 use super::stop::Stop;
 use super::{Plugin, backtrace, bindings, convert};
 pub use crate::event::Verdict;
@@ -160,8 +161,8 @@ pub enum CallFailure {
     TimedOut(Duration),
     /// It was told to stop. Its children have ended, or were killed.
     Stopped,
-    /// It wanted more memory than it may have.
-    OutOfMemory(usize),
+    /// It wanted more than it may have: what that was.
+    Exceeded(String),
     /// It crashed.
     Trapped {
         /// How.
@@ -205,10 +206,9 @@ impl CallFailure {
                 Problem::new(Code::Cancelled, format!("`{function}` of plugin `{plugin}` was told to stop"))
                     .because("the run was cancelled")
             }
-            Self::OutOfMemory(limit) => Problem::new(
-                Code::StepTrapped,
-                format!("`{function}` of plugin `{plugin}` wanted more than {} MiB of memory", limit >> 20),
-            )
+            Self::Exceeded(what) => {
+                Problem::new(Code::StepTrapped, format!("`{function}` of plugin `{plugin}` wanted {what}"))
+            }
             .because("it was stopped")
             .with_hint("this is the plugin's fault: report it to its author"),
             Self::Trapped { reason, frames, last_words } => {
@@ -347,7 +347,7 @@ async fn enter<T>(
     runtime.tick();
     let (stop, children) = state.stop();
     let mut store = Store::new(&runtime.engine, state);
-    store.limiter(|state| state.limiter());
+    limits::hold(&mut store);
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
     let work = async {
@@ -372,8 +372,8 @@ async fn enter<T>(
             CallFailure::Refused(problem)
         } else if error.downcast_ref::<Stopped>().is_some() {
             CallFailure::Stopped
-        } else if let Some(MemoryExceeded(limit)) = error.downcast_ref() {
-            CallFailure::OutOfMemory(*limit)
+        } else if let Some(exceeded) = Exceeded::of(&error) {
+            CallFailure::Exceeded(exceeded.to_string())
         } else {
             CallFailure::Trapped {
                 reason: backtrace::reason(&error),

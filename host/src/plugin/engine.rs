@@ -4,7 +4,7 @@
 //! cache. Each has an engine and a linker of its own, made when first needed.
 
 use super::bindings::{Step, StepPre};
-use super::host::State;
+use super::host::{State, wasi};
 use crate::problem::{Code, Problem};
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
@@ -123,6 +123,7 @@ impl Runtime {
         let engine = Engine::new(&config(strategy, env!("WINDLASS_TARGET")))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasi::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         Step::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         Ok(Self { engine, linker, ticking: OnceLock::new() })

@@ -1,5 +1,6 @@
 //! Directories and environment variables: the parts of WASI that are given, and nothing else of it.
 
+use super::limits::RANDOM;
 use super::output::{GuestStream, Output};
 use super::{Services, writes};
 use crate::policy::{Gate, JOURNALS};
@@ -13,7 +14,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Output>>) -> Result<WasiCtx, Problem> {
     let mut builder = WasiCtxBuilder::new();
     builder.stdout(GuestStream(output.clone(), Stream::Out)).stderr(GuestStream(output.clone(), Stream::Error));
-    builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM);
     for name in gate.variables() {
         if let Some(value) = services.environment.get(&name) {
             builder.env(&name, value);

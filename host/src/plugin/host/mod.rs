@@ -5,11 +5,13 @@
 
 mod database;
 mod files;
+pub(super) mod limits;
 mod network;
 mod output;
 mod process;
 mod reflection;
 mod run;
+pub(super) mod wasi;
 
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use database::OpenConnection;
@@ -25,7 +27,6 @@ use crate::secret::{Placeholders, Redactor, Secrets};
 use output::Output;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -85,18 +86,6 @@ pub struct Services {
     pub client: crate::network::Client,
 }
 
-/// The guest wanted more memory than this many bytes.
-#[derive(Debug)]
-pub(super) struct MemoryExceeded(pub(super) usize);
-
-impl std::fmt::Display for MemoryExceeded {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "more than {} bytes of memory", self.0)
-    }
-}
-
-impl std::error::Error for MemoryExceeded {}
-
 /// The call was told to stop while it waited for a child, which has ended.
 #[derive(Debug)]
 pub(super) struct Stopped;
@@ -121,40 +110,13 @@ impl std::fmt::Display for Ended {
 
 impl std::error::Error for Ended {}
 
-struct MemoryLimiter {
-    limit: usize,
-    used: usize,
-}
-
-/// Files, requests, timers and the like that a guest may hold at once. Each costs the host some memory.
-const RESOURCES: usize = 10_000;
-
-/// Entries of one table; a component has few, so this is plenty.
-const TABLE_ELEMENTS: usize = 100_000;
-
-impl ResourceLimiter for MemoryLimiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let used = self.used.saturating_add(desired.saturating_sub(current));
-        if used > self.limit {
-            // A trap, and not a refusal: a guest that is refused aborts without a word.
-            return Err(wasmtime::Error::new(MemoryExceeded(self.limit)));
-        }
-        self.used = used;
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
-    }
-}
-
 /// What the store of one call holds.
 pub(super) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: wasmtime_wasi_http::WasiHttpCtx,
     egress: network::Egress,
-    memory: MemoryLimiter,
+    limiter: limits::Limiter,
     gate: Arc<Mutex<Gate>>,
     placeholders: Arc<Mutex<Placeholders>>,
     output: Arc<Mutex<Output>>,
@@ -208,7 +170,7 @@ impl State {
 
     fn make(
         gate: Gate,
-        limits: &Limits,
+        may_use: &Limits,
         surroundings: Option<Arc<dyn Surroundings>>,
         services: Arc<Services>,
         function: Option<Function>,
@@ -216,18 +178,20 @@ impl State {
     ) -> Result<Self, Problem> {
         let redactor = services.redactor.clone();
         let gate = gate.in_words(move |text| redactor.redact_within(text, ASKED).into_owned());
-        let output = Arc::new(Mutex::new(Output::new(limits.output, surroundings.clone(), services.redactor.clone())));
+        let output = Arc::new(Mutex::new(Output::new(may_use.output, surroundings.clone(), services.redactor.clone())));
         let wasi = files::context(&gate, &services, &output)?;
         let gate = Arc::new(Mutex::new(gate));
         let placeholders = Arc::<Mutex<Placeholders>>::default();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES);
+        table.set_max_capacity(limits::RESOURCES);
+        let mut http = wasmtime_wasi_http::WasiHttpCtx::new();
+        http.set_field_size_limit(limits::HEADERS);
         Ok(Self {
             table,
             wasi,
-            http: wasmtime_wasi_http::WasiHttpCtx::new(),
+            http,
             egress: network::Egress::new(gate.clone(), placeholders.clone(), output.clone(), &services),
-            memory: MemoryLimiter { limit: limits.memory, used: 0 },
+            limiter: limits::Limiter::new(may_use.memory),
             gate,
             placeholders,
             output,
@@ -243,10 +207,6 @@ impl State {
             told: TOLD,
             said: std::collections::BTreeSet::new(),
         })
-    }
-
-    pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
-        &mut self.memory
     }
 
     pub(super) fn gate(&self) -> Arc<Mutex<Gate>> {

@@ -47,6 +47,11 @@ pub(crate) enum Operation {
     RawRequest {
         request: raw::Parts,
     },
+    /// The same with a secret in a header of its own.
+    HttpWithSecret {
+        secret: String,
+        request: raw::Parts,
+    },
     /// The same so many times, its answers kept and not read.
     HoldRequests {
         request: raw::Parts,
@@ -301,6 +306,10 @@ impl Operation {
                 format!("{} {} truncated={}", response.status, response.body.len(), response.truncated)
             }
             Self::RawRequest { request } => request.send().map_err(|why| Failure::unavailable("failed", why))?,
+            Self::HttpWithSecret { secret, request } => request
+                .with_header("authorization", placeholder(secret)?)
+                .send()
+                .map_err(|why| Failure::unavailable("failed", why))?,
             Self::HoldRequests { request, count } => {
                 request.hold(*count).map_err(|why| Failure::unavailable("failed", why))?
             }

@@ -13,7 +13,7 @@ use wasip2::sockets::ip_name_lookup::resolve_addresses;
 use wasip2::sockets::network::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
 
 /// A request with these parts exactly as they are.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parts {
     #[serde(default = "super::operation::get")]
@@ -33,6 +33,13 @@ fn code(code: &ErrorCode) -> String {
 }
 
 impl Parts {
+    /// The same with one more header.
+    pub(crate) fn with_header(&self, name: &str, value: String) -> Self {
+        let mut parts = self.clone();
+        parts.headers.push((name.into(), value));
+        parts
+    }
+
     fn start(&self) -> Result<FutureIncomingResponse, String> {
         let headers = Fields::new();
         for (name, value) in &self.headers {
@@ -187,12 +194,14 @@ pub(crate) fn open_files(tree: &str, path: &str, count: u32) -> Result<String, S
     Ok(format!("opened {}", held.len()))
 }
 
-/// Makes headers as large as they may be, and keeps them.
+/// Makes headers nearly as large as they may be, and keeps them.
 pub(crate) fn hoard_headers() -> u64 {
     let mut held = 0;
     loop {
         let fields = Fields::new();
-        while fields.append("x", &[b'x'; 4096]).is_ok() {}
+        for _ in 0..12 {
+            let _ = fields.append("x", &[b'x'; 4096]);
+        }
         std::mem::forget(fields);
         held += 1;
         if std::hint::black_box(false) {
