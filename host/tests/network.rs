@@ -12,9 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::Error as Guest;
-use windlass::network::{
-    Addresses, Answer, Client, ConnectError, Limits, Proxies, Resolve, Route, SendError, Worker,
-};
+use windlass::network::{Addresses, Answer, Client, ConnectError, Limits, Proxies, Resolve, Route, SendError, Worker};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(150);
@@ -439,11 +437,13 @@ async fn an_answer_that_changes_leads_nowhere_else() {
     assert!(server.await.expect("no panic").contains("host: changing.example"), "under its name");
     assert!(!was_dialled(elsewhere));
     // Public when it is looked at, and inside when it is looked at again: each request judges what it dials.
-    let inside: Vec<SocketAddr> = ["169.254.169.254:80", "10.0.0.1:80", "127.0.0.1:80"].map(|at| at.parse().expect("an address")).to_vec();
+    let inside: Vec<SocketAddr> =
+        ["169.254.169.254:80", "10.0.0.1:80", "127.0.0.1:80"].map(|at| at.parse().expect("an address")).to_vec();
     let count = inside.len();
     let client = Client::default().resolving_by(Arc::new(Fickle { answers: inside, asked: AtomicUsize::new(0) }));
     for _ in 0..count {
-        let error = client.send(request(), &route, &Addresses::default(), Limits::default()).await.err().expect("refused");
+        let error =
+            client.send(request(), &route, &Addresses::default(), Limits::default()).await.err().expect("refused");
         assert!(error.is_refusal(), "{error}");
     }
 }
@@ -521,8 +521,7 @@ async fn a_proxy_is_told_the_whole_url_of_what_is_not_secret() {
 async fn what_a_name_says_is_judged_before_a_proxy_is_asked() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let proxy = format!("http://{}", listener.local_addr().expect("an address"));
-    let everything: Vec<String> =
-        ["public", "private", "loopback", "0.0.0.0/0", "::/0"].map(String::from).to_vec();
+    let everything: Vec<String> = ["public", "private", "loopback", "0.0.0.0/0", "::/0"].map(String::from).to_vec();
     let everything = Addresses::parse(&everything).expect("words");
     for (url, addresses) in [
         ("http://127.0.0.1/", &Addresses::default()),
@@ -547,8 +546,14 @@ async fn a_proxy_that_cannot_be_used_says_so_without_who_asked_it() {
     let closed = free_port().await;
     for (proxy, reason) in [
         (format!("http://me:pass-word@{address}"), "it answered 407 Proxy Authentication Required".to_owned()),
-        (format!("http://me:pass-word@127.0.0.1:{closed}"), format!("`127.0.0.1` refused the connection to port {closed}")),
-        ("socks5://me:pass-word@127.0.0.1:1".to_owned(), "it is one for `socks5`; only `http` and `https` are spoken".to_owned()),
+        (
+            format!("http://me:pass-word@127.0.0.1:{closed}"),
+            format!("`127.0.0.1` refused the connection to port {closed}"),
+        ),
+        (
+            "socks5://me:pass-word@127.0.0.1:1".to_owned(),
+            "it is one for `socks5`; only `http` and `https` are spoken".to_owned(),
+        ),
     ] {
         let error = through(&proxy, None, "https://name.example/", &Addresses::default()).await.err().expect("none");
         let place = proxy.rsplit('@').next().expect("a place");

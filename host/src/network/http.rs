@@ -183,12 +183,7 @@ impl Client {
     ///
     /// # Errors
     /// Where there are none: no such name, or all refused.
-    pub async fn resolve(
-        &self,
-        host: &str,
-        port: u16,
-        addresses: &Addresses,
-    ) -> Result<Vec<SocketAddr>, ConnectError> {
+    pub async fn resolve(&self, host: &str, port: u16, addresses: &Addresses) -> Result<Vec<SocketAddr>, ConnectError> {
         dial::resolve(&*self.resolver, host, port, Allowed::Granted(addresses)).await
     }
 
@@ -279,8 +274,7 @@ impl Client {
 
     /// A connection to a place that a proxy makes: to the proxy itself for `http`, to behind it for `https`.
     async fn through(&self, proxy: &Proxy, route: &Route, patience: Duration) -> Result<Box<dyn Stream>, SendError> {
-        let stream =
-            self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error))?;
+        let stream = self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error))?;
         if !route.secure {
             return Ok(stream);
         }

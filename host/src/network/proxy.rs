@@ -61,7 +61,11 @@ impl Proxies {
         let host = uri.host()?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned();
         let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
-        Some(Proxy { route: Route { secure: scheme == "https", host, port }, scheme, authorization: found.basic_auth().cloned() })
+        Some(Proxy {
+            route: Route { secure: scheme == "https", host, port },
+            scheme,
+            authorization: found.basic_auth().cloned(),
+        })
     }
 }
 
@@ -218,7 +222,17 @@ mod tests {
         ] {
             assert!(judge(host, &everything).is_err(), "{host}");
         }
-        for host in ["127.0.0.1", "127.1", "0x7f000001", "2130706433", "::1", "localhost", "a.localhost.", "10.1.2.3", "64:ff9b::a00:1"] {
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "0x7f000001",
+            "2130706433",
+            "::1",
+            "localhost",
+            "a.localhost.",
+            "10.1.2.3",
+            "64:ff9b::a00:1",
+        ] {
             assert!(judge(host, &public).is_err(), "{host}");
             assert!(judge(host, &everything).is_ok(), "{host}");
         }

@@ -207,10 +207,10 @@ impl CallFailure {
                     .because("the run was cancelled")
             }
             Self::Exceeded(what) => {
-                Problem::new(Code::StepTrapped, format!("`{function}` of plugin `{plugin}` wanted {what}"))
+                { Problem::new(Code::StepTrapped, format!("`{function}` of plugin `{plugin}` wanted {what}")) }
+                    .because("it was stopped")
+                    .with_hint("this is the plugin's fault: report it to its author")
             }
-            .because("it was stopped")
-            .with_hint("this is the plugin's fault: report it to its author"),
             Self::Trapped { reason, frames, last_words } => {
                 let mut problem = Problem::new(Code::StepTrapped, format!("plugin `{plugin}` crashed in `{function}`"));
                 if let Some(words) = last_words {

@@ -165,7 +165,8 @@ fn what_hands_out_credentials_is_not_dialled_whatever_is_granted() {
         assert_eq!(result, "unavailable: failed: DestinationIpProhibited", "{host}");
         let asked = format!("GET `http://{}/latest/meta-data/`", written(host));
         assert!(project.denied().contains(&asked), "{asked} in {:?}", project.denied());
-        let said = format!("not allowed to {asked}: `{host}` may not be reached: `{host}` is a cloud's metadata address");
+        let said =
+            format!("not allowed to {asked}: `{host}` may not be reached: `{host}` is a cloud's metadata address");
         assert!(output.stderr.contains(&said), "{said} in {}", output.stderr);
     }
 }
@@ -174,9 +175,9 @@ fn what_hands_out_credentials_is_not_dialled_whatever_is_granted() {
 fn behind_a_proxy_a_name_is_judged_by_what_it_says() {
     let proxy = Proxy::to(1, "nobody.invalid");
     let hosts = ["metadata.google.internal", "instance-data", "169.254.169.254", "0xa9fea9fe", "metadata.goog"];
-    let probe = hosts.iter().fold(Probe::new(), |probe, host| {
-        probe.asks(grant(host, 80, "/", &EVERYTHING)).applies(raw(host, "/"))
-    });
+    let probe = hosts
+        .iter()
+        .fold(Probe::new(), |probe, host| probe.asks(grant(host, 80, "/", &EVERYTHING)).applies(raw(host, "/")));
     let project = probe.project().variable("HTTP_PROXY", &proxy.url()).locked();
     let _ = project.windlass("run").exits(0);
     for (host, result) in hosts.iter().zip(project.results()) {
@@ -204,7 +205,8 @@ fn a_header_that_is_not_a_plugins_to_say_is_refused() {
         probe = probe.applies(raw_with(&here(&server), "/", json!({ "headers": [[name, value]] })));
     }
     // Two lengths, of which a server and a proxy before it might each believe another.
-    let lengths = json!({ "method": "POST", "body": "four", "headers": [["content-length", "0"], ["content-length", "4"]] });
+    let lengths =
+        json!({ "method": "POST", "body": "four", "headers": [["content-length", "0"], ["content-length", "4"]] });
     let (project, _) = ran(probe.applies(raw_with(&here(&server), "/", lengths)));
     let results = project.results();
     for ((name, _), result) in headers.iter().zip(&results) {
@@ -327,8 +329,7 @@ fn a_head_without_end_is_a_limit() {
         _ => Answer::new(200, "").header("x-large", &"h".repeat(1 << 20)),
     });
     let probe = Probe::new().asks(grant("127.0.0.1", server.port(), "/", &["loopback"]));
-    let project =
-        probe.applies(raw(&here(&server), "/many")).applies(raw(&here(&server), "/large")).project().locked();
+    let project = probe.applies(raw(&here(&server), "/many")).applies(raw(&here(&server), "/large")).project().locked();
     let output = project.windlass("run --log debug").exits(0);
     for result in project.results() {
         assert_eq!(result, "unavailable: failed: HttpResponseHeaderSectionSize(Some(65536))");
@@ -481,9 +482,11 @@ fn requests_that_are_never_read_are_so_many_and_no_more() {
     assert_eq!(project.results(), ["unavailable: failed: after 100: ConnectionLimitReached", "ok: held 5"]);
     let asked = "have more than 100 requests under way at once";
     assert_eq!(project.denied(), [asked]);
-    assert!(output.stderr.contains(&format!(
-        "error: not allowed to {asked}: the answers to others have to be read or dropped first"
-    )));
+    assert!(
+        output.stderr.contains(&format!(
+            "error: not allowed to {asked}: the answers to others have to be read or dropped first"
+        ))
+    );
 }
 
 #[test]
@@ -500,13 +503,11 @@ fn there_is_no_socket_and_no_name_server_of_a_plugins_own() {
     for result in project.results() {
         assert_eq!(result, "unavailable: failed: access-denied");
     }
-    let denied =
-        ["have a TCP socket of its own", "have a UDP socket of its own", "ask for the addresses of a name"];
+    let denied = ["have a TCP socket of its own", "have a UDP socket of its own", "ask for the addresses of a name"];
     assert_eq!(project.denied(), denied);
     for asked in denied {
-        let said = format!(
-            "error: not allowed to {asked}: the ways to the network are the host's `http` and `tcp-probe`"
-        );
+        let said =
+            format!("error: not allowed to {asked}: the ways to the network are the host's `http` and `tcp-probe`");
         assert!(output.stderr.contains(&said), "{said} in {}", output.stderr);
     }
 }
@@ -598,5 +599,9 @@ fn a_secret_does_not_come_back_in_a_way_in_which_it_is_not_seen() {
     assert!(results.iter().all(|result| !result.to_lowercase().contains(&TOKEN.to_lowercase())), "{results:?}");
     let asked = format!("read the answer to GET `{origin}/gzip`");
     assert_eq!(project.denied(), [asked.as_str()]);
-    assert!(output.stderr.contains(&format!("not allowed to {asked}: the answer to a request with a secret is coded as `gzip`")));
+    assert!(
+        output
+            .stderr
+            .contains(&format!("not allowed to {asked}: the answer to a request with a secret is coded as `gzip`"))
+    );
 }

@@ -145,7 +145,8 @@ struct Allowed {
 /// What a request asks for, as the record has it; without its query, which no capability says anything of.
 fn asked_for(request: &http::Request<WasiBody>) -> String {
     let uri = request.uri();
-    let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |whole| whole.as_str()));
+    let (scheme, authority) =
+        (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |whole| whole.as_str()));
     crate::policy::visible(&format!("{} `{scheme}://{authority}{}`", request.method(), uri.path())).into_owned()
 }
 
@@ -266,7 +267,9 @@ impl WasiHttpHooks for Egress {
             if !put_in.is_empty()
                 && let Some(coding) = reflection::coding(response.headers())
             {
-                let because = format!("the answer to a request with a secret is coded as `{coding}`, so that no secret could be found in it");
+                let because = format!(
+                    "the answer to a request with a secret is coded as `{coding}`, so that no secret could be found in it"
+                );
                 let _ = record.deny(&format!("read the answer to {asked}"), &because);
                 return Err(Refused::HttpResponseContentCoding(Some(coding)));
             }
@@ -288,7 +291,8 @@ fn within_bounds(body: WasiBody, place: OwnedSemaphorePermit, record: Record, as
                 let _ = record.deny(&bound, "no answer may be larger");
             }
             Refused::HttpResponseTimeout => {
-                let because = format!("no request may take longer than {}", crate::words::span(Limits::default().total));
+                let because =
+                    format!("no request may take longer than {}", crate::words::span(Limits::default().total));
                 let _ = record.deny(&format!("go on reading the answer to {asked}"), &because);
             }
             _ => {}

@@ -14,7 +14,9 @@ use wasmtime_wasi_http::{Error, WasiBody};
 pub(super) fn coding(headers: &HeaderMap) -> Option<String> {
     let coded = |name, plain: &'static str| {
         let values = headers.get_all(name).into_iter();
-        let words = values.flat_map(|value| String::from_utf8_lossy(value.as_bytes()).split(',').map(str::to_owned).collect::<Vec<_>>());
+        let words = values.flat_map(|value| {
+            String::from_utf8_lossy(value.as_bytes()).split(',').map(str::to_owned).collect::<Vec<_>>()
+        });
         words.map(|word| word.trim().to_ascii_lowercase()).find(|word| !word.is_empty() && word != plain)
     };
     coded(header::CONTENT_ENCODING, "identity").or_else(|| coded(header::TRANSFER_ENCODING, "chunked"))

@@ -3,8 +3,8 @@
 use super::limits::FILES;
 use super::{State, locked};
 use crate::event::Level;
-use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime::StoreContextMut;
+use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::filesystem::WasiFilesystemView as _;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     Descriptor, DescriptorFlags, ErrorCode, HostDescriptor as _, OpenFlags, PathFlags,
@@ -43,10 +43,7 @@ impl network::Host for State {
         error.downcast()
     }
 
-    fn network_error_code(
-        &mut self,
-        error: Resource<wasmtime::Error>,
-    ) -> wasmtime::Result<Option<SocketRefusal>> {
+    fn network_error_code(&mut self, error: Resource<wasmtime::Error>) -> wasmtime::Result<Option<SocketRefusal>> {
         self.sockets().network_error_code(error)
     }
 }
