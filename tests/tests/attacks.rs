@@ -5,9 +5,9 @@
 mod components;
 #[path = "attacks/fetching.rs"]
 mod fetching;
-#[path = "attacks/secrets.rs"]
-mod secrets;
 #[path = "attacks/http.rs"]
 mod http;
 #[path = "attacks/resources.rs"]
 mod resources;
+#[path = "attacks/secrets.rs"]
+mod secrets;
