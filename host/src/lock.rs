@@ -123,6 +123,9 @@ impl Lock {
         };
         let mut text = format!("{HEADER}schema = 1\n");
         for (environment, steps) in &self.environments {
+            if steps.is_empty() {
+                let _ = writeln!(text, "\n[environment.{}]", key(environment));
+            }
             for (id, step) in steps {
                 let _ = writeln!(text, "\n[environment.{}.{}]", key(environment), key(id));
                 let _ = writeln!(text, "plugin = {}", toml::Value::from(step.plugin.as_str()));
@@ -473,6 +476,9 @@ capabilities = [
         let text = lock().to_text().expect("a text");
         assert_eq!(toml::from_str::<Lock>(&text).expect("a lock"), lock());
         assert!(text.contains("\n  { kind = \"exec\", program = \"./bin/release\""), "{text}");
+        // Also an environment that nothing is done in.
+        let empty = Lock::parse("schema = 1\n[environment.staging]\n").expect("a lock");
+        assert_eq!(Lock::parse(&empty.to_text().expect("a text")).expect("a lock"), empty);
     }
 
     #[test]
