@@ -68,6 +68,10 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// The finally steps in order.
     pub finally: Vec<PlannedStep>,
+    /// What programs can do beyond what was accepted for them, where the plan was made. No part of the digest, since it is
+    /// the machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<String>,
 }
 
 impl PlannedStep {
@@ -359,6 +363,7 @@ mod tests {
                 deferred: false,
             }],
             finally: vec![],
+            confinement: None,
         }
     }
 

@@ -17,13 +17,15 @@
 //!
 //! What is at work for a host that was itself killed is found by the marks in its environment: [`leftovers`].
 
+mod confine;
 mod environment;
 mod group;
 mod leftover;
 mod pipe;
 
+pub use confine::{Confines, Means};
 pub use environment::{
-    BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, find_program, toolchain_variables,
+    BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, caches, find_program, toolchain_variables,
 };
 pub use leftover::{Leftover, ask_to_end, end_leftovers, leftovers};
 
@@ -62,6 +64,8 @@ pub struct Spawn {
     pub input: Option<Vec<u8>>,
     /// Whether what it leaves running may stay.
     pub background: bool,
+    /// What it is held to, where the system can; none for nothing.
+    pub confines: Option<Confines>,
     /// How long it may take; then it is ended.
     pub timeout: Option<Duration>,
     /// Keep this many bytes of each of its outputs for [`Completion`]; none keeps nothing.
@@ -166,7 +170,7 @@ pub async fn run_until(
     command.args(&spawn.arguments).current_dir(&spawn.directory).env_clear();
     command.envs(spawn.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(if spawn.input.is_some() { Stdio::piped() } else { Stdio::null() });
-    let (mut group, out, error) = Group::start(command).map_err(|error| explain(error, &spawn))?;
+    let (mut group, out, error) = Group::start(command, spawn.confines.as_ref()).map_err(|error| explain(error, &spawn))?;
     let mut running = Running {
         out: Some(out),
         error: Some(error),

@@ -65,6 +65,7 @@ fn spawn(name: &str, arguments: &[&str], directory: &Path) -> Spawn {
         environment: vec![("PATH".into(), std::env::var_os("PATH").expect("a path"))],
         input: None,
         background: false,
+        confines: None,
         timeout: None,
         capture: Some(1 << 20),
     }

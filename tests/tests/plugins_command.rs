@@ -139,7 +139,7 @@ fn a_check_leaves_nothing_to_take_back() {
     let plan = project.windlass("plan --full").exits(0);
     assert!(plan.stdout.contains("· live  run `./live`\n"), "{}", plan.stdout);
     assert!(plan.stdout.contains("| nothing to take back, and run once more after a rollback\n"), "{}", plan.stdout);
-    assert!(plan.stdout.contains("may run `./live` (apply, revert)\n"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("may run `./live`, unconfined (apply, revert)\n"), "{}", plan.stdout);
     assert!(plan.stdout.contains("nothing is going to change\n"), "{}", plan.stdout);
 
     let _ = project.windlass("run").exits(13);

@@ -198,6 +198,7 @@ impl<'a> Asking<'a> {
             redactor: secrets(&project.directory, &project.variables).redactor(),
             environment: project.variables.without(&names),
             client: crate::network::Client::new(None, Proxies::from_environment(|name| project.variables.get(name))),
+            confinement: project.config.confinement,
         });
         Ok(Known { resolved, locked, services, names })
     }

@@ -12,6 +12,8 @@ use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::policy::Confinement;
+
 use super::words::{AppName, ComponentName, Duration, EnvironmentName, Size, StateName, StepId, VariableName};
 
 /// A deployment, as Windlass runs it.
@@ -42,6 +44,9 @@ pub(super) struct Document {
     /// Where leases and journals are kept besides `.windlass`.
     #[serde(default)]
     pub(super) store: Keeping,
+    /// What holds for every step, whatever is accepted for it.
+    #[serde(default)]
+    pub(super) policy: PolicyTable,
     /// Texts for `${vars.X}`, in every environment.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
@@ -160,6 +165,16 @@ pub enum Keeping {
     Forge,
     /// Nowhere: they are lost with the machine.
     Local,
+}
+
+/// What holds for every step, whatever is accepted for it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyTable {
+    /// Whether programs are held to the files that they may change and the ports that they may connect to, as `deploy.lock` has
+    /// them.
+    #[serde(default)]
+    pub(super) confinement: Confinement,
 }
 
 /// One place that the app is deployed to.

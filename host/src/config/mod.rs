@@ -29,6 +29,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::freeze::Window;
+use crate::policy::Confinement;
 use crate::problem::{Code, Place, Problem};
 use source::{Half, NOTHING_WAS_RUN, Source};
 
@@ -60,6 +61,8 @@ pub struct Config {
     pub keep_runs: u32,
     /// Where leases and journals are kept besides `.windlass`.
     pub store: Keeping,
+    /// Whether programs are held to what was accepted for them.
+    pub confinement: Confinement,
     /// Texts for `${vars.X}`, in every environment.
     pub vars: BTreeMap<String, String>,
     /// In the order of the file. Never empty.

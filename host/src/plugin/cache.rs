@@ -30,8 +30,7 @@ impl Cache {
     /// The user's cache; none where there is no place for one that only this user can write.
     pub(super) fn open() -> Option<Self> {
         let directory = directory()?;
-        // Only Linux has a place that is called that.
-        let state = own_directory(variable::WINDLASS_STATE_DIR, || dirs::state_dir().or_else(dirs::data_dir))?;
+        let state = state()?;
         // Together with the key a cache could be brought by anybody.
         if state.starts_with(&directory) {
             return None;
@@ -177,6 +176,17 @@ fn compile_apart(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
 /// Where the cache is, whether or not it can be used.
 pub(super) fn directory() -> Option<PathBuf> {
     own_directory(variable::WINDLASS_CACHE_DIR, dirs::cache_dir)
+}
+
+/// Where the key is.
+fn state() -> Option<PathBuf> {
+    // Only Linux has a place that is called that.
+    own_directory(variable::WINDLASS_STATE_DIR, || dirs::state_dir().or_else(dirs::data_dir))
+}
+
+/// Where Windlass keeps what no program may change: compiled plugins are run as they are.
+pub(super) fn own_places() -> impl Iterator<Item = PathBuf> {
+    [directory(), state()].into_iter().flatten()
 }
 
 /// A directory that a variable names, or one of Windlass's below the user's own of its kind.

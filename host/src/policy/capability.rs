@@ -387,6 +387,20 @@ impl Capability {
             return Err(invalid(format!("the program `{}` is outside the project", exec.program))
                 .with_hint("give the program's name alone to look it up on the search path"));
         }
+        if let Self::Exec(exec) = self {
+            for tree in &exec.writes {
+                if !is_absolute(tree) && leaves_project(tree) {
+                    return Err(invalid(format!("a program cannot be granted `{tree}` to change"))
+                        .because("it leads out of the project, and is no absolute path")
+                        .with_hint("write it as an absolute path, so that a reviewer sees where it is"));
+                }
+                if !is_absolute(tree) && parts(tree).first().is_some_and(|part| is_journals(part)) {
+                    return Err(invalid(format!("a program cannot be granted `{tree}` to change"))
+                        .because("the journals of all runs are in `.windlass`")
+                        .with_hint("name the trees that are to be changed"));
+                }
+            }
+        }
         if let Self::Database(Database { url: Some(url), .. }) = self
             && url::Url::parse(url)
                 .is_ok_and(|url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password"))
@@ -407,6 +421,15 @@ pub(crate) const JOURNALS: &str = ".windlass";
 
 /// Whether the tree of the journals is in this tree or around it, judged by its text.
 fn holds_journal(path: &str) -> bool {
+    parts(path).first().is_none_or(|first| is_journals(first))
+}
+
+fn is_journals(part: &str) -> bool {
+    part.eq_ignore_ascii_case(JOURNALS)
+}
+
+/// The names that a path is made of, without those that lead nowhere.
+fn parts(path: &str) -> Vec<&str> {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split(['/', '\\']) {
         match part {
@@ -415,12 +438,15 @@ fn holds_journal(path: &str) -> bool {
             part => parts.push(part),
         }
     }
-    parts.first().is_none_or(|first| first.eq_ignore_ascii_case(JOURNALS))
+    parts
+}
+
+fn is_absolute(path: &str) -> bool {
+    path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':')
 }
 
 /// Whether a relative path leads out of where it starts, judged by its text. Links are judged when it is opened.
 fn leaves_project(path: &str) -> bool {
-    let absolute = path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
     let mut depth = 0_i32;
     let climbs = path.split(['/', '\\']).any(|part| {
         depth += match part {
@@ -430,7 +456,7 @@ fn leaves_project(path: &str) -> bool {
         };
         depth < 0
     });
-    absolute || climbs
+    is_absolute(path) || climbs
 }
 
 #[cfg(test)]

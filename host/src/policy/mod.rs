@@ -4,6 +4,7 @@
 //! capabilities accepted for one step, answers [`Question`]s for one [`Phase`], and remembers what was used and denied.
 
 mod capability;
+mod confinement;
 mod gate;
 mod question;
 mod visible;
@@ -14,6 +15,7 @@ pub use capability::{
     Access, AnyPort, Capability, Database, Directory, EVERYTHING, Environment, Exec, Http, Phase, Phases, Ports,
     Secret, SecretUse, TcpProbe,
 };
+pub use confinement::{Confinement, Held};
 pub use gate::{ASKED, Denial, Gate, Usage};
 pub use question::Question;
 pub use visible::{hides, visible};

@@ -1,11 +1,13 @@
 //! Holding what the steps ask for against the lock.
 
+use super::held::must_be_held;
 use super::resolve::{Resolved, bounded, requires};
 use super::{Facts, PreparedStep};
 use crate::config::{Config, Environment, Step, fill, fill_known};
 use crate::lock::{Lock, LockedStep, LockedSteps, not_accepted};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
+use crate::process::Means;
 
 /// That there is no lock.
 #[must_use]
@@ -44,6 +46,8 @@ pub(super) async fn accept_all(
             Err(problem) => problems.push(problem),
         }
     }
+    let capabilities = accepted.iter().flat_map(|step| &step.capabilities);
+    problems.extend(must_be_held(config.confinement, Means::here(), capabilities).err());
     if problems.is_empty() { Ok(accepted) } else { Err(problems) }
 }
 

@@ -3,6 +3,7 @@
 
 use super::accept::accepted;
 use super::again::{outputs_of, plan_of, planned_step};
+use super::held::must_be_held;
 use super::resolve::{Resolved, no_overlaps};
 use super::{Facts, Prepared, PreparedStep};
 use crate::config::{Config, Holes, Step};
@@ -13,6 +14,7 @@ use crate::plan::PlannedStep;
 use crate::plugin::{Effect, Plugin, Services};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
+use crate::process::Means;
 use std::sync::Arc;
 
 /// A step as a run had it: with the configuration of then, within what the lock accepts now.
@@ -128,6 +130,8 @@ pub async fn taken_back(
             prepared.others.push((resolved.clone(), accepted));
         }
     }
+    let capabilities = prepared.steps.iter().flat_map(|step| &step.capabilities);
+    problems.extend(must_be_held(config.confinement, Means::here(), capabilities).err());
     if problems.is_empty() { Ok(prepared) } else { Err(problems) }
 }
 

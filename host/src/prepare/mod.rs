@@ -4,6 +4,7 @@
 mod accept;
 mod again;
 mod back;
+mod held;
 mod look;
 mod resolve;
 mod resume;
@@ -25,6 +26,7 @@ use crate::plan::{Plan, PlannedStep, SCHEMA};
 use crate::plugin::{Answer, Deployment, Effect, Function, Intent, LiveRelease, Services, StepState};
 use crate::policy::{Capability, Phase};
 use crate::problem::{Code, Problem};
+use crate::process::Means;
 use crate::secret::Secrets;
 use accept::accept_all;
 use std::collections::BTreeSet;
@@ -177,6 +179,7 @@ impl Prepared {
                 contract: format!("{}@sha256:{}", crate::plugin::CONTRACT, crate::plugin::CONTRACT_DIGEST),
                 steps: Vec::new(),
                 finally: Vec::new(),
+                confinement: None,
             },
             steps: Vec::new(),
             finally: Vec::new(),
@@ -195,6 +198,9 @@ impl Prepared {
         };
         steps.push(step);
         plans.push(planned);
+        let capabilities = self.plan.steps.iter().chain(&self.plan.finally).flat_map(|step| &step.capabilities);
+        self.plan.confinement =
+            held::lacks(self.services.confinement, Means::here(), capabilities).map(str::to_owned);
     }
 
     async fn plan_step(&self, step: &PreparedStep, listener: &Arc<dyn Listener>) -> Result<PlannedStep, Problem> {

@@ -163,6 +163,7 @@ pub const TOOLCHAINS: &[(&str, &[&str])] = &[
         "composer",
         &["COMPOSER_HOME", "COMPOSER_CACHE_DIR", "COMPOSER_VENDOR_DIR", "PHPRC", "PHP_INI_SCAN_DIR", "PHPENV_ROOT"],
     ),
+    ("bun", &["BUN_INSTALL", "BUN_INSTALL_CACHE_DIR"]),
     ("java", &["JAVA_HOME", "JDK_HOME", "SDKMAN_DIR"]),
     ("maven", &["JAVA_HOME", "SDKMAN_DIR", "M2_HOME", "MAVEN_HOME", "MAVEN_USER_HOME"]),
     ("gradle", &["JAVA_HOME", "SDKMAN_DIR", "GRADLE_HOME", "GRADLE_USER_HOME"]),
@@ -170,6 +171,103 @@ pub const TOOLCHAINS: &[(&str, &[&str])] = &[
     ("docker", &["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "XDG_RUNTIME_DIR"]),
     ("asdf", &["ASDF_DIR", "ASDF_DATA_DIR", "ASDF_CONFIG_FILE"]),
     ("mise", &["MISE_DATA_DIR", "MISE_CACHE_DIR", "MISE_CONFIG_DIR"]),
+];
+
+/// Where a toolchain keeps what it can fetch or make again: below a variable's value, where that is set, or else below the
+/// home directory; an empty place there means that there is none by default. Only caches: what a toolchain runs (`bin`) or
+/// is told by (its configuration) would let one program choose what the next one does.
+const CACHES: &[(&str, &[(&str, &str, &str)])] = &[
+    (
+        "cargo",
+        &[
+            ("CARGO_HOME", "registry", ".cargo/registry"),
+            ("CARGO_HOME", "git", ".cargo/git"),
+            ("CARGO_HOME", ".package-cache", ".cargo/.package-cache"),
+            ("CARGO_HOME", ".package-cache-mutate", ".cargo/.package-cache-mutate"),
+            ("CARGO_HOME", ".global-cache", ".cargo/.global-cache"),
+            ("CARGO_TARGET_DIR", "", ""),
+        ],
+    ),
+    (
+        "npm",
+        &[
+            ("NPM_CONFIG_CACHE", "", ".npm"),
+            ("npm_config_cache", "", ".npm"),
+            ("XDG_CACHE_HOME", "node-gyp", ".cache/node-gyp"),
+        ],
+    ),
+    (
+        "pnpm",
+        &[
+            ("PNPM_HOME", "store", ".local/share/pnpm/store"),
+            ("XDG_DATA_HOME", "pnpm/store", ".local/share/pnpm/store"),
+            ("XDG_CACHE_HOME", "pnpm", ".cache/pnpm"),
+            ("npm_config_store_dir", "", ""),
+            ("COREPACK_HOME", "", ".cache/node/corepack"),
+            ("XDG_STATE_HOME", "pnpm", ".local/state/pnpm"),
+        ],
+    ),
+    (
+        "yarn",
+        &[
+            ("YARN_CACHE_FOLDER", "", ".cache/yarn"),
+            ("YARN_GLOBAL_FOLDER", "", ".yarn/berry"),
+            ("COREPACK_HOME", "", ".cache/node/corepack"),
+        ],
+    ),
+    ("bun", &[("BUN_INSTALL_CACHE_DIR", "", ".bun/install/cache")]),
+    ("pip", &[("PIP_CACHE_DIR", "", ".cache/pip"), ("XDG_CACHE_HOME", "pip", ".cache/pip")]),
+    (
+        "uv",
+        &[
+            ("UV_CACHE_DIR", "", ".cache/uv"),
+            ("XDG_CACHE_HOME", "uv", ".cache/uv"),
+            ("XDG_DATA_HOME", "uv", ".local/share/uv"),
+            ("UV_PYTHON_INSTALL_DIR", "", ""),
+            ("UV_PROJECT_ENVIRONMENT", "", ""),
+        ],
+    ),
+    (
+        "poetry",
+        &[
+            ("POETRY_CACHE_DIR", "", ".cache/pypoetry"),
+            ("XDG_CACHE_HOME", "pypoetry", ".cache/pypoetry"),
+            ("POETRY_VIRTUALENVS_PATH", "", ""),
+        ],
+    ),
+    (
+        "go",
+        &[("GOCACHE", "", ".cache/go-build"), ("GOMODCACHE", "", "go/pkg/mod"), ("GOPATH", "pkg", "go/pkg")],
+    ),
+    (
+        "bundler",
+        &[
+            ("BUNDLE_PATH", "", ""),
+            ("GEM_HOME", "", ""),
+            ("BUNDLE_USER_CACHE", "", ".bundle/cache"),
+            ("BUNDLE_USER_HOME", "cache", ".bundle/cache"),
+        ],
+    ),
+    (
+        "composer",
+        &[
+            ("COMPOSER_CACHE_DIR", "", ".cache/composer"),
+            ("COMPOSER_HOME", "cache", ".composer/cache"),
+            ("COMPOSER_VENDOR_DIR", "", ""),
+        ],
+    ),
+    ("maven", &[("MAVEN_USER_HOME", "repository", ".m2/repository")]),
+    (
+        "gradle",
+        &[
+            ("GRADLE_USER_HOME", "caches", ".gradle/caches"),
+            ("GRADLE_USER_HOME", "daemon", ".gradle/daemon"),
+            ("GRADLE_USER_HOME", "native", ".gradle/native"),
+            ("GRADLE_USER_HOME", "wrapper", ".gradle/wrapper"),
+        ],
+    ),
+    ("dotnet", &[("NUGET_PACKAGES", "", ".nuget/packages")]),
+    ("mise", &[("MISE_CACHE_DIR", "", ".cache/mise")]),
 ];
 
 /// What a child carries in its environment, and with it everything that it starts: on which effect it is at work. Programs
@@ -212,6 +310,21 @@ impl Mark {
 #[must_use]
 pub fn toolchain_variables(name: &str) -> Option<&'static [&'static str]> {
     TOOLCHAINS.iter().find(|(toolchain, _)| *toolchain == name).map(|(_, variables)| *variables)
+}
+
+/// Where a toolchain keeps what it can fetch or make again, as the job has it.
+pub fn caches(name: &str, lookup: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let home = lookup("HOME").map(PathBuf::from);
+    let places = CACHES.iter().filter(|(toolchain, _)| *toolchain == name).flat_map(|(_, places)| *places);
+    let found = places.filter_map(|(variable, below, default)| match lookup(variable) {
+        Some(value) => Some(PathBuf::from(value).join(below)),
+        None if default.is_empty() => None,
+        None => Some(home.as_ref()?.join(default)),
+    });
+    let mut caches: Vec<PathBuf> = found.filter(|place| place.is_absolute()).collect();
+    caches.sort();
+    caches.dedup();
+    caches
 }
 
 /// The names that [`baseline`] looks up on this system.
@@ -289,7 +402,7 @@ fn is_executable(file: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{TOOLCHAINS, baseline, find_program, toolchain_variables};
+    use super::{CACHES, TOOLCHAINS, baseline, caches, find_program, toolchain_variables};
     use std::ffi::{OsStr, OsString};
     use std::path::Path;
 
@@ -321,6 +434,24 @@ mod tests {
                     "{toolchain}: {name}"
                 );
             }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn caches_are_where_the_job_has_them() {
+        let job = |set: &'static [(&str, &str)]| {
+            move |name: &str| set.iter().find(|(other, _)| *other == name).map(|(_, value)| OsString::from(value))
+        };
+        let paths = |paths: &[&str]| paths.iter().map(std::path::PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(caches("pip", job(&[("HOME", "/h")])), paths(&["/h/.cache/pip"]));
+        let set = job(&[("HOME", "/h"), ("PIP_CACHE_DIR", "/p"), ("XDG_CACHE_HOME", "/x")]);
+        assert_eq!(caches("pip", set), paths(&["/p", "/x/pip"]), "never all of the cache directory, where ours is");
+        assert_eq!(caches("bundler", job(&[])), paths(&[]));
+        assert_eq!(caches("dotnet", job(&[("NUGET_PACKAGES", "relative")])), paths(&[]));
+        assert!(caches("cargo", job(&[("CARGO_HOME", "/c")])).iter().all(|place| place != Path::new("/c")));
+        for (toolchain, _) in CACHES {
+            assert!(toolchain_variables(toolchain).is_some(), "{toolchain}");
         }
     }
 

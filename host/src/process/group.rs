@@ -1,5 +1,6 @@
 //! A child and everything it starts: a process group, or a job object on Windows.
 
+use super::confine::{Confines, within};
 use super::pipe::Pipe;
 use crate::fault;
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
@@ -20,8 +21,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Starts it, and gives the other ends of its standard output and error.
-    pub(super) fn start(mut command: Command) -> io::Result<(Self, Pipe, Pipe)> {
+    /// Starts it within its confines, and gives the other ends of its standard output and error.
+    pub(super) fn start(mut command: Command, confines: Option<&Confines>) -> io::Result<(Self, Pipe, Pipe)> {
         #[cfg(unix)]
         let (out, error) = {
             let (out, theirs) = Pipe::pair()?;
@@ -38,7 +39,10 @@ impl Group {
         #[cfg(windows)]
         command.wrap(process_wrap::tokio::JobObject);
         fault::point();
-        let child = command.spawn()?;
+        let child = match confines {
+            Some(confines) => within(confines, || command.spawn())?,
+            None => command.spawn()?,
+        };
         fault::point();
         #[cfg(not(unix))]
         let (mut child, missing) = (child, || io::Error::other("the child has no output"));

@@ -220,6 +220,7 @@ mod tests {
                 deferred: false,
             }],
             finally: vec![],
+            confinement: None,
         }
     }
 

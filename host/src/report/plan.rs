@@ -77,6 +77,9 @@ pub fn plan(plan: &Plan, capabilities: bool, style: Style) -> String {
             visible(why)
         );
     }
+    if let Some(lacks) = &plan.confinement {
+        let _ = writeln!(text, "{} {}", style.yellow("note:"), visible(lacks));
+    }
     if plan.is_incomplete() {
         let _ = writeln!(text, "{} the plan is incomplete: an approval cannot bind to it", style.yellow("note:"));
     }

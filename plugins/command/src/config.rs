@@ -57,6 +57,14 @@ pub struct Config {
     #[serde(default)]
     pub background: bool,
 
+    /// The trees and files that `run` and `revert` may change: relative to the project, or absolute. Where nothing is said,
+    /// all that their user may. They also have a directory for temporary files, and the caches of their `toolchains`.
+    #[schemars(inner(length(min = 1)))]
+    pub writes: Option<Vec<String>>,
+
+    /// The TCP ports that the programs may connect to, for example `[443]`. Where nothing is said, any.
+    pub connects: Option<Vec<u16>>,
+
     /// What `run` reads on its standard input.
     pub input: Option<String>,
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use windlass_plugin::process::{Command, Completion};
-use windlass_plugin::{Capability, Failure, Intent, Phases, Verdict};
+use windlass_plugin::{Capability, Failure, Intent, Phases, Ports, Verdict};
 
 use crate::config::{Checked, CommandEffect, Line};
 
@@ -49,13 +49,20 @@ pub(crate) struct Revert {
 pub(crate) fn capabilities(checked: &Checked<'_>) -> Vec<Capability> {
     let config = checked.config;
     let names: Vec<&String> = config.variables.iter().chain(config.set.keys()).collect();
+    // It is the user's own program: it is held to what is said of it, and to nothing else.
+    let writes = config.writes.clone().unwrap_or_else(|| vec!["/".into()]);
+    let connects = config.connects.clone().map_or(Ports::Any, Ports::These);
     let exec = |line: &Line, background: bool, phases| {
+        // What is run while the plan is made changes nothing.
+        let writes = if phases == Phases::PLAN { &[] } else { &*writes };
         Capability::exec(line.program())
             .arguments(line.arguments().iter().cloned())
             .directory(&config.directory)
             .variables(names.iter().copied())
             .toolchains(config.toolchains.iter())
             .background(background)
+            .writes(writes)
+            .connects(connects.clone())
             .during(phases)
     };
     // What is live is looked at once more after a rollback.

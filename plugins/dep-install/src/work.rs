@@ -10,7 +10,7 @@ use crate::trouble::{Trouble, classify, last_words};
 use crate::witness;
 use crate::world::{Files, Workplace, World};
 use serde::{Deserialize, Serialize};
-use windlass_plugin::{Access, Capability, Failure, FailureKind, Intent, Outcome, Phases, Verdict};
+use windlass_plugin::{Access, Capability, Failure, FailureKind, Intent, Outcome, Phases, Ports, Verdict};
 
 /// What is left in the journal before an install begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ struct Asked {
     manager: Manager,
     variables: Vec<&'static str>,
     phases: Phases,
+    /// Whether it installs: then it changes the folder and asks the registry. What only looks does neither.
+    installs: bool,
 }
 
 /// What this configuration needs: to see the folder, and to run the exact commands of the manager that is named, or of
@@ -45,28 +47,31 @@ pub(crate) fn requires(config: &Config) -> Result<Vec<Capability>, Failure> {
         }
         // What only looks is also run before and after an install, to say which entry drifted.
         let looks =
-            commands::checks(manager, config).into_iter().map(|command| (command, Phases::PLAN | Phases::APPLY));
-        let works = commands::work(manager, config).into_iter().map(|command| (command, Phases::APPLY));
-        for (command, phases) in looks.chain(works) {
+            commands::checks(manager, config).into_iter().map(|command| (command, Phases::PLAN | Phases::APPLY, false));
+        let works = commands::work(manager, config).into_iter().map(|command| (command, Phases::APPLY, true));
+        for (command, phases, installs) in looks.chain(works) {
             let mut variables: Vec<_> = command.variables.iter().map(|(name, _)| *name).collect();
             variables.extend(command.inherited);
             match asked.iter_mut().find(|known| known.command.line() == command.line()) {
                 Some(known) => {
                     known.phases |= phases;
+                    known.installs |= installs;
                     variables.retain(|name| !known.variables.contains(name));
                     known.variables.extend(variables);
                 }
-                None => asked.push(Asked { command, manager, variables, phases }),
+                None => asked.push(Asked { command, manager, variables, phases, installs }),
             }
         }
     }
     let folder = Capability::directory(&config.directory, Access::Read, Phases::PLAN | Phases::APPLY);
-    let commands = asked.into_iter().map(|Asked { command, manager, variables, phases }| {
+    let commands = asked.into_iter().map(|Asked { command, manager, variables, phases, installs }| {
         Capability::exec(command.program)
             .arguments(command.arguments)
             .directory(&config.directory)
             .variables(variables)
             .toolchains(manager.toolchains().iter().copied())
+            .writes(installs.then_some(&config.directory))
+            .connects(if installs { Ports::Any } else { Ports::These(vec![]) })
             .during(phases)
     });
     Ok(std::iter::once(folder).chain(commands).collect())

@@ -90,7 +90,7 @@ fn a_capability_that_was_not_accepted() {
     project.write("deploy.toml", &config("").replace("\"touched\"", "\"touched\", \"more\""));
     insta::assert_snapshot!(refused(&project, "run", 22, &[]), @"
     error: step `mark` asks for what `deploy.lock` does not accept
-      Caused by: it wants to run `touch touched more` (apply)
+      Caused by: it wants to run `touch touched more`, unconfined (apply)
     note: nothing was run; this is about environment `staging`
     hint: run `windlass lock`, and have the change to `deploy.lock` reviewed
     ");

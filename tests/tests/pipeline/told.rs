@@ -33,24 +33,24 @@ fn a_plan() {
       · look  run `sh -c true`
               | directory: `.`
               | nothing to take back
-              may run `sh -c true` (apply)
+              may run `sh -c true`, unconfined (apply)
       ~ a     run `sh -c 'echo a >> order'`
               | directory: `.`
               | taken back by: `sh -c 'echo -a >> order'`
               | not done yet, says: `sh -c false`
-              may run `sh -c 'echo -a >> order'` (revert)
-              may run `sh -c 'echo a >> order'` (apply)
-              may run `sh -c false` (plan)
+              may run `sh -c 'echo -a >> order'`, unconfined (revert)
+              may run `sh -c 'echo a >> order'`, unconfined (apply)
+              may run `sh -c false`, connecting anywhere (plan)
       - done  nothing to do
-              may run `sh -c 'echo -done >> order'` (revert)
-              may run `sh -c 'echo done >> order'` (apply)
-              may run `sh -c true` (plan)
+              may run `sh -c 'echo -done >> order'`, unconfined (revert)
+              may run `sh -c 'echo done >> order'`, unconfined (apply)
+              may run `sh -c true`, connecting anywhere (plan)
       ! mail  run `sh -c true`  (cannot be taken back)
               | directory: `.`
               | cannot be taken back
-              may run `sh -c true` (apply)
+              may run `sh -c true`, unconfined (apply)
       · tell  at the end, however it ends
-              may run `sh -c 'echo tell >> order'` (apply)
+              may run `sh -c 'echo tell >> order'`, unconfined (apply)
 
     1 to change, 1 that cannot be taken back
     sha256:[digest]
@@ -187,8 +187,8 @@ fn a_lock_that_is_made_and_widened() {
     --- stdout
     staging / a
       + use the plugin `command@0.1.0`
-      + run `sh -c 'echo -a >> order'` (revert)
-      + run `sh -c 'echo a >> order'` (apply)
+      + run `sh -c 'echo -a >> order'`, unconfined (revert)
+      + run `sh -c 'echo a >> order'`, unconfined (apply)
     3 lines more and 0 lines less
     --- stderr
     wrote [project]/deploy.lock: commit it, and have the difference reviewed
@@ -211,13 +211,13 @@ fn a_lock_that_is_made_and_widened() {
     --- stdout
     | | environment | step | it may |
     | --- | --- | --- | --- |
-    | ➖ less | staging | a | run `sh -c 'echo -a >> order'` (revert) |
-    | ➖ less | staging | a | run `sh -c 'echo a >> order'` (apply) |
-    | ➕ more | staging | a | run `sh -c 'echo -a >> order'` and leave it running (revert) |
-    | ➕ more | staging | a | run `sh -c 'echo a >> order'` and leave it running (apply) |
+    | ➖ less | staging | a | run `sh -c 'echo -a >> order'`, unconfined (revert) |
+    | ➖ less | staging | a | run `sh -c 'echo a >> order'`, unconfined (apply) |
+    | ➕ more | staging | a | run `sh -c 'echo -a >> order'` and leave it running, unconfined (revert) |
+    | ➕ more | staging | a | run `sh -c 'echo a >> order'` and leave it running, unconfined (apply) |
     | ➕ more | staging | b | use the plugin `command@0.1.0` |
-    | ➕ more | staging | b | run `sh -c 'echo -b >> order'` (revert) |
-    | ➕ more | staging | b | run `sh -c 'echo b >> order'` (apply) |
+    | ➕ more | staging | b | run `sh -c 'echo -b >> order'`, unconfined (revert) |
+    | ➕ more | staging | b | run `sh -c 'echo b >> order'`, unconfined (apply) |
 
     5 lines more and 2 lines less
     --- stderr

@@ -45,6 +45,7 @@ impl Check<'_> {
             timeout: document.timeout,
             keep_runs: document.keep_runs.map_or(20, |keep| keep.0),
             store: document.store,
+            confinement: document.policy.confinement,
             vars: document.vars,
             environments,
             steps: self.steps(document.step, false),

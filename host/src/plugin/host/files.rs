@@ -10,8 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
-/// What WASI gives to one call: nothing is inherited.
-pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Output>>) -> Result<WasiCtx, Problem> {
+/// What WASI gives to one call: nothing is inherited. With it, the trees on disk that may be changed.
+pub(super) fn context(
+    gate: &Gate,
+    services: &Services,
+    output: &Arc<Mutex<Output>>,
+) -> Result<(WasiCtx, Vec<PathBuf>), Problem> {
     let mut builder = WasiCtxBuilder::new();
     builder.stdout(GuestStream(output.clone(), Stream::Out)).stderr(GuestStream(output.clone(), Stream::Error));
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(RANDOM);
@@ -21,6 +25,7 @@ pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Outpu
         }
     }
     let mut trees: Vec<(String, PathBuf)> = Vec::new();
+    let mut writable = Vec::new();
     for (path, access) in gate.directories() {
         let Some(directory) = find(&services.project, &path, writes(access))? else { continue };
         // Links can make two trees of different names one. What is read-only in one must not be open in the other.
@@ -30,14 +35,15 @@ pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Outpu
                 .with_hint("take out the link, or name one of them only"));
         }
         trees.push((path.clone(), directory.clone()));
-        if writes(access)
-            && services.project.join(JOURNALS).canonicalize().is_ok_and(|journals| overlap(&journals, &directory))
-        {
+        if writes(access) && holds_journals(&services.project, &directory) {
             return Err(Problem::new(
                 Code::StepDenied,
                 format!("the directory `{path}` cannot be changed by a plugin"),
             )
             .because(format!("it is a link to where `{JOURNALS}` is, with the journals of all runs")));
+        }
+        if writes(access) {
+            writable.push(directory.clone());
         }
         let permissions = if writes(access) { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
         builder.preopened_dir(&directory, &path, permissions).map_err(|error| {
@@ -45,7 +51,27 @@ pub(super) fn context(gate: &Gate, services: &Services, output: &Arc<Mutex<Outpu
                 .because(format!("{error:#}"))
         })?;
     }
-    Ok(builder.build())
+    Ok((builder.build(), writable))
+}
+
+fn holds_journals(project: &Path, directory: &Path) -> bool {
+    project.join(JOURNALS).canonicalize().is_ok_and(|journals| overlap(&journals, directory))
+}
+
+/// What a program may change, on disk: made where it is not there, so that there is something to grant.
+pub(super) fn changeable(project: &Path, tree: &str) -> Result<Option<PathBuf>, Problem> {
+    if Path::new(tree).is_absolute() {
+        return Ok(Some(tree.into()));
+    }
+    let found = find(project, tree, true)?;
+    let journals = project.join(JOURNALS).canonicalize().ok();
+    match (found, journals) {
+        (Some(found), Some(journals)) if found.starts_with(&journals) => {
+            Err(Problem::new(Code::StepDenied, format!("`{tree}` cannot be changed by a program"))
+                .because(format!("it is a link to where `{JOURNALS}` is, with the journals of all runs")))
+        }
+        (found, _) => Ok(found),
+    }
 }
 
 fn overlap(one: &Path, other: &Path) -> bool {

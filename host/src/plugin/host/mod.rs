@@ -21,7 +21,7 @@ use super::bindings::windlass::plugin::types as wit;
 use super::call::{Function, Limits};
 use super::stop::{Children, Stop};
 use crate::event::{Level, ReportItem};
-use crate::policy::{ASKED, Access, Denial, Gate, Phase, Question};
+use crate::policy::{ASKED, Access, Confinement, Denial, Gate, Phase, Question};
 use crate::problem::Problem;
 use crate::secret::{Placeholders, Redactor, Secrets};
 use output::Output;
@@ -84,6 +84,8 @@ pub struct Services {
     pub environment: std::collections::BTreeMap<String, String>,
     /// What sends the guests' requests.
     pub client: crate::network::Client,
+    /// Whether programs are held to what was accepted for them.
+    pub confinement: Confinement,
 }
 
 /// The call was told to stop while it waited for a child, which has ended.
@@ -114,6 +116,8 @@ impl std::error::Error for Ended {}
 pub(super) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
+    /// The trees on disk that the guest may change.
+    writable: Vec<PathBuf>,
     http: wasmtime_wasi_http::WasiHttpCtx,
     egress: network::Egress,
     limiter: limits::Limiter,
@@ -179,7 +183,7 @@ impl State {
         let redactor = services.redactor.clone();
         let gate = gate.in_words(move |text| redactor.redact_within(text, ASKED).into_owned());
         let output = Arc::new(Mutex::new(Output::new(may_use.output, surroundings.clone(), services.redactor.clone())));
-        let wasi = files::context(&gate, &services, &output)?;
+        let (wasi, writable) = files::context(&gate, &services, &output)?;
         let gate = Arc::new(Mutex::new(gate));
         let placeholders = Arc::<Mutex<Placeholders>>::default();
         let mut table = ResourceTable::new();
@@ -189,6 +193,7 @@ impl State {
         Ok(Self {
             table,
             wasi,
+            writable,
             http,
             egress: network::Egress::new(gate.clone(), placeholders.clone(), output.clone(), &services),
             limiter: limits::Limiter::new(may_use.memory),

@@ -1,15 +1,17 @@
 //! Running granted programs.
 
 use super::output::Writer;
-use super::{State, Stopped, broken_promise, locked};
+use super::{State, Stopped, broken_promise, files, locked};
 use crate::event::Level;
 use crate::plugin::bindings::windlass::plugin::process as interface;
 use crate::plugin::bindings::windlass::plugin::types as wit;
 use crate::plugin::stop::GRACE;
-use crate::policy::{Capability, Question};
-use crate::process::{self, Mark, Spawn};
+use crate::plugin::cache::Cache;
+use crate::policy::{Capability, Confinement, EVERYTHING, Exec, Ports, Question};
+use crate::problem::{Code, Problem};
+use crate::process::{self, Confines, Mark, Spawn};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The most that is captured of one stream, in bytes.
@@ -77,7 +79,7 @@ impl State {
     /// marks, which nobody can be granted.
     fn child_environment(
         &self,
-        exec: &crate::policy::Exec,
+        exec: &Exec,
         set: &[(String, String)],
         temporary: &Path,
     ) -> Vec<(OsString, OsString)> {
@@ -110,6 +112,71 @@ impl State {
             }
         }
         environment
+    }
+}
+
+impl State {
+    /// What a child is held to: what was granted, and in `plan`, whatever was granted, to changing nothing.
+    ///
+    /// # Errors
+    /// Where a granted tree is a link to somewhere else.
+    fn confines(&self, exec: &Exec, temporary: &Path) -> Result<Option<Confines>, Problem> {
+        let may_change = !self.changes_nothing();
+        if self.services.confinement == Confinement::Off || (may_change && exec.is_unconfined()) {
+            return Ok(None);
+        }
+        let writes = if may_change && exec.writes.iter().any(|tree| tree == EVERYTHING) {
+            None
+        } else {
+            let mut trees = vec![temporary.to_owned(), PathBuf::from("/dev/null")];
+            trees.extend(self.writable.iter().cloned());
+            for tree in exec.writes.iter().filter(|_| may_change) {
+                trees.extend(files::changeable(&self.services.project, tree)?);
+            }
+            trees.extend(self.caches(exec));
+            Some(trees)
+        };
+        let connects = match &exec.connects {
+            Ports::Any(_) => None,
+            Ports::These(ports) => Some(ports.clone()),
+        };
+        Ok(Some(Confines { writes, connects }))
+    }
+
+    /// The caches of the toolchains that a child needs, as the job has them; made where they are not there, as the toolchain
+    /// would. Never one that our own is in or around, however the job has set it.
+    fn caches(&self, exec: &Exec) -> Vec<PathBuf> {
+        let lookup = |name: &str| self.services.environment.get(name).map(OsString::from);
+        let ours: Vec<PathBuf> =
+            own_places().map(|place| place.canonicalize().unwrap_or(place)).collect();
+        let caches = exec.toolchains.iter().flat_map(|name| process::caches(name, lookup));
+        caches
+            .filter(|place| {
+                // One that is a file in its directory is made by the toolchain, and is not worth making.
+                let is_file = place.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".package-cache"));
+                is_file || place.is_file() || std::fs::create_dir_all(place).is_ok()
+            })
+            .filter_map(|place| place.canonicalize().ok())
+            .filter(|place| !ours.iter().any(|ours| ours.starts_with(place) || place.starts_with(ours)))
+            .collect()
+    }
+}
+
+/// Where Windlass keeps what no child may change: compiled plugins are run as they are.
+fn own_places() -> impl Iterator<Item = PathBuf> {
+    [Cache::directory(), dirs::state_dir().map(|state| state.join("windlass"))].into_iter().flatten()
+}
+
+/// A problem, as the guest is told of it.
+fn refused(problem: Problem) -> wit::Failure {
+    let kind = if problem.code == Code::StepDenied { wit::FailureKind::Denied } else { wit::FailureKind::Unavailable };
+    wit::Failure {
+        kind,
+        code: "program-not-started".into(),
+        message: problem.what,
+        causes: problem.causes,
+        hint: problem.hint,
+        note: problem.note,
     }
 }
 
@@ -155,6 +222,10 @@ impl interface::Host for State {
             failure.hint = Some("install it, or make it executable".into());
             return Ok(Err(failure));
         };
+        let confines = match self.confines(&exec, &temporary.0) {
+            Ok(confines) => confines,
+            Err(problem) => return Ok(Err(refused(problem))),
+        };
         let spawn = Spawn {
             program,
             arguments: command.arguments.clone(),
@@ -163,6 +234,7 @@ impl interface::Host for State {
             environment,
             input: command.input,
             background: exec.background,
+            confines,
             timeout: command.timeout_milliseconds.map(Duration::from_millis),
             capture: matches!(command.output, interface::Output::Capture).then_some(CAPTURE),
         };

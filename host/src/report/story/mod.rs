@@ -94,6 +94,9 @@ pub struct PlanStory {
     /// Why secrets were withheld while it was made; none where they were not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
+    /// What programs could do beyond what was accepted for them; none where there was nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<String>,
     /// Its steps, finally steps last.
     pub steps: Vec<PlannedStory>,
 }

@@ -53,6 +53,7 @@ impl PlanStory {
                 .withheld
                 .as_ref()
                 .map(|why| format!("secrets are withheld, and nothing may be changed: {}", texts.line(why))),
+            confinement: plan.confinement.as_ref().map(|lacks| texts.line(lacks)),
             steps: steps.chain(finally).collect(),
         }
     }

@@ -37,6 +37,7 @@ fn plan(steps: &[&str]) -> Plan {
         contract: "0.1.0".into(),
         steps: steps.iter().map(step).collect(),
         finally: vec![],
+        confinement: None,
     }
 }
 
