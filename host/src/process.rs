@@ -5,8 +5,8 @@
 //! comes and is not redacted here. It knows nothing of plugins.
 //!
 //! What becomes of the group:
-//! - the program ends: what it left running in its group is asked to end (SIGTERM) and killed after [`GRACE`], unless
-//!   `background`; a program that leaves the group, as daemons do, is not found;
+//! - the program ends: what it left running is asked to end (SIGTERM) and killed after [`GRACE`], unless `background`; what
+//!   left the group, as daemons do, is found where orphans come to us ([`adopt_orphans`]);
 //! - its timeout passes: the group is asked to end and killed after [`GRACE`];
 //! - the caller's `stop` comes: the group is asked to end and killed after the caller's `grace`;
 //! - the future is dropped: the group is killed at once. Whoever drops it goes on, perhaps to take the work back, and
@@ -22,12 +22,15 @@ mod environment;
 mod group;
 mod leftover;
 mod pipe;
+mod strays;
 
 pub use confine::{Confines, Means};
 pub use environment::{
-    BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, caches, find_program, toolchain_variables,
+    BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, caches, find_program,
+    toolchain_variables,
 };
 pub use leftover::{Leftover, ask_to_end, end_leftovers, leftovers};
+pub use strays::adopt_orphans;
 
 use crate::fault;
 use futures_util::FutureExt;
@@ -48,6 +51,18 @@ pub const GRACE: Duration = Duration::from_secs(2);
 
 /// The most that is read at once, in bytes, and so the most that one call of `on_output` gets.
 const READ: usize = 256 << 10;
+
+/// Keep others out of this process: a child, which has the same user, cannot read its memory or environment, where the
+/// secrets are, and neither is written to disk where it crashes. On Linux; root can still.
+pub fn keep_to_itself() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        // A child may have it back.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..getrlimit(Resource::Core) });
+    }
+}
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -170,7 +185,8 @@ pub async fn run_until(
     command.args(&spawn.arguments).current_dir(&spawn.directory).env_clear();
     command.envs(spawn.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(if spawn.input.is_some() { Stdio::piped() } else { Stdio::null() });
-    let (mut group, out, error) = Group::start(command, spawn.confines.as_ref()).map_err(|error| explain(error, &spawn))?;
+    let (mut group, out, error) =
+        Group::start(command, spawn.confines.as_ref()).map_err(|error| explain(error, &spawn))?;
     let mut running = Running {
         out: Some(out),
         error: Some(error),

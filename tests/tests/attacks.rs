@@ -7,6 +7,9 @@ mod components;
 mod fetching;
 #[path = "attacks/http.rs"]
 mod http;
+#[cfg(target_os = "linux")]
+#[path = "attacks/processes.rs"]
+mod processes;
 #[path = "attacks/resources.rs"]
 mod resources;
 #[path = "attacks/secrets.rs"]

@@ -29,6 +29,7 @@ mod story;
 use crate::approval;
 use crate::ci;
 use crate::problem::{Exit, Problem};
+use crate::process;
 use crate::report::screen::{print, print_json, say};
 use crate::report::{self, RunReport, Style, screen};
 use arguments::{ApprovalsCommand, Arguments, Command};
@@ -65,6 +66,8 @@ impl From<Vec<Problem>> for Failed {
 /// Run the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    process::keep_to_itself();
+    process::adopt_orphans();
     std::panic::set_hook(Box::new(broken));
     if let Some(exit) = hidden() {
         return code(exit);

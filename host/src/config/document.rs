@@ -44,7 +44,8 @@ pub(super) struct Document {
     /// Where leases and journals are kept besides `.windlass`.
     #[serde(default)]
     pub(super) store: Keeping,
-    /// What holds for every step, whatever is accepted for it.
+    /// What holds for every step, whatever is accepted for it. `confinement` says whether programs are held to the files that they
+    /// may change and the ports that they may connect to: `"where-possible"` where nothing is said, `"required"` or `"off"`.
     #[serde(default)]
     pub(super) policy: PolicyTable,
     /// Texts for `${vars.X}`, in every environment.

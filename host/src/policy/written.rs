@@ -1,7 +1,7 @@
 //! Capabilities as whoever reviews them reads them: one line each, in which nothing can hide.
 
 use super::capability::is_project;
-use super::{Access, Capability, Directory, Exec, Ports, SecretUse, visible};
+use super::{Access, Capability, Directory, Exec, Phase, Ports, SecretUse, visible};
 use std::borrow::Cow;
 
 /// One line, as `plan` and denials show it. Phases are left to the caller.
@@ -91,17 +91,36 @@ fn confinement(exec: &Exec, formatter: &mut impl std::fmt::Write) -> std::fmt::R
     if exec.is_unconfined() {
         return formatter.write_str(", unconfined");
     }
-    let writes: Vec<String> = exec.writes.iter().map(|tree| format!("`{tree}`")).collect();
-    if !writes.is_empty() {
-        write!(formatter, ", changing files in {}", writes.join(", "))?;
+    [exec.changing(), exec.connecting()].into_iter().flatten().try_for_each(|what| write!(formatter, ", {what}"))
+}
+
+impl Exec {
+    fn changing(&self) -> Option<String> {
+        let trees: Vec<String> = self.writes.iter().map(|tree| format!("`{}`", visible(tree))).collect();
+        (!trees.is_empty()).then(|| format!("changing files in {}", trees.join(", ")))
     }
-    match &exec.connects {
-        Ports::Any(_) => formatter.write_str(", connecting anywhere"),
-        Ports::These(ports) if ports.is_empty() => Ok(()),
-        Ports::These(ports) => {
-            let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
-            write!(formatter, ", connecting to port {}", ports.join(", "))
+
+    fn connecting(&self) -> Option<String> {
+        match &self.connects {
+            Ports::Any(_) => Some("connecting anywhere".into()),
+            Ports::These(ports) if ports.is_empty() => None,
+            Ports::These(ports) => {
+                let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+                Some(format!("connecting to port {}", ports.join(", ")))
+            }
         }
+    }
+
+    /// What the program is held to in a phase, in words.
+    #[must_use]
+    pub fn held_to(&self, phase: Phase) -> String {
+        let changing = self.changing().filter(|_| phase != Phase::Plan);
+        let (changing, connecting) = (changing.as_deref(), self.connecting());
+        format!(
+            "{} and {}",
+            changing.unwrap_or("changing nothing"),
+            connecting.as_deref().unwrap_or("connecting nowhere")
+        )
     }
 }
 

@@ -12,7 +12,9 @@ pub(super) fn lacks<'a>(
 ) -> Option<&'static str> {
     let held = Held::of(capabilities)?;
     if confinement == Confinement::Off {
-        return Some("programs can change any file and connect anywhere: `policy.confinement` in `deploy.toml` is `off`");
+        return Some(
+            "programs can change any file and connect anywhere: `policy.confinement` in `deploy.toml` is `off`",
+        );
     }
     means.lacks(held.ports)
 }

@@ -199,8 +199,7 @@ impl Prepared {
         steps.push(step);
         plans.push(planned);
         let capabilities = self.plan.steps.iter().chain(&self.plan.finally).flat_map(|step| &step.capabilities);
-        self.plan.confinement =
-            held::lacks(self.services.confinement, Means::here(), capabilities).map(str::to_owned);
+        self.plan.confinement = held::lacks(self.services.confinement, Means::here(), capabilities).map(str::to_owned);
     }
 
     async fn plan_step(&self, step: &PreparedStep, listener: &Arc<dyn Listener>) -> Result<PlannedStep, Problem> {

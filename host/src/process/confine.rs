@@ -46,12 +46,12 @@ impl Means {
     #[must_use]
     pub const fn lacks(self, ports: bool) -> Option<&'static str> {
         match self {
-            Self::OtherSystem => {
-                Some("programs can change any file and connect anywhere: only on Linux are they held to what was accepted")
-            }
-            Self::NoLandlock => {
-                Some("programs can change any file and connect anywhere: this kernel has no Landlock, or it is turned off")
-            }
+            Self::OtherSystem => Some(
+                "programs can change any file and connect anywhere: only on Linux are they held to what was accepted",
+            ),
+            Self::NoLandlock => Some(
+                "programs can change any file and connect anywhere: this kernel has no Landlock, or it is turned off",
+            ),
             Self::SomeFiles if ports => Some(
                 "programs can cut any file short and connect anywhere: this kernel's Landlock is older than that of Linux 6.2",
             ),
@@ -75,6 +75,7 @@ mod system {
         ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
         RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
     };
+    use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
     use std::io;
     use std::thread;
 
@@ -122,6 +123,18 @@ mod system {
         Ok(rules)
     }
 
+    /// Gives up what lets root look into processes that Landlock keeps it out of: from Linux 6.16 on these are enough to read
+    /// another one's environment. With no new rights to be had, a program does not get them back.
+    fn see_no_others() -> io::Result<()> {
+        let others = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE | CapabilitySet::PERFMON;
+        let CapabilitySets { mut effective, mut permitted, mut inheritable } = capabilities(None)?;
+        if permitted.intersects(others) {
+            [&mut effective, &mut permitted, &mut inheritable].into_iter().for_each(|set| set.remove(others));
+            set_capabilities(None, CapabilitySets { effective, permitted, inheritable })?;
+        }
+        Ok(())
+    }
+
     /// Does something that starts a child, so that the child is held to this. Within a runtime.
     pub(in crate::process) fn within<T: Send>(
         confines: &Confines,
@@ -132,6 +145,7 @@ mod system {
         thread::scope(|scope| {
             let child = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || {
                 let _runtime = runtime.enter();
+                see_no_others()?;
                 rules.restrict_self().map_err(io::Error::other)?;
                 work()
             })?;
@@ -148,10 +162,7 @@ mod system {
         Means::OtherSystem
     }
 
-    pub(in crate::process) fn within<T>(
-        _: &Confines,
-        work: impl FnOnce() -> std::io::Result<T>,
-    ) -> std::io::Result<T> {
+    pub(in crate::process) fn within<T>(_: &Confines, work: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
         work()
     }
 }

@@ -173,10 +173,13 @@ pub const TOOLCHAINS: &[(&str, &[&str])] = &[
     ("mise", &["MISE_DATA_DIR", "MISE_CACHE_DIR", "MISE_CONFIG_DIR"]),
 ];
 
-/// Where a toolchain keeps what it can fetch or make again: below a variable's value, where that is set, or else below the
-/// home directory; an empty place there means that there is none by default. Only caches: what a toolchain runs (`bin`) or
+/// Where something is kept: below the value of a variable, where that is set, or else below the home directory; where that
+/// is empty, nowhere by default.
+type Place = (&'static str, &'static str, &'static str);
+
+/// Where a toolchain keeps what it can fetch or make again. Only caches: what a toolchain runs (`bin`) or
 /// is told by (its configuration) would let one program choose what the next one does.
-const CACHES: &[(&str, &[(&str, &str, &str)])] = &[
+const CACHES: &[(&str, &[Place])] = &[
     (
         "cargo",
         &[
@@ -235,10 +238,7 @@ const CACHES: &[(&str, &[(&str, &str, &str)])] = &[
             ("POETRY_VIRTUALENVS_PATH", "", ""),
         ],
     ),
-    (
-        "go",
-        &[("GOCACHE", "", ".cache/go-build"), ("GOMODCACHE", "", "go/pkg/mod"), ("GOPATH", "pkg", "go/pkg")],
-    ),
+    ("go", &[("GOCACHE", "", ".cache/go-build"), ("GOMODCACHE", "", "go/pkg/mod"), ("GOPATH", "pkg", "go/pkg")]),
     (
         "bundler",
         &[

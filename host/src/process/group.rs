@@ -2,6 +2,8 @@
 
 use super::confine::{Confines, within};
 use super::pipe::Pipe;
+#[cfg(target_os = "linux")]
+use super::strays::Strays;
 use crate::fault;
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use std::future::Future;
@@ -16,6 +18,9 @@ pub(super) struct Group {
     /// The group's id, which is that of its first process.
     #[cfg(unix)]
     id: nix::unistd::Pid,
+    /// What left the group.
+    #[cfg(target_os = "linux")]
+    strays: Strays,
     /// Whether nothing is left to kill, or it may stay.
     over: bool,
 }
@@ -38,6 +43,8 @@ impl Group {
         command.wrap(process_wrap::tokio::ProcessGroup::leader());
         #[cfg(windows)]
         command.wrap(process_wrap::tokio::JobObject);
+        #[cfg(target_os = "linux")]
+        let strays = Strays::before();
         fault::point();
         let child = match confines {
             Some(confines) => within(confines, || command.spawn())?,
@@ -53,10 +60,14 @@ impl Group {
         );
         #[cfg(unix)]
         let id = child.id().and_then(|id| i32::try_from(id).ok()).map(nix::unistd::Pid::from_raw);
+        #[cfg(unix)]
+        let id = id.ok_or_else(|| io::Error::other("the child has no id"))?;
         let group = Self {
             child,
             #[cfg(unix)]
-            id: id.ok_or_else(|| io::Error::other("the child has no id"))?,
+            id,
+            #[cfg(target_os = "linux")]
+            strays: strays.of(id),
             over: false,
         };
         Ok((group, out, error))
@@ -82,6 +93,8 @@ impl Group {
 
     /// Lets what is still running be.
     pub(super) fn leave(&mut self) {
+        #[cfg(target_os = "linux")]
+        Strays::leave();
         self.over = true;
     }
 }
@@ -106,7 +119,7 @@ impl Group {
         nix::sys::signal::killpg(self.id, None).is_ok() && !self.only_zombies()
     }
 
-    /// Ends what the child left in its group, at the latest at `deadline`, and says whether it left anything. Asks it to
+    /// Ends what the child left, in its group and out of it, at the latest at `deadline`, and says whether it left anything. Asks it to
     /// end, unless it was `asked` already. Immediate where it left nothing. The child itself has been waited for, so its id
     /// names nothing but the group. Can be dropped and begun again.
     pub(super) async fn end_rest(&mut self, deadline: tokio::time::Instant, asked: bool) -> bool {
@@ -126,6 +139,9 @@ impl Group {
             let _ = killpg(self.id, Signal::SIGKILL);
             self.reap();
         }
+        // Only now: until it ended, what is left may have left something itself.
+        #[cfg(target_os = "linux")]
+        let left = self.strays.end(deadline, asked).await || left;
         self.over = true;
         left
     }
@@ -178,6 +194,8 @@ impl Drop for Group {
     fn drop(&mut self) {
         if !self.over {
             let _ = self.child.start_kill();
+            #[cfg(target_os = "linux")]
+            self.strays.kill();
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Leftover {
 }
 
 #[cfg(target_os = "linux")]
+pub(super) use self::linux::Status;
+#[cfg(target_os = "linux")]
 pub use self::linux::{end_leftovers, leftovers};
 
 /// The processes that are at work for a run. Always none on this system; see the words above.
@@ -36,11 +38,10 @@ pub async fn end_leftovers(_: &str, _: impl Fn(&str) -> bool) -> Vec<Leftover> {
 pub fn ask_to_end(process: u32) -> bool {
     #[cfg(target_os = "linux")]
     {
-        // One that was replaced since has another path, and the same name.
-        let name = |who: &str| Some(std::fs::read_link(format!("/proc/{who}/exe")).ok()?.file_name()?.to_owned());
-        let plain = |name: std::ffi::OsString| name.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
-        let theirs = name(&process.to_string()).map(plain);
-        if theirs.is_none() || theirs != name("self").map(plain) {
+        // Not by its file, which another user's process, and one that lets nobody look into it, does not show.
+        let name = |process: u32| Some(Status::of(i32::try_from(process).ok()?)?.name);
+        let theirs = name(process);
+        if theirs.is_none() || theirs != name(std::process::id()) {
             return false;
         }
     }
@@ -155,17 +156,19 @@ mod linux {
     }
 
     /// What `/proc/PID/stat` says.
-    struct Status {
-        name: String,
+    pub(in crate::process) struct Status {
+        /// The program's name, or its script's, at most 15 bytes of it.
+        pub(in crate::process) name: String,
         /// Whether it does anything: one that has ended waits for its parent to notice.
-        is_alive: bool,
-        parent: i32,
+        pub(in crate::process) is_alive: bool,
+        /// Its parent.
+        pub(in crate::process) parent: i32,
         /// When it began, in clock ticks since the system did.
         began: u64,
     }
 
     impl Status {
-        fn of(process: i32) -> Option<Self> {
+        pub(in crate::process) fn of(process: i32) -> Option<Self> {
             Self::parse(&String::from_utf8_lossy(&std::fs::read(format!("/proc/{process}/stat")).ok()?))
         }
 

@@ -201,8 +201,8 @@ fn a_lock_that_is_made_and_widened() {
     [environment.staging.a]
     plugin = "command@0.1.0"
     capabilities = [
-      { kind = "exec", program = "sh", arguments = ["-c", "echo -a >> order"], phases = ["revert"] },
-      { kind = "exec", program = "sh", arguments = ["-c", "echo a >> order"], phases = ["apply"] },
+      { kind = "exec", program = "sh", arguments = ["-c", "echo -a >> order"], writes = ["/"], connects = "any", phases = ["revert"] },
+      { kind = "exec", program = "sh", arguments = ["-c", "echo a >> order"], writes = ["/"], connects = "any", phases = ["apply"] },
     ]
     "#);
     project.write("deploy.toml", &text("", &[Step::marks("a").with("background = true"), Step::marks("b")]));

@@ -5,8 +5,8 @@ use super::{State, Stopped, broken_promise, files, locked};
 use crate::event::Level;
 use crate::plugin::bindings::windlass::plugin::process as interface;
 use crate::plugin::bindings::windlass::plugin::types as wit;
+use crate::plugin::cache::own_places;
 use crate::plugin::stop::GRACE;
-use crate::plugin::cache::Cache;
 use crate::policy::{Capability, Confinement, EVERYTHING, Exec, Ports, Question};
 use crate::problem::{Code, Problem};
 use crate::process::{self, Confines, Mark, Spawn};
@@ -44,6 +44,13 @@ fn was_asked(done: &process::Completion) -> bool {
     !done.stopped && !done.timed_out && signal.is_some_and(|signal| ASKS.contains(&signal))
 }
 
+/// Whether a program's last words are that something was refused. Not who refused it: that is for whoever reads on.
+fn tells_of_refusal(tail: &str) -> bool {
+    ["Permission denied", "permission denied", "EACCES", "Operation not permitted", "operation not permitted", "EPERM"]
+        .iter()
+        .any(|words| tail.contains(words))
+}
+
 /// A directory of its own for a child's temporary files, gone with it.
 struct Temporary(std::path::PathBuf);
 
@@ -77,12 +84,7 @@ impl Drop for Temporary {
 impl State {
     /// The child's environment: the baseline, what the toolchains need, what was granted, secrets granted for this, and the
     /// marks, which nobody can be granted.
-    fn child_environment(
-        &self,
-        exec: &Exec,
-        set: &[(String, String)],
-        temporary: &Path,
-    ) -> Vec<(OsString, OsString)> {
+    fn child_environment(&self, exec: &Exec, set: &[(String, String)], temporary: &Path) -> Vec<(OsString, OsString)> {
         let lookup = |name: &str| self.services.environment.get(name).map(OsString::from);
         let mut environment = process::baseline(lookup, temporary);
         let mut put = |name: &str, value: &str| {
@@ -147,24 +149,19 @@ impl State {
     /// would. Never one that our own is in or around, however the job has set it.
     fn caches(&self, exec: &Exec) -> Vec<PathBuf> {
         let lookup = |name: &str| self.services.environment.get(name).map(OsString::from);
-        let ours: Vec<PathBuf> =
-            own_places().map(|place| place.canonicalize().unwrap_or(place)).collect();
+        let ours: Vec<PathBuf> = own_places().map(|place| place.canonicalize().unwrap_or(place)).collect();
         let caches = exec.toolchains.iter().flat_map(|name| process::caches(name, lookup));
         caches
             .filter(|place| {
                 // One that is a file in its directory is made by the toolchain, and is not worth making.
-                let is_file = place.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".package-cache"));
+                let is_file =
+                    place.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".package-cache"));
                 is_file || place.is_file() || std::fs::create_dir_all(place).is_ok()
             })
             .filter_map(|place| place.canonicalize().ok())
             .filter(|place| !ours.iter().any(|ours| ours.starts_with(place) || place.starts_with(ours)))
             .collect()
     }
-}
-
-/// Where Windlass keeps what no child may change: compiled plugins are run as they are.
-fn own_places() -> impl Iterator<Item = PathBuf> {
-    [Cache::directory(), dirs::state_dir().map(|state| state.join("windlass"))].into_iter().flatten()
 }
 
 /// A problem, as the guest is told of it.
@@ -226,6 +223,7 @@ impl interface::Host for State {
             Ok(confines) => confines,
             Err(problem) => return Ok(Err(refused(problem))),
         };
+        let held = confines.is_some();
         let spawn = Spawn {
             program,
             arguments: command.arguments.clone(),
@@ -262,6 +260,11 @@ impl interface::Host for State {
         if result.as_ref().is_ok_and(|done| done.left && !done.timed_out) {
             let words =
                 format!("what `{}` left running was ended; `background = true` would let it stay", command.program);
+            locked(&self.output).message(Level::Warn, &words);
+        }
+        if held && result.as_ref().is_ok_and(|done| done.code != Some(0)) && tells_of_refusal(&tail) {
+            let phase = locked(&self.gate).phase();
+            let words = format!("`{}` was held to {}", command.program, exec.held_to(phase));
             locked(&self.output).message(Level::Warn, &words);
         }
         Ok(match result {

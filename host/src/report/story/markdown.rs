@@ -242,7 +242,12 @@ impl PlanStory {
 
 /// That something else than the commit is deployed, and what programs are not held to.
 fn warned(plan: &PlanStory) -> String {
-    plan.differs.iter().chain(&plan.withheld).chain(&plan.confinement).map(|warning| format!("⚠️ {}\n\n", text(warning))).collect()
+    plan.differs
+        .iter()
+        .chain(&plan.withheld)
+        .chain(&plan.confinement)
+        .map(|warning| format!("⚠️ {}\n\n", text(warning)))
+        .collect()
 }
 
 fn planned(plan: &PlanStory) -> Section {
