@@ -118,6 +118,7 @@ impl Connection {
         let (backend, engine, version) = match url::Target::parse(url, project)? {
             url::Target::File { path, read_only, create } => {
                 let access = if read_only { Access::Read } else { access };
+                path.as_deref().map_or(Ok(()), |path| url::stays(path, project))?;
                 let backend = sqlite::Sqlite::open(path, access, create).await?;
                 (Backend::Sqlite(backend), Engine::Sqlite, rusqlite::version().to_owned())
             }

@@ -1,7 +1,7 @@
 //! What a database's URL means. It may hold a password, also one that was pasted in unencoded and fell into the wrong
 //! part: nothing of a URL that is refused is repeated, and what is not understood is refused rather than ignored.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use url::{Host, Url};
 
@@ -102,6 +102,27 @@ fn file(rest: &str, project: &Path) -> Result<Target, Error> {
         return Err(invalid("it names no file"));
     }
     Ok(Target::File { path: Some(project.join(path)), read_only, create })
+}
+
+/// Refuses a file of the project that is somewhere else by a link, as a plugin that may change its directory could make one.
+pub(super) fn stays(path: &Path, project: &Path) -> Result<(), Error> {
+    let Ok(below) = path.strip_prefix(project) else { return Ok(()) };
+    let (Ok(project), Some(name)) = (project.canonicalize(), path.file_name()) else { return Ok(()) };
+    if below.components().any(|part| part == Component::ParentDir) {
+        return Ok(());
+    }
+    // Where it is not there yet it is made in its directory, unless it is a link to what is not there.
+    let found = match path.canonicalize() {
+        Ok(found) => Some(found),
+        Err(_) if path.is_symlink() => std::fs::read_link(path).ok(),
+        Err(_) => path.parent().and_then(|directory| directory.canonicalize().ok()).map(|place| place.join(name)),
+    };
+    match found {
+        Some(found) if !found.starts_with(&project) => Err(Error::Confined {
+            cause: format!("`{}` leads out of the project: there is a link to `{}`", below.display(), found.display()),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Percent-decoding; a `%` that begins no escape stays.

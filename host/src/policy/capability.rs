@@ -429,7 +429,7 @@ fn is_journals(part: &str) -> bool {
 }
 
 /// The names that a path is made of, without those that lead nowhere.
-fn parts(path: &str) -> Vec<&str> {
+pub(super) fn parts(path: &str) -> Vec<&str> {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split(['/', '\\']) {
         match part {

@@ -89,6 +89,14 @@ impl Gate {
         directories
     }
 
+    /// The directories that may be changed in any phase: what is written in one is there in the next.
+    pub fn changed_directories(&self) -> impl Iterator<Item = &str> {
+        self.capabilities.iter().filter_map(|capability| match capability {
+            Capability::Directory(Directory { path, access: Access::Write, .. }) => Some(path.as_str()),
+            _ => None,
+        })
+    }
+
     /// The variables that may be read.
     #[must_use]
     pub fn variables(&self) -> Vec<String> {

@@ -7,6 +7,7 @@ mod capability;
 mod confinement;
 mod gate;
 mod question;
+mod replaced;
 mod visible;
 mod written;
 
@@ -18,4 +19,5 @@ pub use capability::{
 pub use confinement::{Confinement, Held};
 pub use gate::{ASKED, Denial, Gate, Usage};
 pub use question::Question;
+pub use replaced::not_replaceable;
 pub use visible::{hides, visible};

@@ -3,7 +3,7 @@
 use crate::config::{Config, Environment, PluginLocator, Selection, Step, WithSchema};
 use crate::lock::{LockedStep, LockedSteps, locked_name, not_accepted};
 use crate::plugin::{Plugin, Plugins};
-use crate::policy::{Capability, Secret, SecretUse};
+use crate::policy::{Capability, Secret, SecretUse, not_replaceable};
 use crate::problem::{Code, Problem};
 use crate::process::Mark;
 use serde_json::Value;
@@ -172,6 +172,7 @@ pub(super) async fn requires(config: &Config, resolved: &Resolved, with: &Value)
     }
     no_overlaps(&capabilities).map_err(|problem| problem.at(place()))?;
     no_marks(&capabilities).map_err(|problem| problem.at(place()))?;
+    not_replaceable(&capabilities).map_err(|problem| problem.at(place()))?;
     Ok(capabilities)
 }
 

@@ -12,6 +12,9 @@
 //! | rights by a setuid program | 1 | there are none |
 //! | the environment and memory of Windlass, from a child that is not held | 1 | the system refuses |
 //! | what is left running in another session, after a double fork, without an environment, with the marks of what may stay, where SIGTERM is ignored | 5 | it is ended with its step, and the log says so |
+//! | a program of the project where the step itself may write, or a program with less | 2 | refused when the lock is made |
+//! | a program, a working directory and a database by links that the plugin makes: to `/bin/sh`, over two links, out of the project | 4 | denied |
+//! | paths of programs that climb, are absolute, end elsewhere or hide something | 8 | denied |
 //! | a fork bomb in sessions of its own, until its timeout | 1 | all of it is ended, and the step goes on |
 //!
 //! What is left in the program's own group is `programs::what_a_program_leaves_running_ends_with_it`; floods of output are
@@ -255,6 +258,100 @@ fn a_policy_may_say_that_nobody_is_held() {
         let plan = project.windlass("plan --format json").exits(0);
         assert!(plan.result()["plan"]["confinement"].is_null());
     }
+}
+
+fn changes(tree: &str) -> Value {
+    json!({ "kind": "directory", "path": tree, "write": true, "phases": ["apply"] })
+}
+
+fn link(tree: &str, path: &str, to: &str) -> Value {
+    json!({ "do": "file", "deed": "symlink", "tree": tree, "path": path, "to": to })
+}
+
+fn program(path: &str, directory: &str) -> Value {
+    json!({ "kind": "exec", "program": path, "arguments": ["**"], "directory": directory, "phases": ["apply"] })
+}
+
+#[test]
+fn nobody_accepts_a_program_that_the_step_can_replace() {
+    let project = Probe::new().asks(changes("dist")).asks(program("./dist/deploy", ".")).project();
+    let error = project.windlass("lock").exits(2).stderr;
+    assert!(error.contains("the program `./dist/deploy` lies in `dist`, which the step may change"), "{error}");
+    assert!(error.contains("Caused by: what the plugin writes there would run outside its sandbox"), "{error}");
+    assert!(error.contains("note: nothing was run") && error.contains("hint: put the program where"), "{error}");
+    assert!(!project.has("deploy.lock"));
+    let narrow = json!({ "kind": "exec", "program": "make", "writes": ["bin"], "connects": [], "phases": ["apply"] });
+    let project = Probe::new().asks(narrow).asks(program("./bin/deploy", ".")).project();
+    let error = project.windlass("lock").exits(2).stderr;
+    assert!(error.contains("the program `./bin/deploy` lies in `bin`, which `make` may change"), "{error}");
+}
+
+#[test]
+fn no_link_of_a_plugin_leads_to_another_program_directory_or_database() {
+    let run = |path: &str, directory: &str| json!({ "do": "exec", "program": path, "arguments": ["-c", "echo x > ran"], "directory": directory });
+    let project = Probe::new()
+        .asks(changes("dist"))
+        .asks(program("./tools/deploy", "."))
+        .asks(program("./over/two", "."))
+        .asks(program("./own/shell", "dist/place"))
+        .asks(program("./own/shell", "."))
+        .asks(json!({ "kind": "database", "name": "shop", "url": "sqlite:dist/shop.db", "write": true, "phases": ["apply"] }))
+        .applies(link("dist", "deploy", "../../../../../../../../bin/sh"))
+        .applies(link("dist", "two", "../own/shell"))
+        .applies(link("dist", "place", "../.."))
+        .applies(link("dist", "shop.db", "../../outside.db"))
+        .applies(run("./tools/deploy", "."))
+        .applies(run("./over/two", "."))
+        .applies(run("./own/shell", "dist/place"))
+        .applies(json!({ "do": "execute", "database": "shop", "sql": "create table item (name text)" }))
+        .applies(run("./own/shell", "."))
+        .project()
+        .file("over/file", "")
+        .file("own/file", "")
+        .file("dist/file", "");
+    let make = |to: &str, from: &str| std::os::unix::fs::symlink(to, project.path().join(from)).expect("a link");
+    make("dist", "tools");
+    make("../tools/two", "over/two");
+    make("/bin/sh", "own/shell");
+    let project = project.locked();
+    let _ = project.windlass("run").exits(0);
+    let results = project.results();
+    for made in &results[..4] {
+        assert_eq!(made, "ok: made");
+    }
+    for (result, what) in [
+        (&results[4], "the way to the program `./tools/deploy` leads through `dist`"),
+        (&results[5], "the way to the program `./over/two` leads through `dist`"),
+        (&results[6], "the directory `dist/place` leads out of the project"),
+        (&results[7], "the database refused to leave its file"),
+    ] {
+        assert!(result.starts_with("denied: ") && result.contains(what), "{result}");
+    }
+    let denied = project.denied();
+    assert_eq!(denied.len(), 4, "{denied:?}");
+    assert!(denied[0].contains("`./tools/deploy -c echo x > ran`: the way to the program"), "{denied:?}");
+    assert!(!project.path().parent().expect("above").join("outside.db").exists());
+    // What the project itself links to, as a virtual environment does, is its own.
+    assert!(results[8].starts_with("ok: exit code 0 "), "{}", results[8]);
+}
+
+#[test]
+fn a_program_is_the_one_that_was_accepted_however_it_is_written() {
+    let paths = ["/bin/sh", "../sh", "./own/../sh", "sh/", "./sh/.", "own/sh", "sh\u{0}", "\u{202e}sh"];
+    let probe = Probe::new().asks(program("sh", ".")).asks(program("./sh", "."));
+    let probe = paths.iter().fold(probe, |probe, path| {
+        probe.applies(json!({ "do": "exec", "program": path, "arguments": ["-c", "echo x > ran"] }))
+    });
+    let project = probe.project().file("own/sh", "#!/bin/sh\necho x > ran\n").locked();
+    let _ = project.windlass("run").exits(0);
+    for (path, result) in paths.iter().zip(project.results()) {
+        assert!(
+            result.starts_with("denied: ") && result.contains("accepts only: run `./sh **`, unconfined; run `sh **`"),
+            "{path:?}: {result}"
+        );
+    }
+    assert_eq!(project.denied().len(), paths.len());
+    assert!(!project.has("ran"));
 }
 
 /// A pipe of which it is seen when the last who has its other end is gone.

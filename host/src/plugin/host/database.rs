@@ -99,7 +99,13 @@ impl interface::HostConnection for State {
             tokio::time::timeout(CONNECT, database::Connection::open(&url, &self.services.project, access)).await;
         Ok(match opened {
             Ok(Ok(connection)) => Ok(self.table.push(OpenConnection(connection))?),
-            Ok(Err(error)) => Err(self.database_failure(&error)),
+            Ok(Err(error)) => {
+                if error.fault() == Fault::Denied {
+                    let asked = format!("{}: {}", Question::Database { name: &name }, error.causes().join(": "));
+                    super::locked(&self.gate).deny(&asked);
+                }
+                Err(self.database_failure(&error))
+            }
             Err(_) => Err(wit::Failure {
                 kind: wit::FailureKind::Unavailable,
                 code: "database-unreachable".into(),

@@ -74,12 +74,39 @@ pub(super) fn changeable(project: &Path, tree: &str) -> Result<Option<PathBuf>, 
     }
 }
 
+/// The first of these trees that the way to a file leads through, by its own path or by a link on it. The trees and what the
+/// path begins with are resolved.
+pub(super) fn leads_through<'a>(file: &Path, trees: &'a [PathBuf]) -> Option<&'a Path> {
+    /// As many as the system follows.
+    const LINKS: usize = 40;
+    let parts = |path: &Path| path.components().rev().map(|part| part.as_os_str().to_owned()).collect::<Vec<_>>();
+    let (mut here, mut rest, mut links) = (PathBuf::new(), parts(file), 0);
+    while let Some(part) = rest.pop() {
+        if part == ".." {
+            here.pop();
+            continue;
+        }
+        let next = if part == "." { here.clone() } else { here.join(part) };
+        if let Some(tree) = trees.iter().find(|tree| next.starts_with(tree)) {
+            return Some(tree);
+        }
+        match std::fs::read_link(&next) {
+            Ok(target) if links < LINKS => {
+                links += 1;
+                rest.extend(parts(&target));
+            }
+            _ => here = next,
+        }
+    }
+    None
+}
+
 fn overlap(one: &Path, other: &Path) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
 /// The directory on disk, resolved; none where it does not exist and is not to be made.
-fn find(project: &Path, path: &str, make: bool) -> Result<Option<PathBuf>, Problem> {
+pub(super) fn find(project: &Path, path: &str, make: bool) -> Result<Option<PathBuf>, Problem> {
     let problem = |error: &dyn std::fmt::Display| {
         Problem::new(Code::StepFailed, format!("the directory `{path}` cannot be opened")).because(error)
     };

@@ -145,6 +145,32 @@ impl State {
         Ok(Some(Confines { writes, connects }))
     }
 
+    /// Where a program is run: as it was granted, and not as it was asked for.
+    ///
+    /// # Errors
+    /// Where that is a link out of the project, or the way to a program of the project leads through what the step itself may
+    /// change, so that the plugin would choose what runs outside its sandbox. Other links are the project's own.
+    fn place(&self, program: &Path, exec: &Exec) -> Result<PathBuf, Problem> {
+        let project = &self.services.project;
+        if let (true, Ok(resolved)) = (exec.program.contains('/'), project.canonicalize()) {
+            let gate = locked(&self.gate);
+            let changed: Vec<PathBuf> =
+                gate.changed_directories().filter_map(|tree| project.join(tree).canonicalize().ok()).collect();
+            let way = program.strip_prefix(project).map_or_else(|_| program.to_owned(), |below| resolved.join(below));
+            if let Some(tree) = files::leads_through(&way, &changed) {
+                let tree = tree.strip_prefix(&resolved).unwrap_or(tree).display();
+                return Err(Problem::new(
+                    Code::StepDenied,
+                    format!("the way to the program `{}` leads through `{tree}`", exec.program),
+                )
+                .because("the step may change that, and what the plugin writes there would run outside its sandbox")
+                .with_hint("take out the link, or name the program by a path that the step does not change"));
+            }
+        }
+        // One that is not there is for whoever starts the program to say.
+        Ok(files::find(project, &exec.directory, false)?.unwrap_or_else(|| project.join(&exec.directory)))
+    }
+
     /// The caches of the toolchains that a child needs, as the job has them; made where they are not there, as the toolchain
     /// would. Never one that our own is in or around, however the job has set it.
     fn caches(&self, exec: &Exec) -> Vec<PathBuf> {
@@ -166,10 +192,13 @@ impl State {
 
 /// A problem, as the guest is told of it.
 fn refused(problem: Problem) -> wit::Failure {
-    let kind = if problem.code == Code::StepDenied { wit::FailureKind::Denied } else { wit::FailureKind::Unavailable };
+    let (kind, code) = match problem.code {
+        Code::StepDenied => (wit::FailureKind::Denied, "denied"),
+        _ => (wit::FailureKind::Unavailable, "program-not-started"),
+    };
     wit::Failure {
         kind,
-        code: "program-not-started".into(),
+        code: code.into(),
         message: problem.what,
         causes: problem.causes,
         hint: problem.hint,
@@ -219,16 +248,25 @@ impl interface::Host for State {
             failure.hint = Some("install it, or make it executable".into());
             return Ok(Err(failure));
         };
+        let directory = match self.place(&program, &exec) {
+            Ok(directory) => directory,
+            Err(problem) => {
+                locked(&self.gate).deny(&format!("{question}: {}", problem.what));
+                return Ok(Err(refused(problem)));
+            }
+        };
         let confines = match self.confines(&exec, &temporary.0) {
             Ok(confines) => confines,
-            Err(problem) => return Ok(Err(refused(problem))),
+            Err(problem) => {
+                locked(&self.gate).deny(&format!("{question}: {}", problem.what));
+                return Ok(Err(refused(problem)));
+            }
         };
         let held = confines.is_some();
         let spawn = Spawn {
             program,
             arguments: command.arguments.clone(),
-            // As it was granted, and not as it was asked for.
-            directory: self.services.project.join(&exec.directory),
+            directory,
             environment,
             input: command.input,
             background: exec.background,
