@@ -77,6 +77,7 @@ variables! {
         HTTP_PROXY = "The proxy on the way to a forge behind `http`.";
         ALL_PROXY = "The proxy where neither of the two says one.";
         NO_PROXY = "The hosts that are reached without a proxy, separated by commas.";
+        DOCKER_CONFIG = "The directory of the `config.json` that `docker login` writes, instead of `~/.docker`: whoever is logged in to a registry there pulls plugins from it.";
         SSL_CERT_FILE = "The certificates to trust in place of the system's, as a file in PEM.";
         SSL_CERT_DIR = "The certificates to trust in place of the system's, as a directory of files in PEM.";
     }

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 pub struct Fetching {
     /// The project.
     pub project: Project,
-    cache: tempfile::TempDir,
+    /// Its cache.
+    pub cache: tempfile::TempDir,
 }
 
 impl Fetching {

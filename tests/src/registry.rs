@@ -3,6 +3,7 @@
 
 use crate::secure::Secure;
 use crate::server::{Answer, Fake, Request};
+use base64::Engine as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct State {
     /// By digest.
     blobs: BTreeMap<String, Vec<u8>>,
     unexpected: Vec<String>,
+    /// The name and password without which it gives no token.
+    pub account: Option<(String, String)>,
     /// Where tokens are to be had, where that is not here.
     pub realm: Option<String>,
     /// What it answers to whoever wants a blob, instead of that.
@@ -122,6 +125,12 @@ impl State {
         if path == "/token" {
             let asked = (request.query("service"), request.query("scope"));
             let expected = (Some("registry".to_owned()), Some("repository:acme/noop:pull".to_owned()));
+            let basic = self.account.as_ref().map(|(name, password)| {
+                format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}")))
+            });
+            if basic.is_some() && request.header("authorization") != basic.as_deref() {
+                return error(401, "UNAUTHORIZED");
+            }
             return if asked == expected { Answer::json(&json!({ "token": TOKEN })) } else { self.unexpected(request) };
         }
         if path != "/v2/" && request.header("authorization") == Some(&*format!("Bearer {TOKEN}")) {

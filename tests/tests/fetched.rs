@@ -131,3 +131,48 @@ fn a_layer_may_be_called_as_it_was_before() {
     let _ = fetching.project.windlass("lock").exits(0);
     fetching.runs();
 }
+
+/// Docker's file with an account for a host.
+fn logged_in(fetching: Fetching, host: &str) -> Fetching {
+    let auth = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "me:the-pass-word");
+    let text = serde_json::json!({ "auths": { host: { "auth": auth } } }).to_string();
+    fetching.project.write("docker/config.json", &text);
+    let directory = fetching.project.path().join("docker").to_string_lossy().into_owned();
+    Fetching { project: fetching.project.variable("DOCKER_CONFIG", &directory), ..fetching }
+}
+
+#[test]
+fn who_is_logged_in_to_a_registry_pulls_from_it_and_is_that_to_nobody_else() {
+    let registry = Registry::start();
+    let _ = registry.push("1", &noop());
+    let host = registry.secure().host();
+    let new = || Fetching::new(&registry.reference("noop:1"), registry.secure());
+    registry.state().account = Some(("me".into(), "the-pass-word".into()));
+    new().refused("lock", 2, "does not give it to whoever asks");
+    logged_in(new(), "other.example").refused("lock", 2, "does not give it to whoever asks");
+    let fetching = logged_in(new(), &host);
+    let _ = fetching.project.windlass("lock").exits(0);
+    fetching.runs();
+    // The registry asks for the account elsewhere: at another host, or where all can read it.
+    for (realm, part) in [
+        (format!("https://{}/token", host.replace("localhost", "127.0.0.1")), "is for no other host"),
+        (format!("http://{host}/token"), "only `https` is followed"),
+    ] {
+        registry.state().realm = Some(realm);
+        let before = registry.asked().len();
+        logged_in(new(), &host).refused("lock", 2, part);
+        assert!(!registry.asked()[before..].contains(&"GET /token".to_owned()), "{part}");
+    }
+}
+
+#[test]
+fn a_registry_that_says_the_password_again_is_not_repeated() {
+    let registry = Registry::start();
+    registry.state().account = Some(("me".into(), "the-pass-word".into()));
+    let said = r#"{"errors":[{"code":"UNKNOWN","message":"wrong: the-pass-word","detail":null}]}"#;
+    registry.state().manifest = Some(Answer::new(404, said));
+    let host = registry.secure().host();
+    let fetching = logged_in(Fetching::new(&registry.reference("noop:1"), registry.secure()), &host);
+    let output = fetching.project.windlass("lock").exits(2);
+    assert!(output.stderr.contains("wrong: ***") && !output.everything().contains("the-pass-word"), "{}", output.all());
+}

@@ -7,6 +7,7 @@ use crate::network::{Client, Route};
 use base64::Engine as _;
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -36,6 +37,10 @@ struct Shared {
     left: Mutex<u64>,
     /// Why something was not let through: the first time.
     refused: Mutex<Option<FetchError>>,
+    /// Whether nothing but the named host is reached, because an account is at hand.
+    held: AtomicBool,
+    /// Where else it was asked for.
+    withheld: Mutex<Option<String>>,
 }
 
 impl Filter {
@@ -53,6 +58,8 @@ impl Filter {
             authorization: format!("Basic {encoded}"),
             left: Mutex::new(MOST),
             refused: Mutex::default(),
+            held: AtomicBool::new(false),
+            withheld: Mutex::default(),
         });
         let mut serving = JoinSet::new();
         let accepting = Arc::clone(&shared);
@@ -73,6 +80,18 @@ impl Filter {
     /// Why it did not let something through, if there was such a thing.
     pub(super) fn take_refusal(&self) -> Option<FetchError> {
         self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Filter {
+    /// From now on nothing but the named host is reached; or any that may be.
+    pub(super) fn hold(&self, held: bool) {
+        self.shared.held.store(held, Ordering::SeqCst);
+    }
+
+    /// Where an account was asked for that is not the named host.
+    pub(super) fn withheld_from(&self) -> Option<String> {
+        self.shared.withheld.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -124,6 +143,10 @@ impl Shared {
     async fn connect(&self, target: &str) -> Option<TcpStream> {
         let (host, port) = target.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        if host != self.named && self.held.load(Ordering::SeqCst) {
+            self.withheld.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(host);
+            return None;
+        }
         let route = Route { secure: true, port: port.parse().ok()?, host };
         let connected = self.client.connection(&route, &addresses(&route.host, &self.named), WAIT).await;
         connected.map_err(|error| self.refuse(unconnected(&error, &route.host, route.host != self.named))).ok()

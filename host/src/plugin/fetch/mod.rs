@@ -3,6 +3,7 @@
 //! Nothing here trusts what it gets. Whoever asks holds it against the digest in `deploy.lock` before anything is made of it,
 //! and only what passed everything is kept in the [`Store`], from where no network is needed.
 
+mod account;
 mod filter;
 mod https;
 mod oci;

@@ -1,5 +1,6 @@
 //! A component in a registry, as an artifact with one layer.
 
+use super::account::Account;
 use super::filter::Filter;
 use super::{FetchError, LARGEST};
 use crate::network;
@@ -33,12 +34,40 @@ pub(super) async fn fetch(locator: &str, client: &network::Client) -> Result<Vec
     let named = named.trim_matches(['[', ']']);
     let failed = |error: io::Error| FetchError::unreached(error.to_string());
     let filter = Filter::start(named, client).await.map_err(failed)?;
-    let pulled = pull(&reference, registry, &filter).await;
+    let account = Account::of(registry);
+    let pulled = match &account {
+        None => pull(&reference, registry, &filter, &RegistryAuth::Anonymous).await,
+        Some(account) => {
+            // Whoever is logged in to this registry is that to nobody else.
+            filter.hold(true);
+            let basic = RegistryAuth::Basic(account.name.to_string(), account.password.to_string());
+            let pulled = pull(&reference, registry, &filter, &basic).await;
+            filter.hold(false);
+            match filter.withheld_from() {
+                Some(_) => pull(&reference, registry, &filter, &RegistryAuth::Anonymous).await,
+                None => pulled,
+            }
+        }
+    };
     // What the way out refused says more than what the client makes of it.
-    pulled.map_err(|error| filter.take_refusal().unwrap_or(error))
+    pulled.map_err(|error| match (filter.take_refusal().unwrap_or(error), account) {
+        (FetchError::Failed { why, hint }, Some(account)) => {
+            let why = account.without(&why);
+            let withheld = filter.withheld_from().map(|host| {
+                format!("{why}; the account for `{registry}` was asked for at `{host}`, and is for no other host")
+            });
+            FetchError::Failed { why: withheld.unwrap_or(why), hint }
+        }
+        (error, _) => error,
+    })
 }
 
-async fn pull(reference: &Reference, registry: &str, filter: &Filter) -> Result<Vec<u8>, FetchError> {
+async fn pull(
+    reference: &Reference,
+    registry: &str,
+    filter: &Filter,
+    who: &RegistryAuth,
+) -> Result<Vec<u8>, FetchError> {
     let explain = |error| explain(error, registry);
     // Whoever made it the default before made it this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -58,9 +87,10 @@ async fn pull(reference: &Reference, registry: &str, filter: &Filter) -> Result<
         ..ClientConfig::default()
     })
     .map_err(explain)?;
-    let nobody = RegistryAuth::Anonymous;
-    client.auth(reference, &nobody, RegistryOperation::Pull).await.map_err(explain)?;
-    let (manifest, _) = client.pull_image_manifest(reference, &nobody).await.map_err(explain)?;
+    client.auth(reference, who, RegistryOperation::Pull).await.map_err(explain)?;
+    let (manifest, _) = client.pull_image_manifest(reference, who).await.map_err(explain)?;
+    // What follows may lie elsewhere, and is asked for with the registry's token at most.
+    filter.hold(false);
     let [layer] = &*manifest.layers else {
         return Err(FetchError::wrong(format!(
             "the artifact has {} layers, and a plugin is one",
@@ -107,7 +137,10 @@ fn explain(error: OciDistributionError, registry: &str) -> FetchError {
             FetchError::wrong(format!("`{registry}` answered: {}", said.join("; ")))
         }
         OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. } => {
-            FetchError::wrong(format!("`{registry}` gives it to nobody without an account"))
+            FetchError::Failed {
+                why: format!("`{registry}` does not give it to whoever asks"),
+                hint: "log in there with an account that may pull it, for example with `docker login`",
+            }
         }
         error => FetchError::wrong(error.to_string().escape_debug().take(300).collect::<String>()),
     }
