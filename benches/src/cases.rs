@@ -477,9 +477,8 @@ fn redaction(bench: &Bench, _: &Path, title: &str, rounds: usize) -> Result<Stri
             ..Case::new(name, into_sink(subject))
         }
     };
-    let redact = |directory: &Path| {
-        Subject::new(&ourselves, [redactor::WORD.into(), big.clone().into_os_string()], directory)
-    };
+    let redact =
+        |directory: &Path| Subject::new(&ourselves, [redactor::WORD.into(), big.clone().into_os_string()], directory);
     let mut cases = [
         fresh("`cat` of 1 GiB into a file", Subject::new("cat", [&big], &bench.directory)),
         fresh("the redactor, with 50 secrets", redact(&bench.directory)),
@@ -490,7 +489,10 @@ fn redaction(bench: &Bench, _: &Path, title: &str, rounds: usize) -> Result<Stri
     text.push('\n');
     // Megabytes in a second: of a gigabyte in milliseconds.
     let speed = 1024.0 * MIB as f64 / 1000.0 / cases[1].wall();
-    text += &format!("- text without its secrets: {speed:.0} MB/s, aim at least 500 MB/s: {}\n", if speed >= 500.0 { "reached" } else { "**missed**" });
+    text += &format!(
+        "- text without its secrets: {speed:.0} MB/s, aim at least 500 MB/s: {}\n",
+        if speed >= 500.0 { "reached" } else { "**missed**" }
+    );
     Ok(text)
 }
 

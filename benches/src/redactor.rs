@@ -32,7 +32,9 @@ fn redact(path: &OsString, out: &mut impl Write) -> std::io::Result<()> {
         if length == 0 {
             break;
         }
-        stream.push(&piece[..length], &mut |part| failed = std::mem::replace(&mut failed, Ok(())).and(out.write_all(part)));
+        stream.push(&piece[..length], &mut |part| {
+            failed = std::mem::replace(&mut failed, Ok(())).and(out.write_all(part))
+        });
     }
     stream.finish(&mut |part| failed = std::mem::replace(&mut failed, Ok(())).and(out.write_all(part)));
     failed

@@ -15,6 +15,6 @@ mod tls;
 pub use address::{AddressClass, Addresses, AddressesError, Refusal};
 pub use dial::Resolve;
 pub use error::{ConnectError, SendError};
-pub use http::{Answer, Client, Limits, Route, Worker};
+pub use http::{Answer, Client, Limits, Route, Stream, Worker};
 pub use proxy::{Proxies, Proxy};
 pub use tls::{trusted, trusted_certificates};

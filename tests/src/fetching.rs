@@ -18,9 +18,15 @@ impl Fetching {
     /// With this plugin, from a server behind that.
     #[must_use]
     pub fn new(locator: &str, secure: &Secure) -> Self {
+        Self::trusting(locator, secure.authority())
+    }
+
+    /// With this plugin, from a server with a certificate of this authority.
+    #[must_use]
+    pub fn trusting(locator: &str, authority: &str) -> Self {
         let cache = tempfile::tempdir().expect("a directory");
         let step = format!("[[step]]\nid = \"a\"\nplugin = \"{locator}\"\n");
-        let project = Project::with(&config(&[step])).file("authority.pem", secure.authority());
+        let project = Project::with(&config(&[step])).file("authority.pem", authority);
         let authority = project.path().join("authority.pem");
         let project = project
             .variable("SSL_CERT_FILE", &authority.to_string_lossy())

@@ -63,6 +63,12 @@ impl Registry {
         format!("oci://{}/acme/{rest}", self.secure.host())
     }
 
+    /// Its port behind what is in front of it.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.fake.port()
+    }
+
     /// What is in front of it.
     #[must_use]
     pub fn secure(&self) -> &Secure {

@@ -2,6 +2,7 @@
 
 use e2e::fetching::Fetching;
 use e2e::guest;
+use e2e::proxy::Proxy;
 use e2e::registry::{Registry, digest};
 use e2e::secure::Secure;
 use e2e::server::{Answer, Server};
@@ -175,4 +176,29 @@ fn a_registry_that_says_the_password_again_is_not_repeated() {
     let fetching = logged_in(Fetching::new(&registry.reference("noop:1"), registry.secure()), &host);
     let output = fetching.project.windlass("lock").exits(2);
     assert!(output.stderr.contains("wrong: ***") && !output.everything().contains("the-pass-word"), "{}", output.all());
+}
+
+#[test]
+fn where_a_proxy_is_the_only_way_out_it_is_the_way_to_plugins_too() {
+    let (_, server, _secure) = server();
+    let registry = Registry::start();
+    let _ = registry.push("1", &noop());
+    for (port, locator) in
+        [(server.port(), "https://plugins.invalid/noop.wasm"), (registry.port(), "oci://plugins.invalid/acme/noop:1")]
+    {
+        let proxy = Proxy::to(port, "plugins.invalid");
+        let Fetching { project, cache } = Fetching::trusting(locator, proxy.authority());
+        let fetching = Fetching { project: project.variable("HTTPS_PROXY", &proxy.url()), cache };
+        let _ = fetching.project.windlass("lock").exits(0);
+        fetching.runs();
+        let asked = proxy.asked();
+        assert!(!asked.is_empty() && asked.iter().all(|whom| whom == "plugins.invalid:443"), "{asked:?}");
+    }
+    // What a name says is judged before the proxy is asked.
+    let elsewhere = Server::start(|_| Answer::new(302, "").header("location", "https://127.0.0.1/noop.wasm"));
+    let proxy = Proxy::to(elsewhere.port(), "plugins.invalid");
+    let Fetching { project, cache } = Fetching::trusting("https://plugins.invalid/noop.wasm", proxy.authority());
+    let fetching = Fetching { project: project.variable("HTTPS_PROXY", &proxy.url()), cache };
+    fetching.refused("lock", 2, "it leads to `127.0.0.1`, and `127.0.0.1` may not be reached");
+    assert_eq!(proxy.asked(), ["plugins.invalid:443"]);
 }

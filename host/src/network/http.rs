@@ -202,7 +202,8 @@ impl Client {
         dial::connect(&*self.resolver, host, port, Allowed::Granted(addresses), timeout).await.map(|(_, took)| took)
     }
 
-    /// A connection to one of the route's addresses that are granted, for whoever speaks over it.
+    /// A connection to one of the route's addresses that are granted, or through the proxy on the way there, for whoever
+    /// speaks over it by themselves.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -211,9 +212,16 @@ impl Client {
         route: &Route,
         addresses: &Addresses,
         patience: Duration,
-    ) -> Result<tokio::net::TcpStream, SendError> {
-        let allowed = Allowed::Granted(addresses);
-        Ok(dial::connect(&*self.resolver, &route.host, route.port, allowed, patience).await?.0)
+    ) -> Result<Box<dyn Stream>, SendError> {
+        let Some(proxy) = self.proxy(route) else {
+            let allowed = Allowed::Granted(addresses);
+            let (stream, _) = dial::connect(&*self.resolver, &route.host, route.port, allowed, patience).await?;
+            return Ok(Box::new(stream));
+        };
+        proxy::judge(&route.host, addresses)?;
+        proxy.check()?;
+        let late = |_| proxy.failed("the connection was not made in time");
+        Ok(Box::new(timeout(patience, self.tunnel(&proxy, route, patience)).await.map_err(late)??))
     }
 
     /// Sends a request to one of the route's addresses that are granted, and waits for the head of the answer. Of the
@@ -274,17 +282,22 @@ impl Client {
 
     /// A connection to a place that a proxy makes: to the proxy itself for `http`, to behind it for `https`.
     async fn through(&self, proxy: &Proxy, route: &Route, patience: Duration) -> Result<Box<dyn Stream>, SendError> {
-        let stream = self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error))?;
         if !route.secure {
-            return Ok(stream);
+            return self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error));
         }
-        let tunnel = proxy.tunnel(stream, route).await?;
+        let tunnel = self.tunnel(proxy, route, patience).await?;
         Ok(Box::new(self.trust.clone().connect(tunnel, &route.host).await?))
+    }
+
+    /// What a proxy passes on to a place and back.
+    async fn tunnel(&self, proxy: &Proxy, route: &Route, patience: Duration) -> Result<impl Stream + use<>, SendError> {
+        let stream = self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error))?;
+        proxy.tunnel(stream, route).await
     }
 }
 
 /// What a request can be sent over.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 

@@ -3,7 +3,7 @@
 //! that may be dialled, and so many bytes in all; what is not encrypted it does not let through at all.
 
 use super::{FetchError, LARGEST, addresses, unconnected};
-use crate::network::{Client, Route};
+use crate::network::{Client, Route, Stream};
 use base64::Engine as _;
 use std::io;
 use std::net::Ipv4Addr;
@@ -108,8 +108,8 @@ impl Shared {
         if client.write_all(format!("HTTP/1.1 {answer}\r\n\r\n").as_bytes()).await.is_err() {
             return;
         }
-        let Some(mut server) = server else { return };
-        let (mut from_server, mut to_server) = server.split();
+        let Some(server) = server else { return };
+        let (mut from_server, mut to_server) = tokio::io::split(server);
         // What the client said right behind its request for the connection is in the buffer.
         let (mut from_client, mut to_client) = tokio::io::split(client);
         tokio::select! {
@@ -119,7 +119,7 @@ impl Shared {
     }
 
     /// What a request is answered, and where it leads.
-    async fn judge(&self, head: &str) -> (&'static str, Option<TcpStream>) {
+    async fn judge(&self, head: &str) -> (&'static str, Option<Box<dyn Stream>>) {
         const FORBIDDEN: &str = "403 Forbidden";
         let target = head.split(' ').nth(1).unwrap_or_default();
         if !head.starts_with("CONNECT ") {
@@ -140,7 +140,7 @@ impl Shared {
         }
     }
 
-    async fn connect(&self, target: &str) -> Option<TcpStream> {
+    async fn connect(&self, target: &str) -> Option<Box<dyn Stream>> {
         let (host, port) = target.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         if host != self.named && self.held.load(Ordering::SeqCst) {

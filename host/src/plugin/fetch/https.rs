@@ -21,7 +21,8 @@ pub(super) async fn fetch(url: &str, client: &Client) -> Result<Vec<u8>, FetchEr
     loop {
         let uri: Uri = url.as_str().parse().map_err(|_| FetchError::wrong("its URL is none"))?;
         let route = Route::of(&uri).map_err(|error| FetchError::wrong(error.to_string()))?;
-        let limits = Limits { connect: WAIT, first_byte: WAIT, between_bytes: WAIT, body: u64::MAX, ..Limits::default() };
+        let limits =
+            Limits { connect: WAIT, first_byte: WAIT, between_bytes: WAIT, body: u64::MAX, ..Limits::default() };
         let request = Request::get(uri).header(header::ACCEPT, "application/wasm, application/octet-stream, */*");
         let request = request.header(header::USER_AGENT, concat!("windlass/", env!("CARGO_PKG_VERSION")));
         let request = request.body(Empty::<Bytes>::new()).map_err(|error| FetchError::wrong(error.to_string()))?;

@@ -13,8 +13,10 @@ pub(super) use store::Store;
 
 use super::component::{self, LARGEST};
 use crate::config::PluginLocator;
-use crate::network::{Addresses, Client, SendError};
+use crate::network::{Addresses, Client, Proxies, SendError};
 use crate::problem::{Code, Problem};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::Duration;
 
 /// How long it may take in all.
@@ -69,12 +71,17 @@ fn addresses(host: &str, named: &str) -> Addresses {
 /// Why nobody answers at a host; `led` says that it was not named, but led to.
 fn unconnected(error: &SendError, host: &str, led: bool) -> FetchError {
     match error {
-        error if error.is_refusal() && led => {
-            FetchError::elsewhere(format!("it leads to `{host}`, and {error}"))
-        }
+        error if error.is_refusal() && led => FetchError::elsewhere(format!("it leads to `{host}`, and {error}")),
         error if error.is_refusal() => FetchError::wrong(error.to_string()),
         error => FetchError::unreached(error.to_string()),
     }
+}
+
+/// The proxies of the environment.
+fn proxies() -> Proxies {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let variables: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
+    Proxies::from_environment(|name| variables.get(name).map(String::as_str))
 }
 
 /// The bytes behind a locator, as they are now.
@@ -83,7 +90,7 @@ fn unconnected(error: &SendError, host: &str, led: bool) -> FetchError {
 /// [`Code::PluginNotFetched`], [`Code::PluginInvalid`] where there are too many.
 pub(super) async fn fetch(locator: &PluginLocator) -> Result<Vec<u8>, Problem> {
     let name = locator.as_str();
-    let client = Client::default();
+    let client = Client::new(None, proxies());
     let fetched = tokio::time::timeout(PATIENCE, async {
         match locator {
             PluginLocator::Oci(reference) => oci::fetch(reference, &client).await,
