@@ -15,7 +15,7 @@
 //! | another contract, a core module, half a file, another import | refused before it is compiled | `bad_input::plugins` |
 //! | compiled code that was changed, swapped, cut, signed by another; a cache with its own key | compiled again | `compiled_cache` |
 //!
-//! 18 cases here. Nothing is run in any of them, so there is no journal to look into: that there is none is held instead.
+//! 17 cases here. Nothing is run in any of them, so there is no journal to look into: that there is none is held instead.
 
 use e2e::probe::{Probe, config};
 use e2e::{Project, guest};

@@ -11,7 +11,7 @@
 //! | a reference with a path in it, of another registry than it looks, in the clear | refused unasked | `references_that_…` |
 //! | a tag or a file that moved, a store that was written | refused, fetched again | `fetched` |
 //!
-//! 36 cases. Nothing is run in any of them and nothing is kept; a run begins no journal.
+//! 49 cases. Nothing is run in any of them and nothing is kept; a run begins no journal.
 
 use super::components::{deep, module, plugin_with};
 use e2e::fetching::Fetching;
