@@ -16,5 +16,5 @@ pub use address::{AddressClass, Addresses, AddressesError, Refusal};
 pub use dial::Resolve;
 pub use error::{ConnectError, SendError};
 pub use http::{Answer, Client, Limits, Route, Stream, Worker};
-pub use proxy::{Proxies, Proxy};
-pub use tls::{trusted, trusted_certificates};
+pub use proxy::{Proxies, Proxy, proxies_with_password};
+pub use tls::Trust;

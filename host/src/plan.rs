@@ -60,6 +60,10 @@ pub struct Plan {
     /// Why secrets were withheld while it was made, and nothing may be changed from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<String>,
+    /// What is behind a proxy from where it was made, so that only its name can be checked: a line for each proxy. No part of the
+    /// digest, since it is the network's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxied: Vec<String>,
     /// The version.
     pub version: String,
     /// The version and SHA-256 of the contract between host and plugins.
@@ -346,6 +350,7 @@ mod tests {
             commit: "abc".into(),
             working_tree: None,
             withheld: None,
+            proxied: vec![],
             version: "1.0.0".into(),
             contract: "0.1.0".into(),
             steps: vec![PlannedStep {

@@ -70,6 +70,23 @@ impl Secrets {
         Self(Arc::new(names.into_iter().filter_map(read).collect()))
     }
 
+    /// These, by name.
+    #[must_use]
+    pub fn of(values: Vec<(String, String)>) -> Self {
+        Self::default().and(values)
+    }
+
+    /// With these besides, by name.
+    #[must_use]
+    pub fn and(self, values: Vec<(String, String)>) -> Self {
+        if values.is_empty() {
+            return self;
+        }
+        let mut all = Arc::unwrap_or_clone(self.0);
+        all.extend(values.into_iter().map(|(name, value)| (name, Secret::new(value))));
+        Self(Arc::new(all))
+    }
+
     /// The value of this name, if it is set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Secret> {

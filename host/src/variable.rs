@@ -73,8 +73,8 @@ variables! {
         WINDLASS_STATE_DIR = "Where the key is kept by which compiled plugins are known to be this user's own, instead of the user's state directory. Not below `WINDLASS_CACHE_DIR`, and nothing to be kept by a CI's cache.";
         WINDLASS_TRACE = "Internal messages on standard error, as a filter of the `tracing` crate such as `windlass=debug`.";
         NO_COLOR = "No colours, where it is set and not empty.";
-        HTTPS_PROXY = "The proxy on the way to a forge behind `https`. In small letters, too, as the next three.";
-        HTTP_PROXY = "The proxy on the way to a forge behind `http`.";
+        HTTPS_PROXY = "The proxy on the way to what is behind `https`: the forge, what plugins ask, plugins from elsewhere. In small letters, too, as the next three. With a password in it, a secret.";
+        HTTP_PROXY = "The proxy on the way to what is behind `http`.";
         ALL_PROXY = "The proxy where neither of the two says one.";
         NO_PROXY = "The hosts that are reached without a proxy, separated by commas.";
         DOCKER_CONFIG = "The directory of the `config.json` that `docker login` writes, instead of `~/.docker`: whoever is logged in to a registry there pulls plugins from it.";

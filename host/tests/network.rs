@@ -12,7 +12,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::Error as Guest;
-use windlass::network::{Addresses, Answer, Client, ConnectError, Limits, Proxies, Resolve, Route, SendError, Worker};
+use windlass::network::{
+    Addresses, Answer, Client, ConnectError, Limits, Proxies, Resolve, Route, SendError, Trust, Worker,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(150);
@@ -274,6 +276,11 @@ async fn secured(test: &str) -> Secured {
     Secured { address, authority: file, server }
 }
 
+/// Trusts who signed its certificate.
+fn trusting(secured: &Secured) -> Client {
+    Client::new(Trust::with_file(&secured.authority).expect("certificates"), Proxies::default())
+}
+
 async fn answered(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
     let head = head(stream).await;
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.expect("it is read");
@@ -291,7 +298,7 @@ async fn send_secured(secured: &Secured, host: &str, client: Client) -> Result<(
 #[tokio::test]
 async fn a_trusted_certificate_for_the_name_is_accepted() {
     let mut secured = secured("trusted").await;
-    let client = Client::new(Some(secured.authority.clone()), Proxies::default());
+    let client = trusting(&secured);
     let (answer, worker) = send_secured(&secured, "localhost", client).await.expect("an answer");
     assert_eq!(body(answer, worker).await.expect("a body"), "ok");
     let (name, head) = (&mut secured.server).await.expect("no panic").expect("a connection");
@@ -302,13 +309,13 @@ async fn a_trusted_certificate_for_the_name_is_accepted() {
 #[tokio::test]
 async fn a_certificate_for_another_name_or_of_nobody_known_is_refused() {
     let other = secured("other").await;
-    let client = Client::new(Some(other.authority.clone()), Proxies::default());
+    let client = trusting(&other);
     let error = send_secured(&other, "127.0.0.1", client).await.err().expect("refused");
     assert!(matches!(error, SendError::Certificate { .. }), "{error}");
     assert!(matches!(error.for_guest(), Guest::TlsCertificateError));
     let unknown = secured("unknown").await;
     // Trusts the first one's authority only.
-    let client = Client::new(Some(other.authority.clone()), Proxies::default());
+    let client = trusting(&other);
     let error = send_secured(&unknown, "localhost", client).await.err().expect("refused");
     assert!(matches!(error, SendError::Certificate { .. }), "{error}");
 }
@@ -323,12 +330,13 @@ async fn what_is_no_tls_and_what_cannot_be_read_is_told() {
     .await;
     let authority = secured("plain").await;
     let plain = Secured { address, authority: authority.authority.clone(), server: tokio::spawn(async { None }) };
-    let client = Client::new(Some(plain.authority.clone()), Proxies::default());
+    let client = trusting(&plain);
     let error = send_secured(&plain, "localhost", client).await.err().expect("no TLS");
     assert!(matches!(error, SendError::Tls { .. }), "{error}");
-    let client = Client::new(Some("/no/such/file.pem".into()), Proxies::default());
-    let error = send_secured(&authority, "localhost", client).await.err().expect("no file");
-    assert!(matches!(error, SendError::Trust(ref reason) if reason.contains("/no/such/file.pem")), "{error}");
+    assert!(Trust::with_file("/no/such/file.pem".as_ref()).is_err());
+    std::fs::write(&authority.authority, "no certificate").expect("a file");
+    let reason = Trust::with_file(&authority.authority).expect_err("it has none");
+    assert_eq!(reason, "there is no certificate in it");
 }
 
 /// The body of what a server that answers so comes to, within these limits.
@@ -452,7 +460,7 @@ async fn an_answer_that_changes_leads_nowhere_else() {
 async fn a_certificate_is_for_the_name_and_not_for_where_it_leads() {
     let mut secured = secured("name").await;
     let resolver = Arc::new(Fickle { answers: vec![secured.address], asked: AtomicUsize::new(0) });
-    let client = Client::new(Some(secured.authority.clone()), Proxies::default()).resolving_by(resolver);
+    let client = trusting(&secured).resolving_by(resolver);
     let error = send_secured(&secured, "api.example.com", client).await.err().expect("refused");
     assert!(matches!(error, SendError::Certificate { ref host, .. } if host == "api.example.com"), "{error}");
     // The server saw who was asked for, and got no request.
@@ -476,16 +484,11 @@ async fn proxy(answer: &'static str, to: Option<SocketAddr>) -> (SocketAddr, Arc
 }
 
 /// Asks through a proxy, which stands for every way out.
-async fn through(
-    proxy: &str,
-    authority: Option<PathBuf>,
-    url: &str,
-    addresses: &Addresses,
-) -> Result<(Answer, Worker), SendError> {
+async fn through(proxy: &str, trust: Trust, url: &str, addresses: &Addresses) -> Result<(Answer, Worker), SendError> {
     let proxies = Proxies::from_environment(|name| (name == "ALL_PROXY").then_some(proxy));
     let request = Request::get(url).body(Empty::<Bytes>::new()).expect("a request");
     let route = Route::of(request.uri()).expect("a route");
-    Client::new(authority, proxies).send(request, &route, addresses, Limits::default()).await
+    Client::new(trust, proxies).send(request, &route, addresses, Limits::default()).await
 }
 
 #[tokio::test]
@@ -493,9 +496,9 @@ async fn a_proxy_makes_the_connection_and_sees_nothing_of_what_is_said() {
     let mut secured = secured("proxy").await;
     let (address, asked) = proxy("HTTP/1.1 200 Connection established\r\n\r\n", Some(secured.address)).await;
     let url = format!("http://me:pass-word@{address}");
-    let authority = Some(secured.authority.clone());
+    let trust = Trust::with_file(&secured.authority).expect("certificates");
     // `localhost` is what the certificate is for; it is the proxy's to find.
-    let (answer, worker) = through(&url, authority, "https://localhost:8443/a", &loopback()).await.expect("an answer");
+    let (answer, worker) = through(&url, trust, "https://localhost:8443/a", &loopback()).await.expect("an answer");
     assert_eq!(body(answer, worker).await.expect("a body"), "ok");
     let asked = asked.lock().expect("no panic").clone();
     assert!(asked.starts_with("CONNECT localhost:8443 HTTP/1.1\r\n"), "{asked}");
@@ -509,8 +512,9 @@ async fn a_proxy_makes_the_connection_and_sees_nothing_of_what_is_said() {
 async fn a_proxy_is_told_the_whole_url_of_what_is_not_secret() {
     let (address, asked) = proxy("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", None).await;
     let url = format!("http://me:pass-word@{address}");
-    let (answer, worker) =
-        through(&url, None, "http://name.example:8080/a?b=c", &Addresses::default()).await.expect("an answer");
+    let (answer, worker) = through(&url, Trust::default(), "http://name.example:8080/a?b=c", &Addresses::default())
+        .await
+        .expect("an answer");
     assert_eq!(body(answer, worker).await.expect("a body"), "ok");
     let asked = asked.lock().expect("no panic").clone();
     assert!(asked.starts_with("GET http://name.example:8080/a?b=c HTTP/1.1\r\n"), "{asked}");
@@ -533,7 +537,7 @@ async fn what_a_name_says_is_judged_before_a_proxy_is_asked() {
         ("http://0xa9fea9fe/", &everything),
         ("http://metadata.google.internal/", &everything),
     ] {
-        let error = through(&proxy, None, url, addresses).await.err().expect("refused");
+        let error = through(&proxy, Trust::default(), url, addresses).await.err().expect("refused");
         assert!(error.is_refusal(), "{url}: {error}");
         assert!(matches!(error.for_guest(), Guest::DestinationIpProhibited), "{url}");
     }
@@ -555,7 +559,10 @@ async fn a_proxy_that_cannot_be_used_says_so_without_who_asked_it() {
             "it is one for `socks5`; only `http` and `https` are spoken".to_owned(),
         ),
     ] {
-        let error = through(&proxy, None, "https://name.example/", &Addresses::default()).await.err().expect("none");
+        let error = through(&proxy, Trust::default(), "https://name.example/", &Addresses::default())
+            .await
+            .err()
+            .expect("none");
         let place = proxy.rsplit('@').next().expect("a place");
         assert_eq!(error.to_string(), format!("the proxy `{place}` cannot be used: {reason}"));
         assert!(matches!(error.for_guest(), Guest::DestinationUnavailable));

@@ -165,6 +165,7 @@ const SHAPES: &[(&str, bool)] = &[
     ("[[finally]]\nid = \"b\"\nplugin = \"./a/b.wasm\"", true),
     ("[environments.production]\nafter = [\"staging\"]\nurl = \"https://shop.example\"", true),
     ("[environments.production]\nafter = \"staging\"", false),
+    ("[network]\nca_file = \"a.pem\"", false),
     ("[environments.production]\nurll = \"x\"", false),
     ("[environments.production]\napproval = { required = 1, self = false, bind = \"plan\" }", true),
     ("[environments.production]\napproval = { required = 1, bind = \"plam\" }", false),

@@ -81,7 +81,8 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
             None
         }
     };
-    let session = Session { project, plugins: Plugins::default(), lock: old };
+    let plugins = Plugins::new(project.client.clone());
+    let session = Session { project, plugins, lock: old };
     let wanted = session.wanted(arguments.check).await?;
     let old = session.lock.clone().unwrap_or_else(|| Lock::new(BTreeMap::new()));
     let changes = old.changes_to(&wanted);

@@ -3,7 +3,9 @@
 use super::arguments::{Arguments, Common, Completions, Explain, Init, Schema};
 use super::project;
 use super::{Failed, print, print_json, say};
+use crate::ci::Variables;
 use crate::config::{self, PluginLocator};
+use crate::network::{Client, Proxies, Trust};
 use crate::plugin::{Plugins, built_in_names};
 use crate::problem::{Code, Exit, Problem};
 use clap::CommandFactory;
@@ -36,7 +38,9 @@ pub(super) async fn schema(arguments: &Schema) -> Result<(), Failed> {
     let schema = match &arguments.plugin {
         None => config::json_schema(),
         Some(name) => {
-            let plugins = Plugins::default();
+            let lookup = Variables::of_process();
+            let proxies = Proxies::from_environment(|name| lookup.get(name));
+            let plugins = Plugins::new(Client::new(Trust::default(), proxies));
             let plugin = match PluginLocator::try_from(name.clone()) {
                 Ok(locator @ (PluginLocator::Https(_) | PluginLocator::Oci(_))) => {
                     plugins.load_fetched(&locator, None, |_| Ok(())).await?

@@ -8,6 +8,7 @@ use crate::event::{Level, Listener, Place, Subject};
 use crate::forge::{self, Forge, Patience};
 use crate::journal::Directory;
 use crate::lock::Lock;
+use crate::network::{Client, Proxies, Trust, proxies_with_password};
 use crate::problem::{Code, Problem};
 use crate::report::screen::say;
 use crate::report::{Console, Style, screen};
@@ -48,6 +49,8 @@ pub(super) struct Project {
     pub(super) keeping: Arc<Keeping>,
     pub(super) variables: Variables,
     pub(super) facts: ci::Facts,
+    /// The way out.
+    pub(super) client: Client,
     /// Who tells a person what happens.
     pub(super) listener: Arc<dyn Listener>,
     /// The forge, or why there is none.
@@ -59,19 +62,22 @@ fn choose(
     common: &Common,
     facts: &ci::Facts,
     variables: &Variables,
+    trust: &Trust,
     listener: &Arc<dyn Listener>,
 ) -> Result<Arc<Forge>, Problem> {
     let tokens =
         Secrets::from_environment(forge::TOKENS.map(str::to_owned), |name| variables.get(name).map(str::to_owned));
     let patience = common.forge_timeout.unwrap_or(forge::WRITING);
-    Forge::choose(common.forge, facts, &tokens, Patience::of(patience, listener.clone())).map(Arc::new)
+    Forge::choose(common.forge, facts, &tokens, trust.clone(), Patience::of(patience, listener.clone())).map(Arc::new)
 }
 
-/// The secrets that are set here, for whatever environment they are: the forge's tokens and what the lock names.
+/// The secrets that are set here, for whatever environment they are: the forge's tokens, what the lock names, and who asks a
+/// proxy.
 pub(super) fn secrets(directory: &Path, variables: &Variables) -> Secrets {
     let lock = Lock::load(directory).ok().flatten();
     let names = lock.iter().flat_map(Lock::secret_names).chain(forge::TOKENS.map(str::to_owned));
     Secrets::from_environment(names, |name| variables.get(name).map(str::to_owned))
+        .and(proxies_with_password(|name| variables.get(name)))
 }
 
 /// Warn of secrets that are so short that harmless texts have them in them.
@@ -79,6 +85,18 @@ pub(super) fn warn_of_short(secrets: &Secrets) {
     for name in secrets.too_short() {
         say(&format!("warning: the secret `{name}` is so short that it cannot be kept out of all texts\n"));
     }
+}
+
+/// Whom to trust: the system's authorities, and those that the config names.
+fn trust(config: &Config, directory: &Path) -> Result<Trust, Problem> {
+    let Some(file) = &config.ca_file else { return Ok(Trust::default()) };
+    Trust::with_file(&directory.join(file)).map_err(|reason| {
+        Problem::new(Code::ConfigInvalid, format!("there are no certificates to be had from `{file}`"))
+            .because(reason)
+            .at(config.place_of_authorities())
+            .with_note("nothing was run")
+            .with_hint("let `network.ca-file` name a file with certificates in PEM, relative to `deploy.toml`")
+    })
 }
 
 impl Project {
@@ -96,10 +114,12 @@ impl Project {
         let directory = directory(&common.config);
         // Children and guests are given paths that do not depend on where this was started.
         let directory = std::path::absolute(&directory).unwrap_or(directory);
+        let trust = trust(&config, &directory).map_err(|problem| vec![problem])?;
+        let client = Client::new(trust, Proxies::from_environment(|name| variables.get(name)));
         let journals = Directory::of(&directory);
         let local_leases: Arc<dyn lease::Store> = Arc::new(lease::LocalStore::new(&directory));
         let listener = console(common, &directory);
-        let forge = choose(common, &facts, &variables, &listener);
+        let forge = choose(common, &facts, &variables, client.trust(), &listener);
         // Where there is none to be had, whoever needs one to tell of a deployment says why.
         let keeper = forge.as_ref().ok().filter(|_| config.store == config::Keeping::Forge).cloned();
         let leases: Arc<dyn lease::Store> = match keeper.as_ref().filter(|forge| forge.keeps_leases()) {
@@ -107,7 +127,19 @@ impl Project {
             None => local_leases.clone(),
         };
         let keeping = Arc::new(Keeping::new(keeper, journals.clone(), config.keep_runs));
-        Ok(Self { config, directory, journals, leases, local_leases, keeping, variables, facts, listener, forge })
+        Ok(Self {
+            config,
+            directory,
+            journals,
+            leases,
+            local_leases,
+            keeping,
+            variables,
+            facts,
+            client,
+            listener,
+            forge,
+        })
     }
 
     /// The forge that is told of deployments.

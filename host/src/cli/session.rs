@@ -7,7 +7,6 @@ use crate::config::{Environment, Holes, Selection};
 use crate::event::Subject;
 use crate::history::PastRun;
 use crate::lock::{Lock, LockedSteps};
-use crate::network::Proxies;
 use crate::plugin::{Plugins, Services};
 use crate::prepare::{self, Facts, Pins, Prepared, Resolved};
 use crate::problem::Problem;
@@ -45,7 +44,8 @@ impl Session {
         crate::config::WithSchema::prepare();
         let project = Project::load(common)?;
         let lock = Lock::load(&project.directory)?;
-        Ok(Self { project, plugins: Plugins::default(), lock })
+        let plugins = Plugins::new(project.client.clone());
+        Ok(Self { project, plugins, lock })
     }
 
     /// Everything that is asked for, in every environment: by the plugins that the lock pins, or by what is there now.
@@ -197,7 +197,7 @@ impl<'a> Asking<'a> {
             // Also those of other environments, where they are set here.
             redactor: secrets(&project.directory, &project.variables).redactor(),
             environment: project.variables.without(&names),
-            client: crate::network::Client::new(None, Proxies::from_environment(|name| project.variables.get(name))),
+            client: project.client.clone(),
             confinement: project.config.confinement,
         });
         Ok(Known { resolved, locked, services, names })

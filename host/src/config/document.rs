@@ -48,6 +48,10 @@ pub(super) struct Document {
     /// may change and the ports that they may connect to: `"where-possible"` where nothing is said, `"required"` or `"off"`.
     #[serde(default)]
     pub(super) policy: PolicyTable,
+    /// How the network is reached. `ca-file`: A file with certificates in PEM, relative to this one, of authorities that are trusted
+    /// besides the system's, by the requests of plugins, for the forge, and for plugins from elsewhere.
+    #[serde(default)]
+    pub(super) network: NetworkTable,
     /// Texts for `${vars.X}`, in every environment.
     #[serde(default)]
     pub(super) vars: BTreeMap<String, String>,
@@ -59,6 +63,16 @@ pub(super) struct Document {
     /// What is done at the end of every run that has begun to change something, whatever came of it. Each is a `[[finally]]`.
     #[serde(default)]
     pub(super) finally: Vec<StepTable>,
+}
+
+/// How the network is reached.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NetworkTable {
+    /// A file with certificates in PEM, relative to this one, of authorities that are trusted besides the system's.
+    #[serde(rename = "ca-file")]
+    #[schemars(length(min = 1))]
+    pub(super) ca_file: Option<String>,
 }
 
 /// The only version there is.

@@ -63,6 +63,8 @@ pub struct Config {
     pub store: Keeping,
     /// Whether programs are held to what was accepted for them.
     pub confinement: Confinement,
+    /// The file with the authorities that are trusted besides the system's, relative to this one.
+    pub ca_file: Option<String>,
     /// Texts for `${vars.X}`, in every environment.
     pub vars: BTreeMap<String, String>,
     /// In the order of the file. Never empty.
@@ -287,6 +289,12 @@ impl Config {
     #[must_use]
     pub fn place_of(&self, key: &str) -> Place {
         self.source.place(&source::join("", key), Half::Value)
+    }
+
+    /// Where `network.ca-file` stands, in the same way.
+    #[must_use]
+    pub fn place_of_authorities(&self) -> Place {
+        self.source.place("/network/ca-file", Half::Value)
     }
 
     /// How messages call the file.

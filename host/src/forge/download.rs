@@ -2,6 +2,7 @@
 
 use super::client::root;
 use super::reach;
+use crate::network::Trust;
 use http::HeaderMap;
 use std::time::Duration;
 use url::Url;
@@ -13,13 +14,13 @@ const TIME: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// A sentence that says why not.
-pub(super) async fn get(location: &str, api: &str, most: usize) -> Result<Vec<u8>, String> {
+pub(super) async fn get(location: &str, api: &str, trust: &Trust, most: usize) -> Result<Vec<u8>, String> {
     let url = Url::parse(location).map_err(|error| format!("the forge gave no address: {error}"))?;
     let is_of_api = Url::parse(api).is_ok_and(|api| api.origin() == url.origin());
     if url.scheme() != "https" && !is_of_api {
         return Err("the forge gave an address that is not `https`".into());
     }
-    let client = reach::client(HeaderMap::new()).await?;
+    let client = reach::client(HeaderMap::new(), trust).await?;
     let response = client.get(url).timeout(TIME).send().await.map_err(|error| root(&error))?;
     if !response.status().is_success() {
         return Err(format!("whoever keeps it answered {}", response.status()));
@@ -30,6 +31,7 @@ pub(super) async fn get(location: &str, api: &str, most: usize) -> Result<Vec<u8
 #[cfg(test)]
 mod tests {
     use super::get;
+    use crate::network::Trust;
 
     #[tokio::test]
     async fn only_the_api_itself_may_hand_out_what_anybody_on_the_way_can_change() {
@@ -42,7 +44,7 @@ mod tests {
             ("http://127.0.0.1:0/api/v3", "http://localhost:0/file", false),
             ("no address", "http://127.0.0.1:0/file", false),
         ] {
-            let why = get(location, api, 1).await.expect_err("nobody is there");
+            let why = get(location, api, &Trust::default(), 1).await.expect_err("nobody is there");
             assert_eq!(why != refusal, is_let_through, "{api} {location}: {why}");
         }
     }

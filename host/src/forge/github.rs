@@ -25,6 +25,7 @@ use super::deployments::{unfound, unmade};
 use super::pages::{PAGE, Pages, some};
 use super::{Announcement, Created, State, segment};
 use crate::ci;
+use crate::network::Trust;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
 use serde::Deserialize;
@@ -61,6 +62,8 @@ pub struct GitHub {
     page: Option<String>,
     /// The base of the API.
     api: String,
+    /// For what it hands out by an address.
+    trust: Trust,
     /// Boxed: the other forges are small.
     pub(super) client: Box<Client>,
     /// Commits that were read or made: they never change.
@@ -95,7 +98,12 @@ struct Status {
 
 impl GitHub {
     /// The job's repository. Nothing is sent.
-    pub(super) fn new(facts: &ci::Facts, token: Option<&Secret>, patience: Patience) -> Result<Self, Problem> {
+    pub(super) fn new(
+        facts: &ci::Facts,
+        token: Option<&Secret>,
+        trust: Trust,
+        patience: Patience,
+    ) -> Result<Self, Problem> {
         let unusable = |cause: String, hint| Unusable { cause, hint }.problem(Peer::GitHub);
         let Some(repository) = &facts.github else {
             return Err(unusable(
@@ -115,7 +123,8 @@ impl GitHub {
                 "give the job `permissions: deployments: write` and the step `env: GITHUB_TOKEN: ${{ github.token }}`",
             ));
         };
-        let wire = Octo::new(&repository.api, token.clone()).map_err(|unusable| unusable.problem(Peer::GitHub))?;
+        let wire = Octo::new(&repository.api, token.clone(), trust.clone());
+        let wire = wire.map_err(|unusable| unusable.problem(Peer::GitHub))?;
         let client = Client::new(Peer::GitHub, &repository.api, wire, patience);
         Ok(Self {
             repository: repository.name.clone(),
@@ -125,6 +134,7 @@ impl GitHub {
             site: site(&repository.api),
             page: repository.page.clone(),
             api: repository.api.clone(),
+            trust,
             client: Box::new(client),
             known: Mutex::default(),
         })

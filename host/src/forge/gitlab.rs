@@ -24,6 +24,7 @@ use super::pages::{Pages, some};
 use super::{Announcement, Created, State};
 use crate::ci;
 use crate::config::DeploymentOwner;
+use crate::network::Trust;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
 use http::StatusCode;
@@ -123,7 +124,12 @@ impl Since {
 
 impl GitLab {
     /// The job's project. Nothing is sent.
-    pub(super) fn new(facts: &ci::Facts, token: Option<Token>, patience: Patience) -> Result<Self, Problem> {
+    pub(super) fn new(
+        facts: &ci::Facts,
+        token: Option<Token>,
+        trust: Trust,
+        patience: Patience,
+    ) -> Result<Self, Problem> {
         let unusable = |cause: String, hint| Unusable { cause, hint }.problem(Peer::GitLab);
         let Some(project) = &facts.gitlab else {
             return Err(unusable(
@@ -138,7 +144,7 @@ impl GitLab {
             ));
         };
         let is_given = matches!(token, Token::Given(_));
-        let wire = Http::new(&project.api, token).map_err(|unusable| unusable.problem(Peer::GitLab))?;
+        let wire = Http::new(&project.api, token, trust).map_err(|unusable| unusable.problem(Peer::GitLab))?;
         let client = Client::new(Peer::GitLab, &project.api, wire, patience);
         Ok(Self { project: project.clone(), is_given, commit: facts.commit.clone(), client: Box::new(client) })
     }

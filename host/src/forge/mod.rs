@@ -24,6 +24,7 @@ use crate::ci;
 use crate::config::DeploymentOwner;
 use crate::event::Subject;
 use crate::freeze::Window;
+use crate::network::Trust;
 use crate::problem::Problem;
 use crate::secret::Secrets;
 use crate::variable::{CI_JOB_TOKEN, GITHUB_TOKEN, GITLAB_TOKEN};
@@ -163,15 +164,21 @@ impl Forge {
     ///
     /// # Errors
     /// [`crate::problem::Code::Usage`] where one is asked for and the job does not say which repository or project, or has no token.
-    pub fn choose(choice: Choice, facts: &ci::Facts, secrets: &Secrets, patience: Patience) -> Result<Self, Problem> {
+    pub fn choose(
+        choice: Choice,
+        facts: &ci::Facts,
+        secrets: &Secrets,
+        trust: Trust,
+        patience: Patience,
+    ) -> Result<Self, Problem> {
         match (choice, facts.kind) {
             (Choice::Github, _) | (Choice::Auto, ci::Kind::GitHub) => {
-                github::GitHub::new(facts, secrets.get(GITHUB_TOKEN), patience).map(Self::GitHub)
+                github::GitHub::new(facts, secrets.get(GITHUB_TOKEN), trust, patience).map(Self::GitHub)
             }
             (Choice::Gitlab, _) | (Choice::Auto, ci::Kind::GitLab) => {
                 let given = secrets.get(GITLAB_TOKEN).map(|token| gitlab::Token::Given(token.clone()));
                 let token = given.or_else(|| secrets.get(CI_JOB_TOKEN).map(|token| gitlab::Token::Job(token.clone())));
-                gitlab::GitLab::new(facts, token, patience).map(Self::GitLab)
+                gitlab::GitLab::new(facts, token, trust, patience).map(Self::GitLab)
             }
             _ => Ok(Self::Local),
         }

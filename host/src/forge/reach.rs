@@ -1,16 +1,16 @@
 //! How a forge is reached, whichever it is: through the proxies of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
-//! `NO_PROXY`), with the certificates that the rest of Windlass trusts (the system's, or those of `SSL_CERT_FILE` and
-//! `SSL_CERT_DIR`), and without following a redirect, which would take the token to wherever it leads.
+//! `NO_PROXY`), with the certificates that the rest of Windlass trusts ([`Trust`]), and without following a redirect, which would take the token to wherever it leads.
 
 use super::client::{LARGEST, root};
+use crate::network::Trust;
 use http::HeaderMap;
 
 /// A client that sends these headers with each request.
 ///
 /// # Errors
 /// Why there can be none: there are no certificates.
-pub(super) async fn client(headers: HeaderMap) -> Result<reqwest::Client, String> {
-    let trusted = crate::network::trusted().await?;
+pub(super) async fn client(headers: HeaderMap, trust: &Trust) -> Result<reqwest::Client, String> {
+    let trusted = trust.config().await?;
     reqwest::Client::builder()
         .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers)

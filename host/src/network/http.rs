@@ -16,7 +16,6 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -148,23 +147,22 @@ impl Limits {
 /// Sends requests. Cheap to clone. Makes a connection for each, and follows no redirect.
 #[derive(Debug, Clone)]
 pub struct Client {
-    trust: Arc<Trust>,
+    trust: Trust,
     proxies: Arc<Proxies>,
     resolver: Arc<dyn Resolve>,
 }
 
 impl Default for Client {
     fn default() -> Self {
-        Self::new(None, Proxies::default())
+        Self::new(Trust::default(), Proxies::default())
     }
 }
 
 impl Client {
-    /// Trusts the system's certificates, and those in this PEM file, and goes through these proxies. Nothing is read before
-    /// the first `https` request.
+    /// Trusts these, and goes through these proxies.
     #[must_use]
-    pub fn new(more: Option<PathBuf>, proxies: Proxies) -> Self {
-        Self { trust: Arc::new(Trust::new(more)), proxies: Arc::new(proxies), resolver: Arc::new(System) }
+    pub fn new(trust: Trust, proxies: Proxies) -> Self {
+        Self { trust, proxies: Arc::new(proxies), resolver: Arc::new(System) }
     }
 
     /// One that asks somebody else than the system for the addresses of names.
@@ -202,8 +200,14 @@ impl Client {
         dial::connect(&*self.resolver, host, port, Allowed::Granted(addresses), timeout).await.map(|(_, took)| took)
     }
 
-    /// A connection to one of the route's addresses that are granted, or through the proxy on the way there, for whoever
-    /// speaks over it by themselves.
+    /// Whom it trusts.
+    #[must_use]
+    pub const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// A connection to one of the route's addresses that are granted, or by the proxy on the way there, for whoever speaks
+    /// over it. It has no TLS yet.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -213,15 +217,14 @@ impl Client {
         addresses: &Addresses,
         patience: Duration,
     ) -> Result<Box<dyn Stream>, SendError> {
+        let bare = Route { secure: false, ..route.clone() };
         let Some(proxy) = self.proxy(route) else {
-            let allowed = Allowed::Granted(addresses);
-            let (stream, _) = dial::connect(&*self.resolver, &route.host, route.port, allowed, patience).await?;
-            return Ok(Box::new(stream));
+            return self.dial(&bare, Allowed::Granted(addresses), patience).await;
         };
         proxy::judge(&route.host, addresses)?;
         proxy.check()?;
         let late = |_| proxy.failed("the connection was not made in time");
-        Ok(Box::new(timeout(patience, self.tunnel(&proxy, route, patience)).await.map_err(late)??))
+        timeout(patience, self.tunnelled(&proxy, route, patience)).await.map_err(late)?
     }
 
     /// Sends a request to one of the route's addresses that are granted, and waits for the head of the answer. Of the
@@ -276,23 +279,23 @@ impl Client {
         }
         let left = patience.saturating_sub(started.elapsed());
         let late = |_| SendError::Tls { host: route.host.clone(), reason: "it was not made in time".into() };
-        let connected = timeout(left, self.trust.clone().connect(stream, &route.host)).await;
+        let connected = timeout(left, self.trust.connect(stream, &route.host)).await;
         Ok(Box::new(connected.map_err(late)??))
+    }
+
+    /// A connection that a proxy makes, without TLS of ours yet.
+    async fn tunnelled(&self, proxy: &Proxy, route: &Route, patience: Duration) -> Result<Box<dyn Stream>, SendError> {
+        let stream = self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error))?;
+        Ok(Box::new(proxy.tunnel(stream, route).await?))
     }
 
     /// A connection to a place that a proxy makes: to the proxy itself for `http`, to behind it for `https`.
     async fn through(&self, proxy: &Proxy, route: &Route, patience: Duration) -> Result<Box<dyn Stream>, SendError> {
-        if !route.secure {
-            return self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error));
+        if route.secure {
+            let tunnel = self.tunnelled(proxy, route, patience).await?;
+            return Ok(Box::new(self.trust.connect(tunnel, &route.host).await?));
         }
-        let tunnel = self.tunnel(proxy, route, patience).await?;
-        Ok(Box::new(self.trust.clone().connect(tunnel, &route.host).await?))
-    }
-
-    /// What a proxy passes on to a place and back.
-    async fn tunnel(&self, proxy: &Proxy, route: &Route, patience: Duration) -> Result<impl Stream + use<>, SendError> {
-        let stream = self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error))?;
-        proxy.tunnel(stream, route).await
+        self.dial(&proxy.route, Allowed::Any, patience).await.map_err(|error| proxy.failed(error))
     }
 }
 

@@ -6,6 +6,7 @@
 use super::address::{AddressClass, Addresses, Refusal};
 use super::error::{ConnectError, SendError};
 use super::http::Route;
+use crate::variable::{ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, NO_PROXY};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
 use http_body_util::Empty;
@@ -44,7 +45,6 @@ impl Proxies {
         let value = |name: &str| {
             lookup(name).or_else(|| lookup(&name.to_ascii_lowercase())).unwrap_or_default().trim().to_owned()
         };
-        use crate::variable::{ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, NO_PROXY};
         let (all, http, https) = (value(ALL_PROXY), value(HTTP_PROXY), value(HTTPS_PROXY));
         if [&all, &http, &https].iter().all(|proxy| proxy.is_empty()) {
             return Self(None);
@@ -67,6 +67,19 @@ impl Proxies {
             authorization: found.basic_auth().cloned(),
         })
     }
+}
+
+/// The variables with a proxy in them that says who asks it, with that as a URL: the password in it is a secret.
+pub fn proxies_with_password<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> Vec<(String, String)> {
+    let names = [ALL_PROXY, HTTP_PROXY, HTTPS_PROXY];
+    let names = names.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()]);
+    names
+        .filter_map(|name| {
+            let value = lookup(&name)?.trim();
+            let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+            url::Url::parse(&url).ok()?.password().map(|_| (name, url.clone()))
+        })
+        .collect()
 }
 
 /// A proxy.
@@ -157,7 +170,7 @@ pub(super) fn judge(host: &str, addresses: &Addresses) -> Result<(), ConnectErro
 
 #[cfg(test)]
 mod tests {
-    use super::{Proxies, judge};
+    use super::{Proxies, judge, proxies_with_password};
     use crate::network::{Addresses, Route};
 
     fn proxies(variables: &'static [(&'static str, &'static str)]) -> Proxies {
@@ -202,6 +215,18 @@ mod tests {
         assert_eq!(proxy.authorization().expect("who asks"), "Basic dXNlcjpwYXNzLXdvcmQ=");
         let shown = format!("{proxy:?} {} {all:?}", proxy.failed("it is away"));
         assert!(!shown.contains("pass-word") && !shown.contains("dXNlc"), "{shown}");
+    }
+
+    #[test]
+    fn a_proxy_with_a_password_is_a_secret() {
+        let lookup = |name: &str| match name {
+            "HTTPS_PROXY" => Some("me:pass-word@proxy.example:3128"),
+            "http_proxy" => Some("http://proxy.example"),
+            "ALL_PROXY" => Some("http://me@proxy.example"),
+            _ => None,
+        };
+        let expected = ("HTTPS_PROXY".to_owned(), "http://me:pass-word@proxy.example:3128".to_owned());
+        assert_eq!(proxies_with_password(lookup), [expected]);
     }
 
     #[test]

@@ -4,64 +4,81 @@ use super::error::SendError;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// The certificates to trust: the system's (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where these are set), and a
-/// file's. Read once, when the first `https` request is made.
+/// Whom to trust: the system's authorities (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where these are set), and those of
+/// a file. The system's are read once, when they are first needed. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Trust(Arc<Lazy>);
+
 #[derive(Debug, Default)]
-pub(super) struct Trust {
-    more: Option<PathBuf>,
+struct Lazy {
+    more: Vec<CertificateDer<'static>>,
     config: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
 impl Trust {
-    pub(super) fn new(more: Option<PathBuf>) -> Self {
-        Self { more, config: OnceLock::new() }
+    /// The system's, and those in this PEM file.
+    ///
+    /// # Errors
+    /// Why there are none in it.
+    pub fn with_file(file: &Path) -> Result<Self, String> {
+        let text = std::fs::read(file).map_err(|error| error.to_string())?;
+        let more = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+        let more = more.map_err(|error| error.to_string())?;
+        if more.is_empty() {
+            return Err("there is no certificate in it".into());
+        }
+        let mut roots = RootCertStore::empty();
+        for certificate in &more {
+            roots.add(certificate.clone()).map_err(|error| format!("a certificate in it is none to trust: {error}"))?;
+        }
+        Ok(Self(Arc::new(Lazy { more, config: OnceLock::new() })))
+    }
+
+    /// How to speak TLS to whoever is trusted. Some milliseconds of reading and parsing the first time.
+    ///
+    /// # Errors
+    /// Why nobody is.
+    pub async fn config(&self) -> Result<Arc<ClientConfig>, String> {
+        if let Some(config) = self.0.config.get() {
+            return config.clone();
+        }
+        let lazy = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || lazy.config.get_or_init(|| read(&lazy.more)).clone())
+            .await
+            .unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// The certificates themselves, for a client that is not ours: those that can be read as such.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn certificates(&self) -> Result<Vec<Vec<u8>>, String> {
+        let lazy = Arc::clone(&self.0);
+        let read = move || {
+            let found = rustls_native_certs::load_native_certs();
+            let all = found.certs.into_iter().chain(lazy.more.iter().cloned());
+            let good = all.filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
+            let good: Vec<Vec<u8>> = good.map(|certificate| certificate.to_vec()).collect();
+            if good.is_empty() { Err(none_to_trust(&found.errors)) } else { Ok(good) }
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// A TLS connection to `host`, whose certificate has to be for that name.
-    pub(super) async fn connect<S>(self: Arc<Self>, stream: S, host: &str) -> Result<TlsStream<S>, SendError>
+    pub(super) async fn connect<S>(&self, stream: S, host: &str) -> Result<TlsStream<S>, SendError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| SendError::Url("its host is no name"))?;
-        let config = match self.config.get() {
-            Some(config) => config.clone(),
-            // Some milliseconds of reading and parsing.
-            None => tokio::task::spawn_blocking(move || self.config.get_or_init(|| read(self.more.as_deref())).clone())
-                .await
-                .unwrap_or_else(|error| Err(error.to_string())),
-        };
-        let config = config.map_err(SendError::Trust)?;
+        let config = self.config().await.map_err(SendError::Trust)?;
         TlsConnector::from(config).connect(name, stream).await.map_err(|error| explain(&error, host))
     }
-}
-
-/// What is trusted: the system's certificates. Some milliseconds of reading and parsing.
-///
-/// # Errors
-/// Why there are none.
-pub async fn trusted() -> Result<Arc<ClientConfig>, String> {
-    tokio::task::spawn_blocking(|| read(None)).await.unwrap_or_else(|error| Err(error.to_string()))
-}
-
-/// The system's certificates themselves, for a client that is not ours: those that can be read as such.
-///
-/// # Errors
-/// Why there are none.
-pub async fn trusted_certificates() -> Result<Vec<Vec<u8>>, String> {
-    let read = || {
-        let found = rustls_native_certs::load_native_certs();
-        let good =
-            found.certs.into_iter().filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
-        let good: Vec<Vec<u8>> = good.map(|certificate| certificate.to_vec()).collect();
-        if good.is_empty() { Err(none_to_trust(&found.errors)) } else { Ok(good) }
-    };
-    tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 fn none_to_trust(errors: &[rustls_native_certs::Error]) -> String {
@@ -69,17 +86,11 @@ fn none_to_trust(errors: &[rustls_native_certs::Error]) -> String {
     if reasons.is_empty() { "there are none".into() } else { reasons.join("; ") }
 }
 
-fn read(more: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+fn read(more: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
-    if let Some(file) = more {
-        let unreadable = |error: rustls::pki_types::pem::Error| format!("`{}`: {error}", file.display());
-        for certificate in CertificateDer::pem_file_iter(file).map_err(unreadable)? {
-            let certificate = certificate.map_err(unreadable)?;
-            roots.add(certificate).map_err(|error| format!("`{}`: {error}", file.display()))?;
-        }
-    }
+    roots.add_parsable_certificates(more.iter().cloned());
     if roots.is_empty() {
         return Err(none_to_trust(&found.errors));
     }

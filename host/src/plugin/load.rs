@@ -11,6 +11,7 @@ use super::fetch::{self, Store};
 use super::host::State;
 use super::{builtin, inspect};
 use crate::config::PluginLocator;
+use crate::network::Client;
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
 use std::collections::HashMap;
@@ -47,6 +48,8 @@ struct Inner {
     cache: Option<Cache>,
     loaded: Mutex<HashMap<String, Plugin>>,
     missed: Mutex<Vec<String>>,
+    /// What fetches those from elsewhere.
+    client: Client,
 }
 
 /// What a plugin is made from.
@@ -87,18 +90,19 @@ impl std::fmt::Debug for Plugins {
     }
 }
 
-impl Default for Plugins {
-    fn default() -> Self {
+impl Plugins {
+    /// None yet. Those from elsewhere are fetched by this client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
         Self(Arc::new(Inner {
             runtimes: Runtimes::default(),
             cache: Cache::open(),
             loaded: Mutex::default(),
             missed: Mutex::default(),
+            client,
         }))
     }
-}
 
-impl Plugins {
     /// A built-in plugin.
     ///
     /// # Errors
@@ -173,7 +177,7 @@ impl Plugins {
         let fetched = kept.is_none();
         let bytes = match kept {
             Some(bytes) => bytes,
-            None => fetch::fetch(locator).await?,
+            None => fetch::fetch(locator, &self.0.client).await?,
         };
         let digest = component::digest(&bytes);
         accept(&digest)?;

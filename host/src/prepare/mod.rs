@@ -6,6 +6,7 @@ mod again;
 mod back;
 mod held;
 mod look;
+mod proxied;
 mod resolve;
 mod resume;
 mod step;
@@ -29,6 +30,7 @@ use crate::problem::{Code, Problem};
 use crate::process::Means;
 use crate::secret::Secrets;
 use accept::accept_all;
+use proxied::proxied;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -175,6 +177,7 @@ impl Prepared {
                 commit: facts.subject.commit.clone(),
                 working_tree: facts.working_tree.clone(),
                 withheld: facts.withheld.as_ref().map(ToString::to_string),
+                proxied: Vec::new(),
                 version: facts.subject.version.clone(),
                 contract: format!("{}@sha256:{}", crate::plugin::CONTRACT, crate::plugin::CONTRACT_DIGEST),
                 steps: Vec::new(),
@@ -199,6 +202,7 @@ impl Prepared {
         steps.push(step);
         plans.push(planned);
         let capabilities = self.plan.steps.iter().chain(&self.plan.finally).flat_map(|step| &step.capabilities);
+        self.plan.proxied = proxied(&self.services, capabilities.clone());
         self.plan.confinement = held::lacks(self.services.confinement, Means::here(), capabilities).map(str::to_owned);
     }
 

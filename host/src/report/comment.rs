@@ -208,6 +208,7 @@ mod tests {
             commit: "0123456789abcdef".into(),
             working_tree: None,
             withheld: None,
+            proxied: vec![],
             version: "1.2.3".into(),
             contract: "1".into(),
             steps: vec![PlannedStep {

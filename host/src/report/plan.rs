@@ -80,6 +80,9 @@ pub fn plan(plan: &Plan, capabilities: bool, style: Style) -> String {
     if let Some(lacks) = &plan.confinement {
         let _ = writeln!(text, "{} {}", style.yellow("note:"), visible(lacks));
     }
+    for proxied in &plan.proxied {
+        let _ = writeln!(text, "{} {}", style.yellow("note:"), visible(proxied));
+    }
     if plan.is_incomplete() {
         let _ = writeln!(text, "{} the plan is incomplete: an approval cannot bind to it", style.yellow("note:"));
     }

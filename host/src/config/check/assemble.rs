@@ -46,6 +46,7 @@ impl Check<'_> {
             keep_runs: document.keep_runs.map_or(20, |keep| keep.0),
             store: document.store,
             confinement: document.policy.confinement,
+            ca_file: document.network.ca_file,
             vars: document.vars,
             environments,
             steps: self.steps(document.step, false),

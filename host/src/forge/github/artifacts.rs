@@ -89,7 +89,7 @@ async fn newest(github: &GitHub, effort: &mut Effort<'_>, run: &str) -> Result<V
 async fn fetch(github: &GitHub, effort: &mut Effort<'_>, artifact: &Artifact) -> Result<Vec<u8>, String> {
     let route = format!("/repos/{}/actions/artifacts/{}/zip", github.repository, artifact.id);
     let location = effort.location(&route).await.map_err(|failure| failure.words())?;
-    download::get(&location, &github.api, LARGEST).await
+    download::get(&location, &github.api, &github.trust, LARGEST).await
 }
 
 /// The plans in an archive. What is no plan is left out: nobody can agree to it.

@@ -9,6 +9,7 @@ use crate::config::DeploymentOwner;
 use crate::event::Subject;
 use crate::forge::client::Patience;
 use crate::forge::{Announcement, Created, Others};
+use crate::network::Trust;
 use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
 use e2e::fault::Fault;
@@ -47,7 +48,7 @@ pub(super) fn github(fake: &Fake) -> GitHub {
 }
 
 fn with_patience(fake: &Fake, patience: Patience) -> GitHub {
-    GitHub::new(&facts(&fake.api()), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap()
+    GitHub::new(&facts(&fake.api()), token(TOKEN).get("GITHUB_TOKEN"), Trust::default(), patience).unwrap()
 }
 
 pub(super) fn announcement() -> Announcement {
@@ -340,7 +341,7 @@ async fn nobody_there_is_said_in_the_systems_words() {
     let api = format!("http://127.0.0.1:{}", nobody.port());
     // Nothing is tried a second time: the pause is longer than all of it.
     let patience = Patience { pause: Duration::from_secs(600), ..Patience::default() };
-    let github = GitHub::new(&facts(&api), token(TOKEN).get("GITHUB_TOKEN"), patience).unwrap();
+    let github = GitHub::new(&facts(&api), token(TOKEN).get("GITHUB_TOKEN"), Trust::default(), patience).unwrap();
     let created = Created { id: "1".into(), url: None, adopted: false };
     let problem = github.tell(&created, &announcement(), State::Success, "").await.unwrap_err();
     assert_eq!(problem.code, Code::ForgeUnreported);
@@ -420,9 +421,13 @@ fn it_needs_a_repository_an_address_and_a_token() {
     let good = facts("https://api.github.com");
     let of = |facts: &ci::Facts, value: Option<&str>| {
         let secrets = value.map(token);
-        let problem =
-            GitHub::new(facts, secrets.as_ref().and_then(|secrets| secrets.get("GITHUB_TOKEN")), Patience::default())
-                .unwrap_err();
+        let problem = GitHub::new(
+            facts,
+            secrets.as_ref().and_then(|secrets| secrets.get("GITHUB_TOKEN")),
+            Trust::default(),
+            Patience::default(),
+        )
+        .unwrap_err();
         assert_eq!(problem.code, Code::Usage);
         problem.causes[0].clone()
     };
@@ -438,7 +443,10 @@ fn it_needs_a_repository_an_address_and_a_token() {
     assert_eq!(of(&good, Some("ghs_secret\n")), "the token in `GITHUB_TOKEN` has characters that no token has");
     assert_eq!(of(&facts("api.github.com"), Some(TOKEN)), "`api.github.com` is not the address of an API");
     assert_eq!(of(&facts("ftp://x/"), Some(TOKEN)), "`ftp://x` is not the address of an API");
-    let shown = format!("{:?}", GitHub::new(&good, token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap());
+    let shown = format!(
+        "{:?}",
+        GitHub::new(&good, token(TOKEN).get("GITHUB_TOKEN"), Trust::default(), Patience::default()).unwrap()
+    );
     assert!(!shown.contains(TOKEN), "{shown}");
 }
 
@@ -449,8 +457,13 @@ fn people_go_where_programs_do_not() {
     assert_eq!(of("https://api.acme.ghe.com/").as_deref(), Some("https://acme.ghe.com/"));
     assert_eq!(of("https://git.acme.example/api/v3").as_deref(), Some("https://git.acme.example/"));
     assert_eq!(of("http://127.0.0.1:4010"), None);
-    let github =
-        GitHub::new(&facts("https://api.github.com"), token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap();
+    let github = GitHub::new(
+        &facts("https://api.github.com"),
+        token(TOKEN).get("GITHUB_TOKEN"),
+        Trust::default(),
+        Patience::default(),
+    )
+    .unwrap();
     assert_eq!(github.page("a#b c/d").as_deref(), Some("https://github.com/acme/shop/deployments/a%23b%20c%2Fd"));
 }
 
@@ -476,8 +489,13 @@ fn small_things() {
 #[test]
 fn its_futures_can_move_between_threads() {
     const fn moves<T: Send>(_: &T) {}
-    let github =
-        GitHub::new(&facts("https://api.github.com"), token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap();
+    let github = GitHub::new(
+        &facts("https://api.github.com"),
+        token(TOKEN).get("GITHUB_TOKEN"),
+        Trust::default(),
+        Patience::default(),
+    )
+    .unwrap();
     let announcement = announcement();
     moves(&github.create(&announcement));
 }

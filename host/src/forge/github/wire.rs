@@ -4,6 +4,7 @@
 use crate::forge::answer::Answer;
 use crate::forge::client::{LARGEST, Request, Unusable, Wire, root};
 use crate::forge::reach;
+use crate::network::Trust;
 use crate::secret::{MASK, Secret};
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -18,6 +19,7 @@ pub(super) struct Octo {
     /// `/api/v3` on Enterprise Server. Kept from octocrab, which leaves it out before a path that begins the same way.
     base: String,
     token: Secret,
+    trust: Trust,
     /// Made at the first request: it needs tokio, and reads the machine's certificates.
     octocrab: OnceCell<Octocrab>,
 }
@@ -30,7 +32,7 @@ impl std::fmt::Debug for Octo {
 
 impl Octo {
     /// For the API at this address.
-    pub(super) fn new(api: &str, token: Secret) -> Result<Self, Unusable> {
+    pub(super) fn new(api: &str, token: Secret, trust: Trust) -> Result<Self, Unusable> {
         let no_address = || Unusable {
             cause: format!("`{api}` is not the address of an API"),
             hint: "set `GITHUB_API_URL` to an address such as `https://api.github.com`",
@@ -55,13 +57,14 @@ impl Octo {
             origin: origin.map_err(|_| no_address())?,
             base: uri.path().trim_end_matches('/').to_owned(),
             token,
+            trust,
             octocrab: OnceCell::new(),
         })
     }
 
     async fn octocrab(&self) -> Result<&Octocrab, String> {
         let build = async || {
-            let client = reach::client(HeaderMap::new()).await?;
+            let client = reach::client(HeaderMap::new(), &self.trust).await?;
             Octocrab::builder()
                 .base_uri(self.origin.clone())
                 .and_then(|builder| builder.personal_token(self.token.expose()).build_with_reqwest(client))

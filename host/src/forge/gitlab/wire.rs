@@ -4,6 +4,7 @@ use super::Token;
 use crate::forge::answer::Answer;
 use crate::forge::client::{Request, Unusable, Wire, root};
 use crate::forge::reach;
+use crate::network::Trust;
 use crate::secret::{MASK, Secret};
 use crate::variable;
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ pub(super) struct Http {
     api: String,
     headers: HeaderMap,
     token: Secret,
+    trust: Trust,
     /// Made at the first request: it reads the machine's certificates.
     client: OnceCell<reqwest::Client>,
 }
@@ -29,7 +31,7 @@ impl std::fmt::Debug for Http {
 
 impl Http {
     /// For the API at this address.
-    pub(super) fn new(api: &str, token: Token) -> Result<Self, Unusable> {
+    pub(super) fn new(api: &str, token: Token, trust: Trust) -> Result<Self, Unusable> {
         let url = Url::parse(api).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if url.is_none() {
             return Err(Unusable {
@@ -47,11 +49,11 @@ impl Http {
         })?;
         value.set_sensitive(true);
         let headers = [(HeaderName::from_static(name), value)].into_iter().collect();
-        Ok(Self { api: api.trim_end_matches('/').to_owned(), headers, token, client: OnceCell::new() })
+        Ok(Self { api: api.trim_end_matches('/').to_owned(), headers, token, trust, client: OnceCell::new() })
     }
 
     async fn client(&self) -> Result<&reqwest::Client, String> {
-        self.client.get_or_try_init(async || reach::client(self.headers.clone()).await).await
+        self.client.get_or_try_init(async || reach::client(self.headers.clone(), &self.trust).await).await
     }
 }
 

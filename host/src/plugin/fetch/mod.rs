@@ -13,10 +13,8 @@ pub(super) use store::Store;
 
 use super::component::{self, LARGEST};
 use crate::config::PluginLocator;
-use crate::network::{Addresses, Client, Proxies, SendError};
+use crate::network::{Addresses, Client, SendError};
 use crate::problem::{Code, Problem};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::time::Duration;
 
 /// How long it may take in all.
@@ -77,24 +75,16 @@ fn unconnected(error: &SendError, host: &str, led: bool) -> FetchError {
     }
 }
 
-/// The proxies of the environment.
-fn proxies() -> Proxies {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    let variables: BTreeMap<String, String> = std::env::vars_os().filter_map(text).collect();
-    Proxies::from_environment(|name| variables.get(name).map(String::as_str))
-}
-
 /// The bytes behind a locator, as they are now.
 ///
 /// # Errors
 /// [`Code::PluginNotFetched`], [`Code::PluginInvalid`] where there are too many.
-pub(super) async fn fetch(locator: &PluginLocator) -> Result<Vec<u8>, Problem> {
+pub(super) async fn fetch(locator: &PluginLocator, client: &Client) -> Result<Vec<u8>, Problem> {
     let name = locator.as_str();
-    let client = Client::new(None, proxies());
     let fetched = tokio::time::timeout(PATIENCE, async {
         match locator {
-            PluginLocator::Oci(reference) => oci::fetch(reference, &client).await,
-            _ => https::fetch(name, &client).await,
+            PluginLocator::Oci(reference) => oci::fetch(reference, client).await,
+            _ => https::fetch(name, client).await,
         }
     });
     let late = |_| FetchError::unreached(format!("it was not here within {}", crate::words::span(PATIENCE)));

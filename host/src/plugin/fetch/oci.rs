@@ -36,15 +36,15 @@ pub(super) async fn fetch(locator: &str, client: &network::Client) -> Result<Vec
     let filter = Filter::start(named, client).await.map_err(failed)?;
     let account = Account::of(registry);
     let pulled = match &account {
-        None => pull(&reference, registry, &filter, &RegistryAuth::Anonymous).await,
+        None => pull(&reference, registry, &filter, client, &RegistryAuth::Anonymous).await,
         Some(account) => {
             // Whoever is logged in to this registry is that to nobody else.
             filter.hold(true);
             let basic = RegistryAuth::Basic(account.name.to_string(), account.password.to_string());
-            let pulled = pull(&reference, registry, &filter, &basic).await;
+            let pulled = pull(&reference, registry, &filter, client, &basic).await;
             filter.hold(false);
             match filter.withheld_from() {
-                Some(_) => pull(&reference, registry, &filter, &RegistryAuth::Anonymous).await,
+                Some(_) => pull(&reference, registry, &filter, client, &RegistryAuth::Anonymous).await,
                 None => pulled,
             }
         }
@@ -66,12 +66,13 @@ async fn pull(
     reference: &Reference,
     registry: &str,
     filter: &Filter,
+    way_out: &network::Client,
     who: &RegistryAuth,
 ) -> Result<Vec<u8>, FetchError> {
     let explain = |error| explain(error, registry);
     // Whoever made it the default before made it this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let certificates = network::trusted_certificates().await;
+    let certificates = way_out.trust().certificates().await;
     let certificates = certificates
         .map_err(|why| FetchError::unreached(format!("the certificates to trust cannot be read: {why}")))?
         .into_iter()

@@ -34,6 +34,7 @@ fn plan(steps: &[&str]) -> Plan {
         version: "1.0.0".into(),
         working_tree: None,
         withheld: None,
+        proxied: vec![],
         contract: "0.1.0".into(),
         steps: steps.iter().map(step).collect(),
         finally: vec![],

@@ -24,6 +24,8 @@ pub(crate) enum Asked {
         phases: Vec<When>,
     },
     Http {
+        /// `http` where nothing is said.
+        scheme: Option<String>,
         host: String,
         port: u16,
         methods: Vec<String>,
@@ -116,11 +118,13 @@ impl Asked {
                     .connects(connects.clone().map_or(Ports::Any, Ports::These))
                     .during(phases(when))
             }
-            Self::Http { host, port, methods, path, addresses, phases: when } => Capability::http("http", host, *port)
-                .methods(methods)
-                .path(path)
-                .addresses(addresses)
-                .during(phases(when)),
+            Self::Http { scheme, host, port, methods, path, addresses, phases: when } => {
+                Capability::http(scheme.as_deref().unwrap_or("http"), host, *port)
+                    .methods(methods)
+                    .path(path)
+                    .addresses(addresses)
+                    .during(phases(when))
+            }
             Self::TcpProbe { host, port, addresses, phases: when } => {
                 Capability::tcp_probe(host, *port, addresses, phases(when))
             }

@@ -3,13 +3,14 @@
 use super::super::GitHub;
 use super::{Fake, TOKEN, announcement, end, facts, instead, methods, token};
 use crate::forge::client::Patience;
+use crate::network::Trust;
 use crate::problem::Code;
 
 /// As in a job of a run of a workflow.
 fn github_in_run(fake: &Fake) -> GitHub {
     let mut facts = facts(&fake.api());
     facts.github.as_mut().unwrap().run = Some("7".into());
-    GitHub::new(&facts, token(TOKEN).get("GITHUB_TOKEN"), Patience::default()).unwrap()
+    GitHub::new(&facts, token(TOKEN).get("GITHUB_TOKEN"), Trust::default(), Patience::default()).unwrap()
 }
 
 /// As in a job of a run of a workflow that passes on the job's number.
