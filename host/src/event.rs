@@ -194,6 +194,9 @@ pub enum Event {
         verdict: Verdict,
         /// Who says so: `plugin`; `person`, with `--done` or `--not-done`; `config`, because of `idempotent`.
         by: Witness,
+        /// What the step used while it looked, and what it was denied.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        usages: Vec<Usage>,
     },
     /// A step is about to take effect. Written and synced before it does.
     StepStarted {

@@ -9,7 +9,7 @@ pub use file::{Origin, PlanFile};
 use crate::ci::WorkingTree;
 use crate::event::Place;
 use crate::plugin::{Effect, Intent};
-use crate::policy::Capability;
+use crate::policy::{Capability, Usage};
 use crate::problem::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -35,6 +35,9 @@ pub struct PlannedStep {
     pub capabilities: Vec<Capability>,
     /// What it means to do. Empty for a finally step, which depends on how the run ends.
     pub intents: Vec<Intent>,
+    /// What it used while it was planned, and what it was denied. How often it looked is no part of what is agreed to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usages: Vec<Usage>,
     /// Whether it uses outputs that are not known yet, and is planned again just before it is applied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deferred: bool,
@@ -365,6 +368,7 @@ mod tests {
                     detail: None,
                     effect: Effect::Changes,
                 }],
+                usages: vec![],
                 deferred: false,
             }],
             finally: vec![],

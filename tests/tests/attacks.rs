@@ -12,5 +12,9 @@ mod http;
 mod processes;
 #[path = "attacks/resources.rs"]
 mod resources;
+#[path = "attacks/files.rs"]
+mod files;
+#[path = "attacks/phases.rs"]
+mod phases;
 #[path = "attacks/secrets.rs"]
 mod secrets;

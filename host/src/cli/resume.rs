@@ -179,6 +179,7 @@ async fn resume_under_lease(
         attempt: probed.attempt,
         verdict: probed.verdict,
         by: probed.by,
+        usages: probed.usages,
     }));
     events.extend(planned.iter().map(step_planned));
     recorder.record_all(&events)?;

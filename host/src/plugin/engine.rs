@@ -124,6 +124,7 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasi::add_to_linker(&mut linker)?;
+        super::host::link(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         Step::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
         Ok(Self { engine, linker, ticking: OnceLock::new() })

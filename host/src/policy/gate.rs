@@ -99,28 +99,28 @@ impl Gate {
 
     /// The variables that may be read.
     #[must_use]
-    pub fn variables(&self) -> Vec<String> {
-        self.granted()
-            .filter_map(|capability| match capability {
-                Capability::Environment(environment) => Some(environment.name.clone()),
-                _ => None,
-            })
-            .collect()
+    pub fn variables(&mut self) -> Vec<String> {
+        let granted = self.granted().filter_map(|capability| match capability {
+            Capability::Environment(environment) => Some(environment.name.clone()),
+            _ => None,
+        });
+        let mut variables: Vec<String> = granted.collect();
+        variables.retain(|name| self.ask(&Question::Environment { name }).is_ok());
+        variables
     }
 
     /// The secrets that a child that runs this program may have, as variable and secret.
     #[must_use]
-    pub fn child_secrets(&self, program: &str) -> Vec<(String, String)> {
-        self.granted()
-            .filter_map(|capability| match capability {
-                Capability::Secret(Secret {
-                    name,
-                    usage: SecretUse::ChildVariable { variable, program: whose },
-                    ..
-                }) if whose.as_deref().is_none_or(|whose| whose == program) => Some((variable.clone(), name.clone())),
-                _ => None,
-            })
-            .collect()
+    pub fn child_secrets(&mut self, program: &str) -> Vec<(String, String)> {
+        let granted = self.granted().filter_map(|capability| match capability {
+            Capability::Secret(Secret {
+                name, usage: SecretUse::ChildVariable { variable, program: whose }, ..
+            }) if whose.as_deref().is_none_or(|whose| whose == program) => Some((variable.clone(), name.clone())),
+            _ => None,
+        });
+        let mut secrets: Vec<(String, String)> = granted.collect();
+        secrets.retain(|(variable, name)| self.ask(&Question::SecretVariable { name, variable, program }).is_ok());
+        secrets
     }
 
     /// What is left of an access in this phase.
@@ -198,9 +198,15 @@ fn same_kind(capability: &Capability, question: &Question<'_>) -> bool {
             | (Capability::Http(_), Question::Http { .. })
             | (Capability::TcpProbe(_), Question::TcpProbe { .. })
             | (Capability::Database(_), Question::Database { .. })
+            | (Capability::Directory(_), Question::Directory { .. } | Question::File { .. })
+            | (Capability::Environment(_), Question::Environment { .. })
             | (
                 Capability::Secret(_),
-                Question::SecretHeader { .. } | Question::SecretUrl { .. } | Question::SecretPlaceholder { .. }
+                Question::SecretHeader { .. }
+                    | Question::SecretUrl { .. }
+                    | Question::SecretPlaceholder { .. }
+                    | Question::SecretDatabase { .. }
+                    | Question::SecretVariable { .. }
             )
     )
 }
@@ -228,7 +234,14 @@ fn allows(capability: &Capability, question: &Question<'_>, phase: Phase) -> boo
             Capability::TcpProbe(TcpProbe { host: granted, port: granted_port, .. }),
             Question::TcpProbe { host, port },
         ) => granted.eq_ignore_ascii_case(host) && *granted_port == port,
-        (Capability::Database(Database { name: granted, .. }), Question::Database { name }) => granted == name,
+        (Capability::Database(Database { name: granted, access: most, .. }), Question::Database { name, access }) => {
+            granted == name && covers(*most, access, phase)
+        }
+        (
+            Capability::Directory(Directory { path: granted, access: most, .. }),
+            Question::Directory { path, access },
+        ) => granted == path && covers(*most, access, phase),
+        (Capability::Environment(granted), Question::Environment { name }) => granted.name == name,
         (Capability::Secret(secret), question) => match (&secret.usage, question) {
             (SecretUse::Header { origin: granted }, Question::SecretHeader { name, origin }) => {
                 secret.name == name && granted.eq_ignore_ascii_case(origin)
@@ -238,13 +251,21 @@ fn allows(capability: &Capability, question: &Question<'_>, phase: Phase) -> boo
                     && methods.iter().any(|granted| granted == method)
                     && (phase != Phase::Plan || matches!(method, "GET" | "HEAD"))
             }
-            (SecretUse::Header { .. } | SecretUse::Url { .. }, Question::SecretPlaceholder { name }) => {
-                secret.name == name
-            }
+            (SecretUse::Header { .. } | SecretUse::Url { .. }, Question::SecretPlaceholder { name })
+            | (SecretUse::Database, Question::SecretDatabase { name }) => secret.name == name,
+            (
+                SecretUse::ChildVariable { variable: granted, program: whose },
+                Question::SecretVariable { name, variable, program },
+            ) => secret.name == name && granted == variable && whose.as_deref().is_none_or(|whose| whose == program),
             _ => false,
         },
         _ => false,
     }
+}
+
+/// Whether an access is enough for another one. Nothing is changed while planning.
+fn covers(most: Access, wanted: Access, phase: Phase) -> bool {
+    wanted == Access::Read || (most == Access::Write && phase != Phase::Plan)
 }
 
 /// Literals match themselves, `*` any one argument, and a last `**` any number more.
@@ -357,14 +378,21 @@ mod tests {
             Question::Exec { program: "sh", arguments: &[], directory: ".", variables: &[] },
             get("example.com", "GET"),
             Question::TcpProbe { host: "localhost", port: 22 },
-            Question::Database { name: "shop" },
+            Question::Database { name: "shop", access: Access::Read },
+            Question::SecretDatabase { name: "shop" },
+            Question::Directory { path: "data", access: Access::Read },
+            Question::File { tree: "data", path: "a", access: Access::Read },
+            Question::Environment { name: "BUILD" },
+            Question::SecretVariable { name: "TOKEN", variable: "TOKEN", program: "sh" },
+            Question::Record,
+            Question::State,
             Question::SecretHeader { name: "TOKEN", origin: "https://slack.com" },
             Question::SecretUrl { name: "TOKEN", method: "POST" },
             Question::SecretPlaceholder { name: "TOKEN" },
         ] {
             assert!(gate.ask(&question).is_err(), "{question}");
         }
-        assert_eq!(gate.usages().iter().filter(|usage| !usage.allowed).count(), 7);
+        assert_eq!(gate.usages().iter().filter(|usage| !usage.allowed).count(), 14);
     }
 
     #[test]
@@ -374,7 +402,7 @@ mod tests {
         let long = "x".repeat(10_000);
         for number in 0..2_000_u16 {
             let name = format!("{number}{long}");
-            assert!(gate.ask(&Question::Database { name: &name }).is_err());
+            assert!(gate.ask(&Question::Database { name: &name, access: Access::Read }).is_err());
         }
         gate.deny("other");
         assert_eq!(gate.usages().len(), USAGES + 1);

@@ -1,6 +1,6 @@
 //! What the gate is asked.
 
-use super::visible;
+use super::{Access, visible};
 
 /// What a plugin is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,48 @@ pub enum Question<'a> {
     Database {
         /// The connection's name.
         name: &'a str,
+        /// What for.
+        access: Access,
     },
+    /// Open a database by a URL that is a secret.
+    SecretDatabase {
+        /// The secret, and the connection's name.
+        name: &'a str,
+    },
+    /// Read or change what is in a tree.
+    Directory {
+        /// The tree, as it was granted.
+        path: &'a str,
+        /// What for.
+        access: Access,
+    },
+    /// Read or change a file that is no part of a tree, or a tree in a way that it is not granted for.
+    File {
+        /// The tree that it was asked for in.
+        tree: &'a str,
+        /// Below it, or as if it were.
+        path: &'a str,
+        /// What for.
+        access: Access,
+    },
+    /// Read a variable.
+    Environment {
+        /// Its name.
+        name: &'a str,
+    },
+    /// Give a secret to a child in a variable.
+    SecretVariable {
+        /// The secret.
+        name: &'a str,
+        /// The variable.
+        variable: &'a str,
+        /// The program.
+        program: &'a str,
+    },
+    /// Append a record; in no phase but `apply`, where nobody asks.
+    Record,
+    /// Change state, where nothing may be changed.
+    State,
     /// Send a secret in a header to an origin.
     SecretHeader {
         /// The secret.
@@ -96,13 +137,34 @@ impl Question<'_> {
                 }
             }
             Self::TcpProbe { host, port } => write!(formatter, "probe `{host}:{port}`"),
-            Self::Database { name } => write!(formatter, "open the database `{name}`"),
+            Self::Database { name, access } => {
+                let what = if *access == Access::Write { "read and change" } else { "read" };
+                write!(formatter, "{what} the database `{name}`")
+            }
+            Self::SecretDatabase { name } => write!(formatter, "open the database in the secret `{name}`"),
+            Self::Directory { path, access } => write!(formatter, "{} the directory `{path}`", verb(*access)),
+            Self::File { tree, path, access } => {
+                write!(formatter, "{} `{path}` in the directory `{tree}`", verb(*access))
+            }
+            Self::Environment { name } => write!(formatter, "read the variable `{name}`"),
+            Self::SecretVariable { name, variable, program } => {
+                write!(formatter, "give the secret `{name}` to `{program}` in the variable `{variable}`")
+            }
+            Self::Record => formatter.write_str("append a record"),
+            Self::State => formatter.write_str("change state"),
             Self::SecretHeader { name, origin } => {
                 write!(formatter, "send the secret `{name}` in a header to `{origin}`")
             }
             Self::SecretUrl { name, method } => write!(formatter, "{method} to the URL in the secret `{name}`"),
             Self::SecretPlaceholder { name } => write!(formatter, "get a stand-in for the secret `{name}`"),
         }
+    }
+}
+
+const fn verb(access: Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::Write => "change",
     }
 }
 

@@ -5,13 +5,16 @@ use super::{Prepared, PreparedStep};
 use crate::event::{Level, Listener, ReportItem};
 use crate::history::PastRun;
 use crate::plugin::{Answer, Call, Deployment, EffectKey, Function, Stop, Surroundings};
-use crate::policy::Phase;
+use crate::policy::{Phase, Usage};
 use crate::problem::{Code, Problem};
 use serde_json::Value;
 use std::sync::Arc;
 
+/// So many denials are told with the failure that they may have led to.
+const DENIED: usize = 5;
+
 impl Prepared {
-    /// Ask a step something that changes nothing.
+    /// Ask a step something that changes nothing. The second value is what it used and was denied.
     ///
     /// # Errors
     /// The step's own failure.
@@ -22,8 +25,8 @@ impl Prepared {
         config: &str,
         records: &[String],
         listener: &Arc<dyn Listener>,
-    ) -> Result<Answer, Problem> {
-        let (answer, _) = step
+    ) -> Result<(Answer, Vec<Usage>), Problem> {
+        let (answer, usages) = step
             .plugin
             .call(Call {
                 function,
@@ -37,7 +40,18 @@ impl Prepared {
                 stop: Stop::never(),
             })
             .await;
-        answer.map_err(|failure| self.clean_problem(failure.into_problem(&step.plugin.locked_name(), function.name())))
+        match answer {
+            Ok(answer) => Ok((answer, usages)),
+            Err(failure) => {
+                let problem = failure.into_problem(&step.plugin.locked_name(), function.name());
+                // There is no plan that it could stand in.
+                let denied =
+                    usages.iter().filter(|usage| !usage.allowed && !problem.what.contains(&usage.asked)).take(DENIED);
+                let denied: Vec<String> =
+                    denied.map(|usage| format!("it was not allowed to {}", usage.asked)).collect();
+                Err(self.clean_problem(denied.into_iter().fold(problem, Problem::because)))
+            }
+        }
     }
 }
 

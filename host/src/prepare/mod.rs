@@ -25,7 +25,7 @@ use crate::history::PastRun;
 use crate::lock::{LockedStep, LockedSteps};
 use crate::plan::{Plan, PlannedStep, SCHEMA};
 use crate::plugin::{Answer, Deployment, Effect, Function, Intent, LiveRelease, Services, StepState};
-use crate::policy::{Capability, Phase};
+use crate::policy::{Capability, Phase, Usage};
 use crate::problem::{Code, Problem};
 use crate::process::Means;
 use crate::secret::Secrets;
@@ -225,7 +225,7 @@ impl Prepared {
                 });
                 return Ok(planned);
             }
-            planned.intents = self.intents(step, config, listener).await.map_err(|mut problem| {
+            (planned.intents, planned.usages) = self.intents(step, config, listener).await.map_err(|mut problem| {
                 problem.note.get_or_insert("nothing was run".into());
                 Problem { code: Code::PlanFailed, ..problem }.at_step(id)
             })?;
@@ -270,7 +270,7 @@ impl Prepared {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// Ask a step what it would do.
+    /// Ask a step what it would do. The second value is what it used and was denied.
     ///
     /// # Errors
     /// The step's own failure.
@@ -279,9 +279,11 @@ impl Prepared {
         step: &PreparedStep,
         config: &str,
         listener: &Arc<dyn Listener>,
-    ) -> Result<Vec<Intent>, Problem> {
+    ) -> Result<(Vec<Intent>, Vec<Usage>), Problem> {
         match self.ask(step, Function::Plan, config, &[], listener).await? {
-            Answer::Intents(intents) => Ok(intents.into_iter().map(|intent| self.clean(intent)).collect()),
+            (Answer::Intents(intents), usages) => {
+                Ok((intents.into_iter().map(|intent| self.clean(intent)).collect(), usages))
+            }
             _ => Err(Problem::new(Code::Bug, "`plan` was answered with something else")),
         }
     }

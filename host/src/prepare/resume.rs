@@ -11,6 +11,7 @@ use crate::history::{PastRun, PastStep};
 use crate::lock::LockedSteps;
 use crate::plan::PlannedStep;
 use crate::plugin::{Answer, Function, Services};
+use crate::policy::Usage;
 use crate::problem::{Code, Problem};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct Probed {
     pub by: Witness,
     /// Why its plugin does not know, where it said so.
     pub cause: Option<String>,
+    /// What it used while it looked, and what it was denied.
+    pub usages: Vec<Usage>,
 }
 
 /// A run that can be gone on with.
@@ -158,19 +161,30 @@ impl Resumed {
         settled: &Settled,
         listener: &Arc<dyn Listener>,
     ) -> Probed {
-        let probed = |verdict, by, cause| Probed { step: cut.id.clone(), attempt: cut.attempts, verdict, by, cause };
+        let probed = |verdict, by, cause, usages| Probed {
+            step: cut.id.clone(),
+            attempt: cut.attempts,
+            verdict,
+            by,
+            cause,
+            usages,
+        };
         if let Some(verdict) = settled.get(&cut.id) {
-            return probed(*verdict, Witness::Person, None);
+            return probed(*verdict, Witness::Person, None, Vec::new());
         }
         let mut answer = self.prepared.probe(step, cut, listener).await;
         // What a server still holds for a client that was killed, it gives back once it has noticed.
         for _ in 0..PATIENCE {
-            if answer != Ok(Verdict::Unknown) || step.step.idempotent || cut.records.is_empty() {
+            if !matches!(answer, Ok((Verdict::Unknown, _))) || step.step.idempotent || cut.records.is_empty() {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
             answer = self.prepared.probe(step, cut, listener).await;
         }
+        let (answer, usages) = match answer {
+            Ok((verdict, usages)) => (Ok(verdict), usages),
+            Err(problem) => (Err(problem), Vec::new()),
+        };
         let (verdict, cause) = match answer {
             Ok(Verdict::Done) if self.needs_outputs_of(&cut.id) => {
                 (Verdict::Unknown, Some("it is done, but a later step uses its outputs, and those are lost".to_owned()))
@@ -180,9 +194,9 @@ impl Resumed {
             Err(problem) => (Verdict::Unknown, Some(problem.what)),
         };
         if verdict == Verdict::Unknown && step.step.idempotent {
-            return probed(Verdict::Partly, Witness::Config, None);
+            return probed(Verdict::Partly, Witness::Config, None, usages);
         }
-        probed(verdict, Witness::Plugin, cause)
+        probed(verdict, Witness::Plugin, cause, usages)
     }
 
     /// Whether a step that is not done yet uses what another one has put out.
@@ -271,11 +285,11 @@ impl Prepared {
         step: &PreparedStep,
         cut: &PastStep,
         listener: &Arc<dyn Listener>,
-    ) -> Result<Verdict, Problem> {
+    ) -> Result<(Verdict, Vec<Usage>), Problem> {
         let records: Vec<String> = cut.records.iter().map(|record| record.text().to_owned()).collect();
         let config = step.config.as_deref().unwrap_or("{}");
         match self.ask(step, Function::Probe, config, &records, listener).await? {
-            Answer::Verdict(verdict) => Ok(verdict),
+            (Answer::Verdict(verdict), usages) => Ok((verdict, usages)),
             _ => Err(Problem::new(Code::Bug, "`probe` was answered with something else")),
         }
     }

@@ -41,6 +41,7 @@ impl PreparedStep {
             with,
             capabilities: self.capabilities.clone(),
             intents: Vec::new(),
+            usages: vec![],
             deferred: self.config.is_none(),
         }
     }

@@ -218,6 +218,7 @@ mod tests {
                 with: serde_json::Value::Null,
                 capabilities: vec![],
                 intents: summaries.iter().map(intent).collect(),
+                usages: vec![],
                 deferred: false,
             }],
             finally: vec![],

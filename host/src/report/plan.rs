@@ -147,8 +147,24 @@ fn write_step(text: &mut String, step: &PlannedStep, width: usize, capabilities:
             }
         }
     }
+    write_denied(text, step, width, style);
     write_capabilities(text, step, width, capabilities, style);
 }
+
+/// What a step was denied while it was planned. Whoever agrees to the plan should have seen it.
+fn write_denied(text: &mut String, step: &PlannedStep, width: usize, style: Style) {
+    let denied: Vec<_> = step.usages.iter().filter(|usage| !usage.allowed).collect();
+    for usage in denied.iter().take(DENIED) {
+        let words = format!("was denied while it was planned: {}", visible(&usage.asked));
+        let _ = writeln!(text, "  {} {:width$}  {words}", style.red("×"), "");
+    }
+    if let Some(more) = denied.len().checked_sub(DENIED).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  {} {:width$}  and {more} other things", style.red("×"), "");
+    }
+}
+
+/// So many denials of one step are told one by one.
+const DENIED: usize = 20;
 
 fn write_capabilities(text: &mut String, step: &PlannedStep, width: usize, capabilities: bool, style: Style) {
     if !capabilities {
@@ -157,12 +173,39 @@ fn write_capabilities(text: &mut String, step: &PlannedStep, width: usize, capab
     for capability in &step.capabilities {
         let _ = writeln!(text, "    {:width$}  {}", "", style.dim(&format!("may {}", describe(capability))));
     }
+    for usage in step.usages.iter().filter(|usage| usage.allowed) {
+        let words = format!("did {}, {}×", visible(&usage.asked), usage.times);
+        let _ = writeln!(text, "    {:width$}  {}", "", style.dim(&words));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plugin::Intent;
+
+    #[test]
+    fn what_was_denied_is_shown_and_what_was_used_where_all_is() {
+        let usage = |asked: &str, allowed| crate::policy::Usage { asked: asked.into(), allowed, times: 2 };
+        let step = PlannedStep {
+            id: "step".into(),
+            plugin: "probe@1.2.3".into(),
+            digest: "00".into(),
+            with: serde_json::Value::Null,
+            capabilities: vec![],
+            intents: vec![],
+            usages: vec![usage("run `git status`", true), usage("run `rm -rf /`", false)],
+            deferred: false,
+        };
+        let shown = |all| {
+            let mut text = String::new();
+            write_step(&mut text, &step, 0, all, Style::plain());
+            text
+        };
+        let denied = "  - step  nothing to do\n  ×   was denied while it was planned: run `rm -rf /`\n";
+        assert_eq!(shown(false), denied);
+        assert_eq!(shown(true), format!("{denied}      did run `git status`, 2×\n"));
+    }
 
     #[test]
     fn each_effect_has_its_mark() {
@@ -175,6 +218,7 @@ mod tests {
                 with: serde_json::Value::Null,
                 capabilities: vec![],
                 intents: vec![intent],
+                usages: vec![],
                 deferred: false,
             };
             let mut text = String::new();

@@ -74,8 +74,8 @@ impl Machine<'_> {
         self.prepared.facts.holes.outputs = self.shared.outputs();
         step.fill_deferred(&self.prepared.facts).await?;
         let config = step.config.clone().unwrap_or_default();
-        planned.intents = self.prepared.intents(step, &config, self.recorder.listener()).await?;
-        *planned = PlannedStep { intents: planned.intents.clone(), ..step.without_intents(&self.prepared.facts.holes) };
+        let (intents, usages) = self.prepared.intents(step, &config, self.recorder.listener()).await?;
+        *planned = PlannedStep { intents, usages, ..step.without_intents(&self.prepared.facts.holes) };
         // Whoever takes it back later has to know what it was done with.
         self.recorder.record(&step_planned(planned))?;
         Ok(())

@@ -309,6 +309,8 @@ fn a_stand_in_is_worth_nothing_in_any_other_place() {
         assert_eq!(request.path, "/name");
         assert!(request.headers.iter().all(|(name, value)| !name.contains("s3cr3t") && !value.contains("s3cr3t")));
     }
+    let denied = project.denied();
+    assert_eq!(denied.iter().filter(|asked| asked.starts_with("GET `")).count(), 2, "{denied:?}");
     unseen(&project, &output, &forms().into_iter().map(|(_, hidden)| hidden).collect::<Vec<_>>());
 }
 

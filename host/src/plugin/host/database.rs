@@ -12,7 +12,11 @@ use wasmtime::component::Resource;
 
 /// An open connection, as the guest holds it.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct OpenConnection(database::Connection);
+pub struct OpenConnection {
+    connection: database::Connection,
+    /// As it was granted.
+    name: String,
+}
 
 /// How long connecting may take; the step's own timeout holds in any case.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -36,7 +40,7 @@ impl State {
     }
 
     fn connection(&mut self, handle: &Resource<OpenConnection>) -> wasmtime::Result<&mut database::Connection> {
-        Ok(&mut self.table.get_mut(handle)?.0)
+        Ok(&mut self.table.get_mut(handle)?.connection)
     }
 }
 
@@ -66,19 +70,15 @@ impl interface::Host for State {}
 
 impl interface::HostConnection for State {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<OpenConnection>, wit::Failure>> {
-        let capability = match self.ask(&Question::Database { name: &name }) {
+        let most = self.database_access(&name);
+        let capability = match self.ask(&Question::Database { name: &name, access: most }) {
             Ok(Capability::Database(database)) => database,
             Ok(_) => return Ok(Err(broken_promise("bug", "the gate answered with another kind of capability"))),
             Err(failure) => return Ok(Err(failure)),
         };
         let url = match &capability.url {
             Some(url) => Some(url.clone()),
-            None if !self.database_secret(&name) => {
-                let denial = super::locked(&self.gate).ask(&Question::SecretPlaceholder { name: &name }).err();
-                return Ok(Err(
-                    denial.map_or_else(|| broken_promise("bug", "no secret"), |denial| self.denied(&denial))
-                ));
-            }
+            None if let Err(failure) = self.ask(&Question::SecretDatabase { name: &name }) => return Ok(Err(failure)),
             None => self.services.secrets.get(&name).map(|secret| secret.expose().trim().to_owned()),
         };
         let Some(url) = url else {
@@ -91,17 +91,17 @@ impl interface::HostConnection for State {
                 note: None,
             }));
         };
-        let access = match super::locked(&self.gate).narrow(capability.access) {
+        let access = match most {
             crate::policy::Access::Read => Access::Read,
             crate::policy::Access::Write => Access::Write,
         };
         let opened =
             tokio::time::timeout(CONNECT, database::Connection::open(&url, &self.services.project, access)).await;
         Ok(match opened {
-            Ok(Ok(connection)) => Ok(self.table.push(OpenConnection(connection))?),
+            Ok(Ok(connection)) => Ok(self.table.push(OpenConnection { connection, name })?),
             Ok(Err(error)) => {
                 if error.fault() == Fault::Denied {
-                    let asked = format!("{}: {}", Question::Database { name: &name }, error.causes().join(": "));
+                    let asked = format!("{}: {}", Question::Database { name: &name, access: most }, error.causes().join(": "));
                     super::locked(&self.gate).deny(&asked);
                 }
                 Err(self.database_failure(&error))
@@ -140,7 +140,7 @@ impl interface::HostConnection for State {
         fault::point();
         let result = self.connection(&handle)?.execute(&sql, &parameters).await;
         fault::point();
-        Ok(result.map_err(|error| self.database_failure(&error)))
+        Ok(result.map_err(|error| self.refused_by(&handle, &error)))
     }
 
     async fn query(
@@ -156,7 +156,7 @@ impl interface::HostConnection for State {
                 columns: rows.columns,
                 rows: rows.rows.into_iter().map(|row| row.into_iter().map(to_guest).collect()).collect(),
             })
-            .map_err(|error| self.database_failure(&error)))
+            .map_err(|error| self.refused_by(&handle, &error)))
     }
 
     async fn script(
@@ -167,7 +167,7 @@ impl interface::HostConnection for State {
         fault::point();
         let result = self.connection(&handle)?.script(&sql).await;
         fault::point();
-        Ok(result.map_err(|error| self.database_failure(&error)))
+        Ok(result.map_err(|error| self.refused_by(&handle, &error)))
     }
 
     async fn drop(&mut self, handle: Resource<OpenConnection>) -> wasmtime::Result<()> {
@@ -177,11 +177,24 @@ impl interface::HostConnection for State {
 }
 
 impl State {
-    /// Whether the secret of this name was granted as a database's URL.
-    fn database_secret(&self, name: &str) -> bool {
-        use crate::policy::{Secret, SecretUse};
-        super::locked(&self.gate).granted().any(|capability| {
-            matches!(capability, Capability::Secret(Secret { name: other, usage: SecretUse::Database, .. }) if other == name)
-        })
+    /// The most that may be done to the database of this name.
+    fn database_access(&self, name: &str) -> crate::policy::Access {
+        let gate = super::locked(&self.gate);
+        let granted = gate.granted().find_map(|capability| match capability {
+            Capability::Database(database) if database.name == name => Some(database.access),
+            _ => None,
+        });
+        granted.map_or(crate::policy::Access::Read, |access| gate.narrow(access))
+    }
+
+    /// Why a statement was not run. One that would change what may only be read is a denial like any other.
+    fn refused_by(&self, handle: &Resource<OpenConnection>, error: &database::Error) -> wit::Failure {
+        if error.fault() == Fault::Denied
+            && let Ok(open) = self.table.get(handle)
+        {
+            let question = Question::Database { name: &open.name, access: crate::policy::Access::Write };
+            super::locked(&self.gate).deny(&question.to_string());
+        }
+        self.database_failure(error)
     }
 }

@@ -12,7 +12,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 /// What WASI gives to one call: nothing is inherited. With it, the trees on disk that may be changed.
 pub(super) fn context(
-    gate: &Gate,
+    gate: &mut Gate,
     services: &Services,
     output: &Arc<Mutex<Output>>,
 ) -> Result<(WasiCtx, Vec<PathBuf>), Problem> {

@@ -12,10 +12,12 @@ mod process;
 mod reflection;
 mod run;
 pub(super) mod wasi;
+mod watch;
 
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use database::OpenConnection;
 pub use run::{Deployment, LiveRelease, StepState};
+pub(super) use watch::link;
 
 use super::bindings::windlass::plugin::types as wit;
 use super::call::{Function, Limits};
@@ -123,6 +125,7 @@ pub(super) struct State {
     limiter: limits::Limiter,
     gate: Arc<Mutex<Gate>>,
     placeholders: Arc<Mutex<Placeholders>>,
+    places: watch::Places,
     output: Arc<Mutex<Output>>,
     surroundings: Option<Arc<dyn Surroundings>>,
     services: Arc<Services>,
@@ -181,9 +184,9 @@ impl State {
         plugin: &str,
     ) -> Result<Self, Problem> {
         let redactor = services.redactor.clone();
-        let gate = gate.in_words(move |text| redactor.redact_within(text, ASKED).into_owned());
+        let mut gate = gate.in_words(move |text| redactor.redact_within(text, ASKED).into_owned());
         let output = Arc::new(Mutex::new(Output::new(may_use.output, surroundings.clone(), services.redactor.clone())));
-        let (wasi, writable) = files::context(&gate, &services, &output)?;
+        let (wasi, writable) = files::context(&mut gate, &services, &output)?;
         let gate = Arc::new(Mutex::new(gate));
         let placeholders = Arc::<Mutex<Placeholders>>::default();
         let mut table = ResourceTable::new();
@@ -199,6 +202,7 @@ impl State {
             limiter: limits::Limiter::new(may_use.memory),
             gate,
             placeholders,
+            places: watch::Places::default(),
             output,
             surroundings,
             services,

@@ -1,14 +1,8 @@
-//! The parts of WASI that are closed, and those that are bounded: here so that a refusal is written down.
+//! The parts of WASI that are closed: here so that a refusal is written down. Files are in [`super::watch`].
 
-use super::limits::FILES;
 use super::{State, locked};
 use crate::event::Level;
-use wasmtime::StoreContextMut;
 use wasmtime::component::{HasSelf, Linker, Resource};
-use wasmtime_wasi::filesystem::WasiFilesystemView as _;
-use wasmtime_wasi::p2::bindings::filesystem::types::{
-    Descriptor, DescriptorFlags, ErrorCode, HostDescriptor as _, OpenFlags, PathFlags,
-};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode as SocketRefusal, IpAddress, IpAddressFamily, Network};
 use wasmtime_wasi::p2::bindings::sockets::{ip_name_lookup, network, tcp_create_socket, udp_create_socket};
 use wasmtime_wasi::p2::{DynPollable, SocketError, TcpSocket, UdpSocket};
@@ -20,7 +14,6 @@ pub(in crate::plugin) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::
     tcp_create_socket::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     udp_create_socket::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     ip_name_lookup::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    linker.instance("wasi:filesystem/types@0.2.12")?.func_wrap_async("[method]descriptor.open-at", open_at)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -96,25 +89,4 @@ impl ip_name_lookup::HostResolveAddressStream for State {
     fn drop(&mut self, stream: Resource<ip_name_lookup::ResolveAddressStream>) -> wasmtime::Result<()> {
         ip_name_lookup::HostResolveAddressStream::drop(&mut self.sockets(), stream)
     }
-}
-
-type Opened = Result<Resource<Descriptor>, ErrorCode>;
-
-/// Opens a file, if there are not too many open.
-fn open_at(
-    mut store: StoreContextMut<'_, State>,
-    (tree, follow, path, how, flags): (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags),
-) -> Box<dyn Future<Output = wasmtime::Result<(Opened,)>> + Send + '_> {
-    Box::new(async move {
-        let state = store.data_mut();
-        // Counted here, and not kept count of: what is closed need not be seen.
-        if state.table.iter_mut().filter(|entry| entry.is::<Descriptor>()).count() >= FILES {
-            state.deny(&format!("have more than {FILES} files open at once"), "others have to be closed first");
-            return Ok((Err(ErrorCode::Quota),));
-        }
-        match state.filesystem().open_at(tree, follow, path, how, flags).await {
-            Ok(file) => Ok((Ok(file),)),
-            Err(error) => Ok((Err(error.downcast()?),)),
-        }
-    })
 }

@@ -164,6 +164,11 @@ impl<'a> Reader<'a> {
             Event::CheckStarted { step } => {
                 self.checks_again.push(CheckAgain { step: self.texts.line(&step), work: begun(Kind::Check, 0, at) });
             }
+            Event::StepProbed { step, usages, .. } => {
+                if let Some(all) = self.places.get(&step).and_then(|place| self.usages.get_mut(*place)) {
+                    add_usages(all, usages);
+                }
+            }
             Event::StepSucceeded { step, attempt, summary, findings, report, usages, duration_ms, .. } => {
                 let came = self.came_well(WorkOutcome::Succeeded, &summary, duration_ms);
                 self.end(&step, Kind::Apply, attempt, at, Came { findings, report, usages, ..came });
@@ -264,15 +269,20 @@ impl<'a> Reader<'a> {
 
     fn story(self, past: PastRun) -> Story {
         let plan = prepare::plan_of(&past).ok();
-        let mut capabilities: HashMap<&str, Vec<String>> = HashMap::new();
+        let mut planned: HashMap<&str, &PlannedStep> = HashMap::new();
         for step in plan.iter().flat_map(|plan| plan.steps.iter().chain(&plan.finally)) {
-            capabilities.insert(&step.id, step.capabilities.iter().map(describe).collect());
+            planned.insert(&step.id, step);
         }
         let steps = past.steps.iter().zip(self.work).zip(self.usages).map(|((step, work), usages)| {
-            let granted = capabilities.remove(step.id.as_str()).unwrap_or_default();
             let replanned = step.replanned.as_ref().and_then(|it| serde_json::from_str::<PlannedStep>(it.text()).ok());
-            let granted = replanned.map_or(granted, |it| it.capabilities.iter().map(describe).collect());
-            told(self.texts, step, work, granted, usages)
+            let planned = planned.get(step.id.as_str()).copied();
+            let granted = replanned.as_ref().or(planned).map(|it| it.capabilities.iter().map(describe).collect());
+            let mut all = Vec::new();
+            for planned in planned.into_iter().chain(&replanned) {
+                add_usages(&mut all, planned.usages.clone());
+            }
+            add_usages(&mut all, usages);
+            told(self.texts, step, work, granted.unwrap_or_default(), all)
         });
         let steps = steps.collect();
         let deployment = past.deployment.as_ref();

@@ -23,6 +23,7 @@ fn plan(steps: &[&str]) -> Plan {
             detail: None,
             effect: Effect::Changes,
         }],
+        usages: vec![],
         deferred: false,
     };
     Plan {
