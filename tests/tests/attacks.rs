@@ -5,16 +5,16 @@
 mod components;
 #[path = "attacks/fetching.rs"]
 mod fetching;
+#[path = "attacks/files.rs"]
+mod files;
 #[path = "attacks/http.rs"]
 mod http;
+#[path = "attacks/phases.rs"]
+mod phases;
 #[cfg(target_os = "linux")]
 #[path = "attacks/processes.rs"]
 mod processes;
 #[path = "attacks/resources.rs"]
 mod resources;
-#[path = "attacks/files.rs"]
-mod files;
-#[path = "attacks/phases.rs"]
-mod phases;
 #[path = "attacks/secrets.rs"]
 mod secrets;

@@ -138,8 +138,8 @@ impl Question<'_> {
             }
             Self::TcpProbe { host, port } => write!(formatter, "probe `{host}:{port}`"),
             Self::Database { name, access } => {
-                let what = if *access == Access::Write { "read and change" } else { "read" };
-                write!(formatter, "{what} the database `{name}`")
+                let what = if *access == Access::Write { " for changes" } else { "" };
+                write!(formatter, "open the database `{name}`{what}")
             }
             Self::SecretDatabase { name } => write!(formatter, "open the database in the secret `{name}`"),
             Self::Directory { path, access } => write!(formatter, "{} the directory `{path}`", verb(*access)),

@@ -36,7 +36,7 @@ fn all() -> (Probe, Vec<&'static str>) {
         (json!({ "do": "placeholder", "secret": "TOKEN" }), "get a stand-in for the secret `TOKEN`"),
         (
             json!({ "do": "execute", "database": "shop", "sql": "create table item (name text)" }),
-            "read and change the database `shop`",
+            "open the database `shop` for changes",
         ),
         (json!({ "do": "record", "value": "1" }), "append a record"),
         (json!({ "do": "state-set", "key": "k", "value": "v" }), "change state"),

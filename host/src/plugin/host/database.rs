@@ -101,7 +101,8 @@ impl interface::HostConnection for State {
             Ok(Ok(connection)) => Ok(self.table.push(OpenConnection { connection, name })?),
             Ok(Err(error)) => {
                 if error.fault() == Fault::Denied {
-                    let asked = format!("{}: {}", Question::Database { name: &name, access: most }, error.causes().join(": "));
+                    let asked =
+                        format!("{}: {}", Question::Database { name: &name, access: most }, error.causes().join(": "));
                     super::locked(&self.gate).deny(&asked);
                 }
                 Err(self.database_failure(&error))
