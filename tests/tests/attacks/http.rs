@@ -22,7 +22,7 @@
 //! | a name whose address changes between the look and the dialling; a certificate for another name | `host/tests/network.rs` | `an_answer_that_changes_…`, `a_certificate_is_for_the_name_…` |
 //! | a `POST` while planning | `capabilities.rs` | `planning_only_looks_at_the_network` |
 //!
-//! 91 cases here.
+//! 95 cases here.
 
 use e2e::probe::Probe;
 use e2e::proxy::Proxy;
