@@ -211,7 +211,7 @@ const ADDED: &[(&str, &[&str])] = &[
     (
         "[[step]]\nid = 'other'\n[[step]]\nid = 'release'\nplugin = 'command'",
         &[
-            "10:1 step `other` has no `plugin` / add `plugin`: what it runs",
+            "10:1 step `other` has no `plugin` / add `plugin`: what it runs: a built-in plugin by its name, a file by its path, or a component behind an `https://` URL or an `oci://` reference",
             "13:6 two steps have the id `release` / the other one is on line 8 / give one of them another `id`",
         ],
     ),
