@@ -227,7 +227,8 @@ fn key(name: &str) -> String {
     if !name.is_empty() && name.bytes().all(plain) { name.to_owned() } else { toml::Value::from(name).to_string() }
 }
 
-fn inline(capability: &Capability) -> Result<String, toml::ser::Error> {
+/// A capability as a line of the lock has it.
+pub(crate) fn inline(capability: &Capability) -> Result<String, toml::ser::Error> {
     let mut text = String::new();
     capability.serialize(toml::ser::ValueSerializer::new(&mut text))?;
     Ok(text)

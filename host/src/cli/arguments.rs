@@ -290,6 +290,10 @@ pub(super) struct Run {
     /// Plan and check, and stop before anything is changed.
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// At the end, say which lines of `deploy.lock` would have let through what was refused. Nothing is granted, and no file is
+    /// changed. Not on a forge.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) suggest: bool,
 }
 
 #[derive(Debug, Args)]

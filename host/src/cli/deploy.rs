@@ -11,7 +11,7 @@ use super::project::{Project, directory};
 use super::reap::close_all;
 use super::session::{Asking, Session};
 use super::signals::{signals, unless_stopped};
-use super::{Failed, print, print_json, say, story};
+use super::{Failed, print, print_json, say, story, suggest};
 use crate::event::{Event, RunOutcome, StepEntry, Subject};
 use crate::files::write_whole;
 use crate::forge::{Forge, Frozen};
@@ -222,6 +222,9 @@ async fn deploy(
 ) -> Result<Exit, Failed> {
     let style = Style::of_stderr();
     let project = &session.project;
+    if arguments.suggest {
+        suggest::only_here(&*project.forge()?)?;
+    }
     let file = arguments.plan.as_deref().map(read_plan).transpose()?;
     if let Some(file) = &file {
         file.must_be_of(project.facts.run.as_ref())?;
@@ -282,6 +285,9 @@ async fn deploy(
     let run = lease.run().to_owned();
     conduct.leave(lease).await;
     story::ended(project, &run, &conduct.redactor);
+    if arguments.suggest {
+        suggest::lines(project, &run, &conduct.redactor, common.format);
+    }
     let (conducted, exit) = conducted?;
     comment::ended(&conduct, &conducted.run).await;
     conduct.report(&conducted, exit);

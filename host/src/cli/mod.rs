@@ -25,6 +25,7 @@ mod session;
 mod signals;
 mod status;
 mod story;
+mod suggest;
 
 use crate::approval;
 use crate::ci;

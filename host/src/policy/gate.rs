@@ -1,7 +1,7 @@
 //! The one gate: a question, an answer, a record of both.
 
 use super::question::same_directory;
-use super::{Access, Capability, Database, Directory, Phase, Question, Secret, SecretUse, TcpProbe};
+use super::{Access, Capability, Database, Directory, Phase, Phases, Question, Secret, SecretUse, TcpProbe};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -15,6 +15,9 @@ pub struct Usage {
     pub allowed: bool,
     /// How many times.
     pub times: u64,
+    /// Of what was denied: the line of `deploy.lock` that would let exactly this through, where one can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Box<Capability>>,
 }
 
 /// A no, with its reasons.
@@ -137,24 +140,43 @@ impl Gate {
         let phase = self.phase;
         let answer = self.granted().find(|capability| allows(capability, question, phase)).cloned();
         let asked = self.words.0(&question.to_string());
-        self.remember(&asked, answer.is_some());
+        let line = if answer.is_none() { self.line(question) } else { None };
+        self.remember(&asked, answer.is_some(), line);
         answer.ok_or_else(|| Denial { asked, because: self.reason(question) })
     }
 
     /// Remember a denial that is decided elsewhere, such as an address of a class that was not accepted.
     pub fn deny(&mut self, asked: &str) {
         let asked = self.words.0(asked);
-        self.remember(&asked, false);
+        self.remember(&asked, false, None);
+    }
+
+    /// Remember what was refused elsewhere, where what is asked here would not have been enough to know.
+    pub fn refuse(&mut self, question: &Question<'_>) {
+        let asked = self.words.0(&question.to_string());
+        let line = self.line(question);
+        self.remember(&asked, false, line);
+    }
+
+    /// The line of `deploy.lock` that would let this through; none where no line can, it is granted already, or it has something
+    /// in it that is told in other words.
+    fn line(&self, question: &Question<'_>) -> Option<Capability> {
+        let line = question.line(self.phase)?;
+        let any = Phases::new();
+        let is_granted = |granted: &Capability| granted.in_phases(&any) == line.in_phases(&any);
+        let is_told = serde_json::to_string(&line).is_ok_and(|text| self.words.0(&text) == text);
+        (is_told && line.check().is_ok() && !self.granted().any(is_granted)).then_some(line)
     }
 
     /// A plugin that asks for a million different things is remembered for the first of them, and for the number.
-    fn remember(&mut self, asked: &str, allowed: bool) {
+    fn remember(&mut self, asked: &str, allowed: bool, line: Option<Capability>) {
         let same = |usage: &Usage| usage.allowed == allowed && usage.asked == asked;
         let place = self.usages.iter().position(same).or_else(|| {
             let asked = if self.usages.len() < USAGES { asked } else { "other things" };
+            let line = line.filter(|_| self.usages.len() < USAGES);
             let known = self.usages.iter().position(|usage| usage.allowed == allowed && usage.asked == asked);
             known.or_else(|| {
-                self.usages.push(Usage { asked: asked.to_owned(), allowed, times: 0 });
+                self.usages.push(Usage { asked: asked.to_owned(), allowed, times: 0, line: line.map(Box::new) });
                 self.usages.len().checked_sub(1)
             })
         });
@@ -296,6 +318,104 @@ fn path_matches(granted: &str, path: &str) -> bool {
 mod tests {
     use super::super::{Environment, Http, Phases};
     use super::*;
+
+    /// The lines in `docs/reference/capabilities.md` let through what the page says, and nothing that it says they do not.
+    #[test]
+    fn the_examples_in_the_documentation_hold() {
+        let page = include_str!("../../../docs/reference/capabilities.md");
+        let block =
+            page.split("```toml deploy.lock\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a lock");
+        let lock = crate::lock::Lock::parse(block).expect("a lock that can be read");
+        let lines = lock.environments["production"]["example"].capabilities.clone();
+        assert_eq!(lines.len(), 10);
+        for line in &lines {
+            assert!(line.check().is_ok(), "{line}");
+        }
+        let tags = [words(&["--tag", "1.2"]), words(&["--tag", "1.2", "--fast"]), words(&["--fast"])];
+        let exec = |program, arguments, directory| Question::Exec { program, arguments, directory, variables: &[] };
+        let http = |scheme, host, port, method, path| Question::Http { scheme, host, port, method, path };
+        let api = |method, path| http("https", "api.example.com", 443, method, path);
+        let (apply, plan, both) =
+            ([Phase::Apply].as_slice(), [Phase::Plan].as_slice(), [Phase::Plan, Phase::Apply].as_slice());
+        for (question, phases, expected) in [
+            (exec("./bin/release", &tags[0], "app"), apply, true),
+            (exec("./bin/release", &tags[1], "app"), apply, true),
+            (exec("./bin/release", &tags[0], "."), apply, false),
+            (exec("./bin/release", &tags[2], "app"), apply, false),
+            (exec("release", &tags[0], "app"), apply, false),
+            (exec("./bin/release", &tags[0], "app"), plan, false),
+            (api("GET", "/v1/items"), both, true),
+            (api("POST", "/v1/items"), apply, true),
+            (api("POST", "/v1/items"), plan, false),
+            (api("GET", "/v2/items"), both, false),
+            (api("GET", "/v1/../admin"), both, false),
+            (api("GET", "/v1"), both, false),
+            (api("DELETE", "/v1/items"), apply, false),
+            (http("https", "api.example.com", 8443, "GET", "/v1/items"), apply, false),
+            (http("http", "api.example.com", 443, "GET", "/v1/items"), apply, false),
+            (http("https", "www.api.example.com", 443, "GET", "/v1/items"), apply, false),
+            (Question::TcpProbe { host: "db.internal", port: 5432 }, apply, true),
+            (Question::TcpProbe { host: "db.internal", port: 22 }, apply, false),
+            (Question::Directory { path: "dist", access: Access::Write }, apply, true),
+            (Question::Directory { path: "dist", access: Access::Read }, plan, true),
+            (Question::Directory { path: "dist", access: Access::Write }, plan, false),
+            (Question::Directory { path: "src", access: Access::Read }, both, false),
+            (Question::Environment { name: "BUILD_NUMBER" }, apply, true),
+            (Question::Environment { name: "HOME" }, apply, false),
+            (Question::Database { name: "DATABASE_URL", access: Access::Write }, apply, true),
+            (Question::Database { name: "DATABASE_URL", access: Access::Read }, plan, true),
+            (Question::Database { name: "DATABASE_URL", access: Access::Write }, plan, false),
+            (Question::Database { name: "OTHER", access: Access::Read }, apply, false),
+            (Question::SecretDatabase { name: "DATABASE_URL" }, both, true),
+            (Question::SecretHeader { name: "API_TOKEN", origin: "https://api.example.com" }, apply, true),
+            (Question::SecretHeader { name: "API_TOKEN", origin: "https://api.example.com:8443" }, apply, false),
+            (Question::SecretUrl { name: "WEBHOOK", method: "POST" }, apply, true),
+            (Question::SecretUrl { name: "WEBHOOK", method: "GET" }, apply, false),
+            (Question::SecretVariable { name: "DEPLOY_KEY", variable: "KEY", program: "./bin/release" }, apply, true),
+            (Question::SecretVariable { name: "DEPLOY_KEY", variable: "KEY", program: "node" }, apply, false),
+        ] {
+            for phase in phases {
+                let answer = Gate::new(&lines, *phase).ask(&question);
+                assert_eq!(answer.is_ok(), expected, "{question} in {}", phase.word());
+            }
+        }
+    }
+
+    #[test]
+    fn the_line_that_would_have_let_it_through_does_and_no_line_is_offered_for_what_none_can() {
+        let granted = [http(&["GET"], [Phase::Apply].into())];
+        let list = words(&["--tag", "1.2"]);
+        let pattern = words(&["*"]);
+        for (question, offered) in [
+            (Question::Exec { program: "make", arguments: &list, directory: ".", variables: &[] }, true),
+            (Question::Exec { program: "make", arguments: &pattern, directory: ".", variables: &[] }, false),
+            (get("api.example.com", "POST"), true),
+            (Question::TcpProbe { host: "db", port: 5432 }, true),
+            (Question::Database { name: "shop", access: Access::Read }, true),
+            (Question::SecretDatabase { name: "SHOP" }, true),
+            (Question::SecretHeader { name: "TOKEN", origin: "https://api.example.com" }, true),
+            (Question::SecretUrl { name: "HOOK", method: "POST" }, true),
+            (Question::Record, false),
+            (Question::State, false),
+        ] {
+            let mut gate = Gate::new(&granted, Phase::Apply);
+            assert!(gate.ask(&question).is_err(), "{question}");
+            let line = gate.usages()[0].line.clone();
+            assert_eq!(line.is_some(), offered, "{question}");
+            if let Some(line) = line {
+                assert!(Gate::new(&[*line], Phase::Apply).ask(&question).is_ok(), "{question}");
+            }
+        }
+        // While planning nothing may change, whatever stands in the lock.
+        let mut plan = Gate::new(&granted, Phase::Plan);
+        assert!(plan.ask(&get("api.example.com", "POST")).is_err());
+        plan.refuse(&Question::File { tree: "data", path: "a", access: Access::Write });
+        assert!(plan.usages().iter().all(|usage| usage.line.is_none()));
+        // What is told in other words may hold a secret.
+        let mut gate = Gate::new(&[], Phase::Apply).in_words(|text| text.replace("hunter2", "***"));
+        assert!(gate.ask(&Question::TcpProbe { host: "hunter2", port: 1 }).is_err());
+        assert_eq!((gate.usages()[0].asked.as_str(), &gate.usages()[0].line), ("probe `***:1`", &None));
+    }
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|&word| word.into()).collect()

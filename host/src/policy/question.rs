@@ -1,6 +1,9 @@
 //! What the gate is asked.
 
-use super::{Access, visible};
+use super::{
+    Access, Capability, Database, Directory, Environment, Exec, Http, Phase, Phases, Ports, Secret, SecretUse,
+    TcpProbe, visible,
+};
 
 /// What a plugin is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +115,64 @@ impl std::fmt::Display for Question<'_> {
 }
 
 impl Question<'_> {
+    /// The line of `deploy.lock` that would let exactly this through in this phase; none where no line can.
+    pub(super) fn line(&self, phase: Phase) -> Option<Capability> {
+        let phases: Phases = [phase].into();
+        let looks = |method: &str| phase != Phase::Plan || matches!(method, "GET" | "HEAD");
+        let may = |access: Access| phase != Phase::Plan || access == Access::Read;
+        let secret = |name: &str, usage: SecretUse| {
+            Capability::Secret(Secret { name: name.to_owned(), usage, phases: [phase].into() })
+        };
+        Some(match *self {
+            Self::Exec { program, arguments, directory, variables } => {
+                // As a line, these would be more than was asked for.
+                if arguments.iter().any(|argument| matches!(argument.as_str(), "*" | "**")) {
+                    return None;
+                }
+                Capability::Exec(Exec {
+                    program: program.to_owned(),
+                    arguments: arguments.to_vec(),
+                    directory: if same_directory(directory, ".") { ".".into() } else { directory.to_owned() },
+                    variables: variables.to_vec(),
+                    toolchains: vec![],
+                    background: false,
+                    writes: vec![],
+                    connects: Ports::default(),
+                    phases,
+                })
+            }
+            Self::Http { scheme, host, port, method, path } if looks(method) => Capability::Http(Http {
+                scheme: scheme.to_owned(),
+                host: host.to_owned(),
+                port,
+                methods: vec![method.to_owned()],
+                path: path.to_owned(),
+                addresses: vec![],
+                phases,
+            }),
+            Self::TcpProbe { host, port } => {
+                Capability::TcpProbe(TcpProbe { host: host.to_owned(), port, addresses: vec![], phases })
+            }
+            Self::Database { name, access } if may(access) => {
+                Capability::Database(Database { name: name.to_owned(), url: None, access, phases })
+            }
+            Self::SecretDatabase { name } => secret(name, SecretUse::Database),
+            Self::SecretHeader { name, origin } => secret(name, SecretUse::Header { origin: origin.to_owned() }),
+            Self::SecretUrl { name, method } if looks(method) => {
+                secret(name, SecretUse::Url { methods: vec![method.to_owned()], addresses: vec![] })
+            }
+            Self::Directory { path, access } if may(access) => {
+                Capability::Directory(Directory { path: path.to_owned(), access, phases })
+            }
+            // A tree that may be read may be changed by another line; what is outside of all trees no line can reach from here.
+            Self::File { tree, path, access: Access::Write } if may(Access::Write) && is_below(path) => {
+                Capability::Directory(Directory { path: tree.to_owned(), access: Access::Write, phases })
+            }
+            Self::Environment { name } => Capability::Environment(Environment { name: name.to_owned(), phases }),
+            _ => return None,
+        })
+    }
+
     fn write(&self, formatter: &mut impl std::fmt::Write) -> std::fmt::Result {
         match self {
             Self::Exec { program, arguments, directory, variables } => {
@@ -159,6 +220,11 @@ impl Question<'_> {
             Self::SecretPlaceholder { name } => write!(formatter, "get a stand-in for the secret `{name}`"),
         }
     }
+}
+
+/// Whether a path, as it is written, stays below where it begins.
+fn is_below(path: &str) -> bool {
+    !path.starts_with('/') && !path.split('/').any(|part| part == "..")
 }
 
 const fn verb(access: Access) -> &'static str {

@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_was_denied_is_shown_and_what_was_used_where_all_is() {
-        let usage = |asked: &str, allowed| crate::policy::Usage { asked: asked.into(), allowed, times: 2 };
+        let usage = |asked: &str, allowed| crate::policy::Usage { asked: asked.into(), allowed, times: 2, line: None };
         let step = PlannedStep {
             id: "step".into(),
             plugin: "probe@1.2.3".into(),

@@ -194,7 +194,7 @@ impl State {
             && let Ok(open) = self.table.get(handle)
         {
             let question = Question::Database { name: &open.name, access: crate::policy::Access::Write };
-            super::locked(&self.gate).deny(&question.to_string());
+            super::locked(&self.gate).refuse(&question);
         }
         self.database_failure(error)
     }

@@ -63,7 +63,7 @@ const LARGEST_RECORD: usize = 1 << 20;
 impl interfaces::record::Host for State {
     async fn append(&mut self, json: String) -> wasmtime::Result<Result<(), wit::Failure>> {
         let Some(surroundings) = self.surroundings.clone().filter(|_| self.function == Some(Function::Apply)) else {
-            locked(&self.gate).deny(&Question::Record.to_string());
+            locked(&self.gate).refuse(&Question::Record);
             return Ok(Err(broken_promise("record-outside-apply", "a record can be appended only during `apply`")));
         };
         if json.len() > LARGEST_RECORD {
@@ -99,7 +99,7 @@ impl interfaces::state::Host for State {
 
     async fn set(&mut self, key: String, value: String) -> wasmtime::Result<Result<(), wit::Failure>> {
         let Some(surroundings) = self.surroundings.clone().filter(|_| !self.changes_nothing()) else {
-            locked(&self.gate).deny(&Question::State.to_string());
+            locked(&self.gate).refuse(&Question::State);
             return Ok(Err(broken_promise("state-while-planning", "state cannot be changed while planning")));
         };
         if key.len() > 256 || value.len() > LONGEST_VALUE {

@@ -55,7 +55,7 @@ impl Watched<'_> {
             Ok(_) => drop(locked(&self.gate).ask(&Question::Directory { path: tree, access })),
             Err(error) if is_refusal(error) => {
                 let path = &joined(below, path);
-                locked(&self.gate).deny(&Question::File { tree, path, access }.to_string());
+                locked(&self.gate).refuse(&Question::File { tree, path, access });
             }
             Err(_) => {}
         }

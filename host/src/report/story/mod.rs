@@ -23,6 +23,7 @@ pub use markdown::{markdown, plan_markdown, problems_markdown};
 use super::verdict::{Came, Tone};
 use crate::event::{Approver, Finding, RunOutcome, StepOutcome, Subject, Trouble, Verdict, Witness};
 use crate::plugin::Effect;
+use crate::policy::Capability;
 use serde::Serialize;
 
 /// The version of the story as JSON.
@@ -262,6 +263,9 @@ pub struct Used {
     pub asked: String,
     /// How often.
     pub times: u64,
+    /// The line of `deploy.lock` that would have let it through, where one could.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<Box<Capability>>,
 }
 
 /// A check of the release that is live again.

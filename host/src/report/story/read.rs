@@ -372,7 +372,8 @@ fn told(texts: Texts<'_>, step: &PastStep, work: Vec<Work>, granted: Vec<String>
     let says = last(if reverts { Kind::Revert } else { Kind::Apply });
     let (used, denied): (Vec<_>, Vec<_>) = usages.into_iter().partition(|usage| usage.allowed);
     let used_of = |usages: Vec<Usage>| -> Vec<Used> {
-        usages.into_iter().map(|usage| Used { asked: texts.line(&usage.asked), times: usage.times }).collect()
+        let used = |usage: Usage| Used { asked: texts.line(&usage.asked), times: usage.times, line: usage.line };
+        usages.into_iter().map(used).collect()
     };
     StepStory {
         id: texts.line(&step.id),
@@ -400,7 +401,16 @@ fn add_usages(all: &mut Vec<Usage>, more: Vec<Usage>) {
     // Of few it is faster to look than to hash, and where there are many each attempt asks for the same.
     for usage in more {
         match all.iter_mut().find(|other| other.allowed == usage.allowed && other.asked == usage.asked) {
-            Some(other) => other.times += usage.times,
+            Some(other) => {
+                other.times += usage.times;
+                // It may have been refused in several phases.
+                other.line = match (other.line.take(), usage.line) {
+                    (Some(one), Some(more)) => {
+                        Some(Box::new(one.in_phases(&one.phases().union(more.phases()).copied().collect())))
+                    }
+                    (one, more) => one.or(more),
+                };
+            }
             None => all.push(usage),
         }
     }

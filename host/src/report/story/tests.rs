@@ -86,7 +86,7 @@ fn started(step: &str, attempt: u32) -> Event {
 }
 
 fn usage(asked: &str, allowed: bool) -> Usage {
-    Usage { asked: asked.into(), allowed, times: 2 }
+    Usage { asked: asked.into(), allowed, times: 2, line: None }
 }
 
 fn table(columns: [&str; 2], rows: &[(&str, &str)]) -> ReportItem {
