@@ -12,6 +12,7 @@
 //! | a named pipe that blocks | a limit of the call | `engine::one_timeout_…` |
 //! | a device, a socket | a failure, and the device is not written to | `what_is_no_plain_file_…` |
 //! | a tree that is swapped for a link out of the project, before a call and between two | refused, or the tree as it was opened | `a_tree_that_becomes_a_link_…` |
+//! | a tree that another phase's grant makes a link, to the project or to another tree in it | refused before anything is run | `a_tree_is_not_another_one_by_a_link_…` |
 //! | the journals, by name and by a link | refused | `files::the_journal_is_not_a_plugins_to_write` |
 //! | ten thousand refused paths | the first thousand by name, the rest as a number | `a_flood_of_refusals_…` |
 
@@ -182,4 +183,28 @@ fn a_tree_that_becomes_a_link_leads_nowhere() {
     assert_ne!(next.code, Some(0), "{}", next.all());
     assert!(next.stderr.contains("the directory `data` leads out of the project"), "{}", next.stderr);
     assert!(!outside.join("new").exists());
+}
+
+#[test]
+fn a_tree_is_not_another_one_by_a_link_of_the_guests() {
+    for (to, leads) in [("..", "the project itself"), ("../src", "`src`")] {
+        let project = Probe::new()
+            .asks(tree("out", true))
+            .asks(json!({ "kind": "directory", "path": "out/x", "phases": ["plan"] }))
+            .applies(json!({ "do": "file", "deed": "symlink", "tree": "out", "path": "x", "to": to }))
+            .project()
+            .file("src/key", "hidden")
+            .file("out/own", "")
+            .locked();
+        let _ = project.windlass("run").exits(0);
+        assert_eq!(project.results()[0], "ok: made");
+        let next = project.windlass("run");
+        assert_ne!(next.code, Some(0), "{}", next.all());
+        assert!(next.stderr.contains("the way to the directory `out/x` leads over a link"), "{}", next.stderr);
+        assert!(
+            next.stderr.contains(&format!("it ends at {leads}, which is not what was accepted")),
+            "{}",
+            next.stderr
+        );
+    }
 }

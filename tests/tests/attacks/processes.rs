@@ -4,6 +4,7 @@
 //! | attack | cases | how it ends |
 //! | --- | --- | --- |
 //! | files outside the granted trees: made, written, appended, cut short, removed, made a directory, a pipe, a link; renamed or linked in and out; reached by a link; another's temporary files; the journals; from a grandchild | 18 | the kernel refuses, nothing has changed |
+//! | a granted tree that a child made a link to the project or to the journals | 2 | denied |
 //! | the terminal and the kernel's own files | 2 | likewise |
 //! | a change while the plan is made, whatever was granted | 2 | likewise |
 //! | TCP to another port, to any port | 3 | likewise, and nobody is connected to |
@@ -257,6 +258,27 @@ fn a_policy_may_say_that_nobody_is_held() {
     if kernel_is(6, 7) {
         let plan = project.windlass("plan --format json").exits(0);
         assert!(plan.result()["plan"]["confinement"].is_null());
+    }
+}
+
+#[test]
+fn a_tree_of_a_program_is_not_another_one_by_a_link_of_its_own() {
+    for to in ["..", "../.windlass"] {
+        let project = Probe::new()
+            .asks(shell(&["out", "out/deep"], &[]))
+            .applies(script(&format!("rmdir out/deep && ln -s {to} out/deep")))
+            .applies(script("echo x > keep; echo x > .windlass/made"))
+            .project()
+            .file("keep", "as it was\n")
+            .locked();
+        let _ = project.windlass("run").exits(0);
+        let results = project.results();
+        assert!(results[0].starts_with("ok: exit code 0 "), "{}", results[0]);
+        let words = "the way to the directory `out/deep` leads over a link";
+        assert!(results[1].starts_with("denied: ") && results[1].contains(words), "{}", results[1]);
+        assert!(project.denied()[0].ends_with(words), "{:?}", project.denied());
+        assert_eq!(project.read("keep"), "as it was\n");
+        assert!(!project.has(".windlass/made"));
     }
 }
 

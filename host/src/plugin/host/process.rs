@@ -168,7 +168,7 @@ impl State {
             }
         }
         // One that is not there is for whoever starts the program to say.
-        Ok(files::find(project, &exec.directory, false)?.unwrap_or_else(|| project.join(&exec.directory)))
+        Ok(files::find(project, &exec.directory)?.unwrap_or_else(|| project.join(&exec.directory)))
     }
 
     /// The caches of the toolchains that a child needs, as the job has them; made where they are not there, as the toolchain
