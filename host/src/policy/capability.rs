@@ -389,6 +389,11 @@ impl Capability {
         }
         if let Self::Exec(exec) = self {
             for tree in &exec.writes {
+                if is_absolute(tree) && tree != EVERYTHING && !is_plain(tree) {
+                    return Err(invalid(format!("a program cannot be granted `{tree}` to change"))
+                        .because("an absolute path with `.`, `..` or an empty part in it does not say where it leads")
+                        .with_hint("write it without them and without a slash at its end; `/` alone is everything"));
+                }
                 if !is_absolute(tree) && leaves_project(tree) {
                     return Err(invalid(format!("a program cannot be granted `{tree}` to change"))
                         .because("it leads out of the project, and is no absolute path")
@@ -445,6 +450,12 @@ fn is_absolute(path: &str) -> bool {
     path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':')
 }
 
+/// Whether an absolute path is made of names only.
+fn is_plain(path: &str) -> bool {
+    let names = path.strip_prefix(['/', '\\']).unwrap_or(path);
+    !names.split(['/', '\\']).any(|part| matches!(part, "" | "." | ".."))
+}
+
 /// Whether a relative path leads out of where it starts, judged by its text. Links are judged when it is opened.
 fn leaves_project(path: &str) -> bool {
     let mut depth = 0_i32;
@@ -475,6 +486,26 @@ mod tests {
             connects: Ports::default(),
             phases: [Phase::Apply].into(),
         })
+    }
+
+    #[test]
+    fn an_absolute_tree_is_written_in_one_way() {
+        for (tree, accepted) in [
+            ("/", true),
+            ("/opt/cache", true),
+            ("C:\\cache", true),
+            ("//", false),
+            ("/.", false),
+            ("/opt/..", false),
+            ("/opt/../etc", false),
+            ("/opt//cache", false),
+            ("/opt/cache/", false),
+            ("\\", false),
+        ] {
+            let Capability::Exec(exec) = exec("make", &[]) else { unreachable!("a program") };
+            let checked = Capability::Exec(Exec { writes: vec![tree.into()], ..exec }).check();
+            assert_eq!(checked.is_ok(), accepted, "{tree}");
+        }
     }
 
     #[test]

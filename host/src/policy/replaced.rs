@@ -63,7 +63,8 @@ pub fn not_replaceable(capabilities: &[Capability]) -> Result<(), Problem> {
 
 /// Whether a path of the project lies in a tree, judged by its text. Links are judged when it is run.
 fn lies_in(path: &str, tree: &str) -> bool {
-    tree == EVERYTHING || (!tree.starts_with('/') && parts(path).starts_with(&parts(tree)))
+    let relative = |path: &str| !path.starts_with('/');
+    tree == EVERYTHING || (relative(path) && relative(tree) && parts(path).starts_with(&parts(tree)))
 }
 
 impl Exec {
@@ -135,6 +136,7 @@ mod tests {
             (runs("./bin/a", &[], Ports::ANY), runs("make", &["/"], none()), false),
             (runs("./bin/a", &[], Ports::ANY), runs("make", &["/"], Ports::ANY), true),
             (runs("./bin/a", &["/"], Ports::ANY), runs("make", &["dist"], none()), true),
+            (runs("./bin/a", &["/bin"], none()), runs("make", &["bin"], none()), false),
         ] {
             assert_eq!(not_replaceable(&[program.clone(), other.clone()]).is_ok(), accepted, "{program} {other}");
         }

@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | files outside the granted trees: made, written, appended, cut short, removed, made a directory, a pipe, a link; renamed or linked in and out; reached by a link; another's temporary files; the journals; from a grandchild | 18 | the kernel refuses, nothing has changed |
 //! | a granted tree that a child made a link to the project or to the journals | 2 | denied |
+//! | the project and its journals by absolute paths, and by links elsewhere that lead to them | 4 | denied |
 //! | the terminal and the kernel's own files | 2 | likewise |
 //! | a change while the plan is made, whatever was granted | 2 | likewise |
 //! | TCP to another port, to any port | 3 | likewise, and nobody is connected to |
@@ -277,6 +278,42 @@ fn a_tree_of_a_program_is_not_another_one_by_a_link_of_its_own() {
         let words = "the way to the directory `out/deep` leads over a link";
         assert!(results[1].starts_with("denied: ") && results[1].contains(words), "{}", results[1]);
         assert!(project.denied()[0].ends_with(words), "{:?}", project.denied());
+        assert_eq!(project.read("keep"), "as it was\n");
+        assert!(!project.has(".windlass/made"));
+    }
+}
+
+#[test]
+fn an_absolute_tree_is_not_another_one() {
+    let elsewhere = tempfile::tempdir().expect("somebody else's directory");
+    let link = |name: &str| elsewhere.path().join(name).display().to_string();
+    let over = "a link on the way leads to `";
+    for (tree, words) in [
+        ("PROJECT/.windlass".to_owned(), "PROJECT/.windlass` cannot be changed by a program"),
+        ("PROJECT/up".to_owned(), "the way to the directory `up` leads over a link"),
+        (link("project"), over),
+        (link("journals"), over),
+    ] {
+        let project = Probe::new()
+            .asks(shell(&[tree.as_str()], &[]))
+            .applies(script("echo x > keep; echo x > .windlass/made"))
+            .project()
+            .file("keep", "as it was\n");
+        let path = project.path().display().to_string();
+        project.write("deploy.toml", &project.read("deploy.toml").replace("PROJECT", &path));
+        let make = |to: &str, from: &str| std::os::unix::fs::symlink(to, from).expect("a link");
+        make(".", &format!("{path}/up"));
+        for name in ["project", "journals"] {
+            let _ = std::fs::remove_file(link(name));
+        }
+        make(&path, &link("project"));
+        make(&format!("{path}/.windlass"), &link("journals"));
+        let project = project.locked();
+        let _ = project.windlass("run").exits(0);
+        let result = &project.results()[0];
+        assert!(result.starts_with("denied: "), "{tree}: {result}");
+        assert!(result.contains(&words.replace("PROJECT", &path)), "{tree}: {result}");
+        assert_eq!(project.denied().len(), 1, "{:?}", project.denied());
         assert_eq!(project.read("keep"), "as it was\n");
         assert!(!project.has(".windlass/made"));
     }
