@@ -1,7 +1,8 @@
 //! The one gate: a question, an answer, a record of both.
 
 use super::question::same_directory;
-use super::{Access, Capability, Database, Directory, Phase, Phases, Question, Secret, SecretUse, TcpProbe};
+use super::replaced::changed_by_others;
+use super::{Access, Capability, Database, Directory, Exec, Phase, Phases, Question, Secret, SecretUse, TcpProbe};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -98,6 +99,11 @@ impl Gate {
             Capability::Directory(Directory { path, access: Access::Write, .. }) => Some(path.as_str()),
             _ => None,
         })
+    }
+
+    /// What other programs that have less may change in any phase.
+    pub fn changed_by_others(&self, program: &Exec) -> impl Iterator<Item = &str> {
+        changed_by_others(program, &self.capabilities).map(|(_, tree)| tree)
     }
 
     /// The variables that may be read.

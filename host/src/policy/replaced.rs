@@ -10,12 +10,6 @@ use crate::problem::{Code, Problem};
 /// # Errors
 /// [`Code::StepConfigInvalid`], to be completed with the step by the caller.
 pub fn not_replaceable(capabilities: &[Capability]) -> Result<(), Problem> {
-    let programs = || {
-        capabilities.iter().filter_map(|capability| match capability {
-            Capability::Exec(exec) => Some(exec),
-            _ => None,
-        })
-    };
     let refused = |program: &Exec, tree: &str, who: &str, why: &str| {
         Err(Problem::new(
             Code::StepConfigInvalid,
@@ -25,7 +19,7 @@ pub fn not_replaceable(capabilities: &[Capability]) -> Result<(), Problem> {
         .with_note("nothing was run")
         .with_hint("put the program where the step changes nothing, or make two steps of it"))
     };
-    for program in programs().filter(|program| program.program.contains('/')) {
+    for program in programs(capabilities).filter(|program| program.program.contains('/')) {
         for capability in capabilities {
             if let Capability::Directory(Directory { path, access: Access::Write, .. }) = capability
                 && lies_in(&program.program, path)
@@ -38,27 +32,37 @@ pub fn not_replaceable(capabilities: &[Capability]) -> Result<(), Problem> {
                 );
             }
         }
-        let has_secret = capabilities.iter().any(|capability| match capability {
-            Capability::Secret(Secret { usage: SecretUse::ChildVariable { program: Some(whose), .. }, .. }) => {
-                *whose == program.program
-            }
-            _ => false,
-        });
-        for other in programs().filter(|other| !program.has_no_more_than(other) || has_secret) {
-            let tree =
-                other.writes.iter().find(|tree| other.program != program.program && lies_in(&program.program, tree));
-            if let Some(tree) = tree {
-                let who = format!("`{}`", other.program);
-                return refused(
-                    program,
-                    tree,
-                    &who,
-                    "what that writes there would run with more than was accepted for it",
-                );
-            }
+        if let Some((other, tree)) =
+            changed_by_others(program, capabilities).find(|(_, tree)| lies_in(&program.program, tree))
+        {
+            let who = format!("`{}`", other.program);
+            return refused(program, tree, &who, "what that writes there would run with more than was accepted for it");
         }
     }
     Ok(())
+}
+
+fn programs(capabilities: &[Capability]) -> impl Iterator<Item = &Exec> {
+    capabilities.iter().filter_map(|capability| match capability {
+        Capability::Exec(exec) => Some(exec),
+        _ => None,
+    })
+}
+
+/// What other programs may change, where what they write there could be run as this one, with more than was accepted for them.
+pub(super) fn changed_by_others<'a>(
+    program: &Exec,
+    capabilities: &'a [Capability],
+) -> impl Iterator<Item = (&'a Exec, &'a str)> {
+    let has_secret = capabilities.iter().any(|capability| match capability {
+        Capability::Secret(Secret { usage: SecretUse::ChildVariable { program: Some(whose), .. }, .. }) => {
+            *whose == program.program
+        }
+        _ => false,
+    });
+    programs(capabilities)
+        .filter(move |other| other.program != program.program && (!program.has_no_more_than(other) || has_secret))
+        .flat_map(|other| other.writes.iter().map(move |tree| (other, tree.as_str())))
 }
 
 /// Whether a path of the project lies in a tree, judged by its text. Links are judged when it is run.

@@ -15,6 +15,7 @@
 //! | the environment and memory of Windlass, from a child that is not held | 1 | the system refuses |
 //! | what is left running in another session, after a double fork, without an environment, with the marks of what may stay, where SIGTERM is ignored | 5 | it is ended with its step, and the log says so |
 //! | a program of the project where the step itself may write, or a program with less | 2 | refused when the lock is made |
+//! | a program of the project by a link to, or in an absolute tree, where a program with less may write | 2 | denied |
 //! | a program, a working directory and a database by links that the plugin makes: to `/bin/sh`, over two links, out of the project | 4 | denied |
 //! | paths of programs that climb, are absolute, end elsewhere or hide something | 8 | denied |
 //! | a fork bomb in sessions of its own, until its timeout | 1 | all of it is ended, and the step goes on |
@@ -343,6 +344,32 @@ fn nobody_accepts_a_program_that_the_step_can_replace() {
     let project = Probe::new().asks(narrow).asks(program("./bin/deploy", ".")).project();
     let error = project.windlass("lock").exits(2).stderr;
     assert!(error.contains("the program `./bin/deploy` lies in `bin`, which `make` may change"), "{error}");
+}
+
+#[test]
+fn no_program_runs_from_where_one_with_less_may_write() {
+    for (tree, path, link) in [("dist", "./tools/deploy", true), ("PROJECT/dist", "./dist/deploy", false)] {
+        let project = Probe::new()
+            .asks(shell(&[tree], &[]))
+            .asks(program(path, "."))
+            .applies(script("printf '#!/bin/sh\\necho x > ran\\n' > dist/deploy"))
+            .applies(json!({ "do": "exec", "program": path }))
+            .project()
+            .file("dist/deploy", "#!/bin/sh\n");
+        let own = project.path().display().to_string();
+        project.write("deploy.toml", &project.read("deploy.toml").replace("PROJECT", &own));
+        if link {
+            std::os::unix::fs::symlink("dist", project.path().join("tools")).expect("a link");
+        }
+        let project = project.locked();
+        let _ = project.windlass("run").exits(0);
+        let results = project.results();
+        assert!(results[0].starts_with("ok: exit code 0 "), "{}", results[0]);
+        let words = format!("the way to the program `{path}` leads through `dist`");
+        assert!(results[1].starts_with("denied: ") && results[1].contains(&words), "{}", results[1]);
+        assert!(project.denied()[0].ends_with(&words), "{:?}", project.denied());
+        assert!(!project.has("ran"));
+    }
 }
 
 #[test]

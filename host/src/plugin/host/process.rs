@@ -149,21 +149,29 @@ impl State {
     ///
     /// # Errors
     /// Where that is a link out of the project, or the way to a program of the project leads through what the step itself may
-    /// change, so that the plugin would choose what runs outside its sandbox. Other links are the project's own.
+    /// change, so that the plugin would choose what runs outside its sandbox, or through what a program with less may change. Other links are the project's own.
     fn place(&self, program: &Path, exec: &Exec) -> Result<PathBuf, Problem> {
         let project = &self.services.project;
         if let (true, Ok(resolved)) = (exec.program.contains('/'), project.canonicalize()) {
             let gate = locked(&self.gate);
-            let changed: Vec<PathBuf> =
-                gate.changed_directories().filter_map(|tree| project.join(tree).canonicalize().ok()).collect();
             let way = program.strip_prefix(project).map_or_else(|_| program.to_owned(), |below| resolved.join(below));
-            if let Some(tree) = files::leads_through(&way, &changed) {
+            let on_disk = |tree: &str| project.join(tree).canonicalize().ok();
+            let own: Vec<PathBuf> = gate.changed_directories().filter_map(on_disk).collect();
+            let others: Vec<PathBuf> = gate.changed_by_others(exec).filter_map(on_disk).collect();
+            for (trees, why) in [
+                (own, "the step may change that, and what the plugin writes there would run outside its sandbox"),
+                (
+                    others,
+                    "a program may change that, and what it writes there would run with more than was accepted for it",
+                ),
+            ] {
+                let Some(tree) = files::leads_through(&way, &trees) else { continue };
                 let tree = tree.strip_prefix(&resolved).unwrap_or(tree).display();
                 return Err(Problem::new(
                     Code::StepDenied,
                     format!("the way to the program `{}` leads through `{tree}`", exec.program),
                 )
-                .because("the step may change that, and what the plugin writes there would run outside its sandbox")
+                .because(why)
                 .with_hint("take out the link, or name the program by a path that the step does not change"));
             }
         }
