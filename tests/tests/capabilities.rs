@@ -449,7 +449,11 @@ fn a_denial_that_fails_a_step_says_what_is_accepted_and_what_to_do() {
             "hint": "if it should be, run `windlass lock` and have the change to `deploy.lock` reviewed",
         })
     );
-    assert_eq!(failed["usages"], json!([{ "asked": "run `echo goodbye`", "allowed": false, "times": 1 }]));
+    let line = json!({ "kind": "exec", "program": "echo", "arguments": ["goodbye"], "phases": APPLY });
+    assert_eq!(
+        failed["usages"],
+        json!([{ "asked": "run `echo goodbye`", "allowed": false, "times": 1, "line": line }])
+    );
     for part in [
         "was not allowed to run `echo goodbye`",
         "`deploy.lock` accepts only: run `echo hello`",
