@@ -101,6 +101,15 @@ fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
+/// Whether these words are that something was refused. The host has the same for its warning.
+fn tells_of_refusal(tail: &str) -> bool {
+    const WORDS: [&str; 5] =
+        ["permission denied", "operation not permitted", "read-only file system", "no new privileges", "cross-device"];
+    const CODES: [&str; 4] = ["EACCES", "EPERM", "EROFS", "EXDEV"];
+    let small = tail.to_ascii_lowercase();
+    WORDS.iter().any(|words| small.contains(words)) || CODES.iter().any(|code| tail.contains(code))
+}
+
 /// What [`Completion`] adds to the host's record.
 impl Completion {
     /// Whether it ended by itself with code 0.
@@ -121,6 +130,13 @@ impl Completion {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
 
+    /// Whether it failed, and its last words are that something was refused, as they are where it was held to less than it
+    /// needs. What its code was to say is not known then.
+    #[must_use]
+    pub fn tells_of_refusal(&self) -> bool {
+        !self.succeeded() && tells_of_refusal(&self.tail)
+    }
+
     /// How it ended, for a message: `exit code 3`, `signal 9` or `its timeout`.
     #[must_use]
     pub fn ending(&self) -> String {
@@ -135,11 +151,40 @@ impl Completion {
 
 #[cfg(test)]
 mod tests {
-    use super::Command;
+    use super::{Command, Completion};
 
     #[test]
     fn a_command_is_shown_as_one_would_type_it() {
         let command = Command::new("./bin/release").arguments(["1.2.0", "it's new", ""]);
         assert_eq!(command.display(), r"./bin/release 1.2.0 'it'\''s new' ''");
+    }
+
+    #[test]
+    fn what_failed_because_something_was_refused_says_so() {
+        let ended = |code, tail: &str| Completion {
+            code: Some(code),
+            signal: None,
+            timed_out: false,
+            stdout: vec![],
+            stderr: vec![],
+            truncated: false,
+            tail: tail.into(),
+        };
+        for words in [
+            "sh: 1: cannot create lock: Permission denied",
+            "Error: EACCES: permission denied, mkdir '/root/.cache'",
+            "kill: (1) - Operation not permitted",
+            "EPERM",
+            "touch: cannot touch 'a': Read-only file system",
+            "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.",
+            "OSError: [Errno 18] Invalid cross-device link: 'a' -> 'b/a'",
+            "Error: EXDEV",
+        ] {
+            assert!(ended(1, words).tells_of_refusal(), "{words}");
+            assert!(!ended(0, words).tells_of_refusal(), "it succeeded: {words}");
+        }
+        for words in ["", "grep: order: No such file or directory", "not found", "zerofs"] {
+            assert!(!ended(2, words).tells_of_refusal(), "{words}");
+        }
     }
 }

@@ -132,6 +132,18 @@ fn what_is_done_already_is_not_done_again() {
 }
 
 #[test]
+fn an_unless_to_which_something_was_refused_does_not_say_that_it_is_not_done() {
+    let sudo = "sudo: The no new privileges flag is set, which prevents sudo from running as root.";
+    for (unless, effect) in [(format!("echo {sudo} >&2; exit 1"), "unknown"), ("exit 1".into(), "irreversible")] {
+        let with = format!("run = [\"true\"]\neffect = \"irreversible\"\nunless = [\"sh\", \"-c\", \"{unless}\"]");
+        let output = project(&[("release", &with)]).windlass("plan --format json").exits(0);
+        assert_eq!(output.result()["plan"]["steps"][0]["intents"][0]["effect"], effect, "{}", output.everything());
+        let warned = output.everything().contains("and something was refused to it: that does not tell what is done");
+        assert_eq!(warned, effect == "unknown", "{}", output.everything());
+    }
+}
+
+#[test]
 fn a_check_leaves_nothing_to_take_back() {
     let script = "#!/bin/sh\necho looked >>log\n[ -e up ]\n";
     let project =

@@ -120,6 +120,12 @@ fn ask(unless: &Line, checked: &Checked<'_>) -> Result<Verdict, Failure> {
     if !output.is_empty() {
         log::debug(output);
     }
+    if completion.tells_of_refusal() {
+        let (line, ending) = (logic::shown(unless), completion.ending());
+        log::warn(format!(
+            "`{line}` ended with {ending}, and something was refused to it: that does not tell what is done"
+        ));
+    }
     Ok(logic::verdict(&completion))
 }
 

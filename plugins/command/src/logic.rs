@@ -129,11 +129,13 @@ pub(crate) fn intents(checked: &Checked<'_>, verdict: Verdict) -> Vec<Intent> {
     vec![intent.with_detail(detail.join("\n"))]
 }
 
-/// What the end of `unless` says.
+/// What the end of `unless` says. It is held to changing nothing: where something was refused to it, that it did not end with 0
+/// says nothing about what is done.
 pub(crate) fn verdict(completion: &Completion) -> Verdict {
     match completion.code {
         _ if completion.timed_out => Verdict::Unknown,
         Some(0) => Verdict::Done,
+        Some(_) if completion.tells_of_refusal() => Verdict::Unknown,
         Some(_) => Verdict::NotDone,
         None => Verdict::Unknown,
     }
@@ -333,6 +335,16 @@ mod tests {
         assert_eq!(verdict(&ended(Some(127), "")), Verdict::NotDone);
         assert_eq!(verdict(&ended(None, "")), Verdict::Unknown);
         assert_eq!(verdict(&Completion { timed_out: true, ..ended(Some(0), "") }), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_probe_to_which_something_was_refused_knows_nothing() {
+        let sudo = "sudo: The \"no new privileges\" flag is set, which prevents sudo from running as root.\n";
+        for tail in [sudo, "sh: 1: cannot create lock: Permission denied\n"] {
+            assert_eq!(verdict(&ended(Some(1), tail)), Verdict::Unknown, "{tail}");
+            assert_eq!(verdict(&ended(Some(0), tail)), Verdict::Done, "{tail}");
+        }
+        assert_eq!(verdict(&ended(Some(2), "grep: order: No such file or directory\n")), Verdict::NotDone);
     }
 
     #[test]

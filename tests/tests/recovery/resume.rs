@@ -65,6 +65,17 @@ fn a_step_that_was_done_before_that_could_be_written_down_is_not_done_again() {
 }
 
 #[test]
+fn a_step_is_not_done_again_because_its_unless_was_refused_something() {
+    // It may change nothing, so what it needs for looking is refused to it.
+    let unless = "echo \"sh: cannot create lock: Permission denied\" >&2; exit 2";
+    let project = project(&[Step::marks("b").run(&stuck("child", "echo b >> order")).unless(unless)]);
+    let run = cut_off(&project, "run", "child");
+    let output = project.windlass(&format!("resume {run} --format json")).exits(11);
+    assert_eq!(output.result()["reason"], "step-unknown");
+    assert_eq!(order(&project), "");
+}
+
+#[test]
 fn where_nobody_can_tell_a_person_has_to() {
     let unknown = || Step::marks("b").run(&stuck("child", "echo b >> order"));
     for (word, expected, verdict) in [("--done", "a c", "done"), ("--not-done", "a b c", "not-done")] {

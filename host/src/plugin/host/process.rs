@@ -44,11 +44,14 @@ fn was_asked(done: &process::Completion) -> bool {
     !done.stopped && !done.timed_out && signal.is_some_and(|signal| ASKS.contains(&signal))
 }
 
-/// Whether a program's last words are that something was refused. Not who refused it: that is for whoever reads on.
+/// Whether a program's last words are that something was refused. Not who refused it: that is for whoever reads on. The SDK
+/// has the same words for plugins.
 fn tells_of_refusal(tail: &str) -> bool {
-    ["Permission denied", "permission denied", "EACCES", "Operation not permitted", "operation not permitted", "EPERM"]
-        .iter()
-        .any(|words| tail.contains(words))
+    const WORDS: [&str; 5] =
+        ["permission denied", "operation not permitted", "read-only file system", "no new privileges", "cross-device"];
+    const CODES: [&str; 4] = ["EACCES", "EPERM", "EROFS", "EXDEV"];
+    let small = tail.to_ascii_lowercase();
+    WORDS.iter().any(|words| small.contains(words)) || CODES.iter().any(|code| tail.contains(code))
 }
 
 /// A directory of its own for a child's temporary files, gone with it.
