@@ -23,7 +23,8 @@ pub struct Confines {
 pub enum Means {
     /// Only Linux can.
     OtherSystem,
-    /// The kernel has no Landlock, or has it turned off.
+    /// The kernel has no Landlock, or has it turned off. Before Linux 5.19 it is of no use: whoever is held to files there can
+    /// move none to another directory, also in the trees that it may change, and installers fail.
     NoLandlock,
     /// Before Linux 6.2: a file can be cut short, and ports are open.
     SomeFiles,
@@ -50,7 +51,7 @@ impl Means {
                 "programs can change any file and connect anywhere: only on Linux are they held to what was accepted",
             ),
             Self::NoLandlock => Some(
-                "programs can change any file and connect anywhere: this kernel has no Landlock, or it is turned off",
+                "programs can change any file and connect anywhere: this kernel has no Landlock, or one older than that of Linux 5.19, or it is turned off",
             ),
             Self::SomeFiles if ports => Some(
                 "programs can cut any file short and connect anywhere: this kernel's Landlock is older than that of Linux 6.2",
@@ -86,14 +87,22 @@ mod system {
     const STACK: usize = 128 << 10;
 
     pub(super) fn means() -> Means {
-        let knows = |access: fn(Ruleset) -> Result<Ruleset, RulesetError>| {
+        let knows = |access: &dyn Fn(Ruleset) -> Result<Ruleset, RulesetError>| {
             access(Ruleset::default().set_compatibility(CompatLevel::HardRequirement)).and_then(Ruleset::create).is_ok()
         };
-        if knows(|rules| rules.handle_access(AccessNet::ConnectTcp)) {
+        means_of(
+            |access| knows(&|rules| rules.handle_access(access)),
+            || knows(&|rules| rules.handle_access(AccessNet::ConnectTcp)),
+        )
+    }
+
+    /// Those of a kernel that knows these.
+    pub(super) fn means_of(files: impl Fn(AccessFs) -> bool, ports: impl FnOnce() -> bool) -> Means {
+        if ports() {
             Means::FilesAndPorts
-        } else if knows(|rules| rules.handle_access(AccessFs::Truncate)) {
+        } else if files(AccessFs::Truncate) {
             Means::Files
-        } else if knows(|rules| rules.handle_access(AccessFs::WriteFile)) {
+        } else if files(AccessFs::Refer) {
             Means::SomeFiles
         } else {
             Means::NoLandlock
@@ -103,7 +112,9 @@ mod system {
     fn rules(confines: &Confines) -> Result<RulesetCreated, RulesetError> {
         let mut rules = Ruleset::default().scope(Scope::from_all(NEWEST))?;
         if confines.writes.is_some() {
-            rules = rules.handle_access(AccessFs::from_write(NEWEST))?;
+            // A kernel that does not know this refuses it to everybody who is held, so there nobody is.
+            rules = rules.set_compatibility(CompatLevel::SoftRequirement).handle_access(AccessFs::Refer)?;
+            rules = rules.set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_write(NEWEST))?;
         }
         if confines.connects.is_some() {
             rules = rules.handle_access(AccessNet::ConnectTcp)?;
@@ -185,6 +196,23 @@ mod tests {
             let lacks = means.lacks(ports);
             assert_eq!(lacks.is_some(), expected.is_some(), "{means:?} {ports}");
             assert!(expected.is_none_or(|words| lacks.is_some_and(|lacks| lacks.contains(words))), "{lacks:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_kernel_that_lets_nobody_move_files_holds_nobody() {
+        use landlock::{ABI, Access, AccessFs, AccessNet};
+        for (kernel, means) in [
+            (ABI::Unsupported, Means::NoLandlock),
+            (ABI::V1, Means::NoLandlock),
+            (ABI::V2, Means::SomeFiles),
+            (ABI::V3, Means::Files),
+            (ABI::V4, Means::FilesAndPorts),
+        ] {
+            let ports = AccessNet::from_all(kernel).contains(AccessNet::ConnectTcp);
+            let found = super::system::means_of(|access| AccessFs::from_all(kernel).contains(access), || ports);
+            assert_eq!(found, means, "{kernel:?}");
         }
     }
 
