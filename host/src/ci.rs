@@ -147,6 +147,9 @@ pub struct Facts {
     pub key: Option<String>,
     /// Why what is checked out here may be nobody's whom the project trusts; none where the CI does not say so.
     pub doubt: Option<Doubt>,
+    /// Why it may be so where another commit is checked out than the job is for: a comment's job is for the default branch, and
+    /// may have fetched the pull request that was commented on.
+    pub doubt_of_others: Option<Doubt>,
 }
 
 /// Why what is checked out in a job may be nobody's whom the project trusts: then it gets no secrets, and changes nothing.
@@ -154,6 +157,8 @@ pub struct Facts {
 pub enum Doubt {
     /// It is for a pull or merge request from another repository.
     Fork,
+    /// Another commit is checked out than the job is for, and nobody says whose.
+    Another,
     /// It is for a branch, or for a pull or merge request, that everybody who may push can change: not a tag, not the default
     /// branch, and the forge protects it by no rule.
     Unprotected,
@@ -163,8 +168,33 @@ impl std::fmt::Display for Doubt {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Fork => "the job is for a pull request from a fork",
+            Self::Another => "another commit is checked out than the job is for, which may be a fork's",
             Self::Unprotected => "the forge does not protect the branch that the job is for",
         })
+    }
+}
+
+/// What is doubtful about a job of GitHub's, and what would be if another commit than its own is checked out.
+fn doubts_on_github(variables: &Variables, is_fork: Option<bool>, is_tag: bool) -> (Option<Doubt>, Option<Doubt>) {
+    let (default, followed) = variables.get(variable::GITHUB_EVENT_PATH).map(event::branches).unwrap_or_default();
+    let is_default = |branch: Option<&str>| default.is_some() && default.as_deref() == branch;
+    let protected = variables.get(variable::GITHUB_REF_PROTECTED);
+    let name = variables.get(variable::GITHUB_REF_NAME);
+    match variables.get(variable::GITHUB_EVENT_NAME) {
+        // It runs on the default branch, and its event names no repository.
+        Some("schedule") => (None, None),
+        // It runs on the default branch after a run of any other, and is about that one.
+        Some("workflow_run") => (doubt(is_fork.or(Some(true)), Some("false"), is_default(followed.as_deref())), None),
+        // They run on the branch that it is to be merged into.
+        Some("pull_request_target" | "issue_comment") => {
+            let others = match is_fork {
+                Some(true) => Doubt::Fork,
+                Some(false) => Doubt::Unprotected,
+                None => Doubt::Another,
+            };
+            (doubt(is_fork, protected, is_tag || is_default(name)), Some(others))
+        }
+        _ => (doubt(is_fork, protected, is_tag || is_default(name)), None),
     }
 }
 
@@ -260,15 +290,11 @@ pub fn facts(variables: &Variables) -> Facts {
         starters.dedup();
         let github = github(variables);
         let is_tag = variables.get(variable::GITHUB_REF_TYPE) == Some("tag");
-        let default = variables.get(variable::GITHUB_EVENT_PATH).and_then(event::default_branch);
-        let is_default = default.is_some() && default.as_deref() == variables.get(variable::GITHUB_REF_NAME);
+        let (doubt, doubt_of_others) = doubts_on_github(variables, github.as_ref().and_then(|it| it.is_fork), is_tag);
         return Facts {
             kind,
-            doubt: doubt(
-                github.as_ref().and_then(|it| it.is_fork),
-                variables.get(variable::GITHUB_REF_PROTECTED),
-                is_tag || is_default,
-            ),
+            doubt,
+            doubt_of_others,
             commit: get(variable::GITHUB_SHA),
             reference: get(variable::GITHUB_REF_NAME),
             is_tag,
@@ -307,6 +333,7 @@ pub fn facts(variables: &Variables) -> Facts {
                 variables.get(variable::CI_COMMIT_REF_PROTECTED),
                 !is_request && (is_tag || (branch.is_some() && branch == default)),
             ),
+            doubt_of_others: None,
             commit: get(variable::CI_COMMIT_SHA),
             reference: get(variable::CI_COMMIT_REF_NAME),
             is_tag,
@@ -340,6 +367,7 @@ pub fn facts(variables: &Variables) -> Facts {
         gitlab: gitlab(variables),
         key: None,
         doubt: None,
+        doubt_of_others: None,
     }
 }
 
@@ -524,6 +552,43 @@ mod tests {
         assert_eq!(github(here(), &[("GITHUB_REF_PROTECTED", "true"), name("topic")]), None);
         assert_eq!(github(here(), &[name("topic")]), None, "it does not say");
         assert_eq!(github(serde_json::json!({}), &[open]), Some(Doubt::Unprotected), "it does not say which is which");
+
+        let event = |name| ("GITHUB_EVENT_NAME", name);
+        let schedule = serde_json::json!({ "schedule": "5 4 * * *" });
+        assert_eq!(github(schedule, &[open, name("main"), event("schedule")]), None);
+        let after = |branch: &str, head: u32| {
+            serde_json::json!({
+                "repository": { "id": 1, "default_branch": "main" },
+                "workflow_run": { "head_branch": branch, "head_repository": { "id": head } },
+            })
+        };
+        let followed = |event: serde_json::Value| {
+            github(event, &[("GITHUB_REF_PROTECTED", "true"), name("main"), ("GITHUB_EVENT_NAME", "workflow_run")])
+        };
+        assert_eq!(followed(after("main", 1)), None);
+        assert_eq!(followed(after("topic", 1)), Some(Doubt::Unprotected));
+        assert_eq!(followed(after("main", 2)), Some(Doubt::Fork));
+        assert_eq!(followed(serde_json::json!({})), Some(Doubt::Fork), "it does not say whose it is");
+        let others = |event: serde_json::Value, kind: &'static str| {
+            let file = directory.path().join("event.json");
+            std::fs::write(&file, event.to_string()).unwrap();
+            let facts = of(&[
+                ("GITHUB_ACTIONS", "true"),
+                ("GITHUB_REPOSITORY", "acme/shop"),
+                ("GITHUB_EVENT_PATH", file.to_str().unwrap()),
+                ("GITHUB_EVENT_NAME", kind),
+                open,
+                name("main"),
+            ]);
+            (facts.doubt, facts.doubt_of_others)
+        };
+        let commented = serde_json::json!({
+            "repository": { "id": 1, "default_branch": "main" }, "issue": { "number": 9, "pull_request": {} },
+        });
+        assert_eq!(others(commented, "issue_comment"), (None, Some(Doubt::Another)));
+        assert_eq!(others(request(1), "pull_request_target"), (None, Some(Doubt::Unprotected)));
+        assert_eq!(others(request(2), "pull_request_target"), (Some(Doubt::Fork), Some(Doubt::Fork)));
+        assert_eq!(others(here(), "push"), (None, None));
 
         let gitlab = |pairs: &[(&str, &str)]| {
             let job = [("GITLAB_CI", "true"), ("CI_PROJECT_ID", "42"), ("CI_API_V4_URL", "https://x/api/v4")];

@@ -84,6 +84,7 @@ variables! {
     GitHub {
         GITHUB_ACTIONS = "`true` in GitHub Actions. Then `--forge auto` is `github`.";
         GITHUB_SHA = "The commit that is deployed.";
+        GITHUB_EVENT_NAME = "What began the job: after a comment, another workflow or for `pull_request_target` it may be about another branch than its own.";
         GITHUB_REF = "The whole name of what is deployed: `refs/pull/7/merge` says which pull request the job is for.";
         GITHUB_REF_NAME = "The branch or tag.";
         GITHUB_REF_TYPE = "`tag` where it is a tag, for `release = \"tag\"`.";

@@ -88,6 +88,39 @@ fn a_branch_is_trusted_where_the_forge_protects_it_or_the_environment_is_for_all
 }
 
 #[test]
+fn what_a_comment_was_about_gets_no_secrets_and_the_default_branch_does() {
+    for environment in ["", "unprotected_branches = true\n"] {
+        let project = project(environment);
+        let commit = project.commit();
+        let issue = json!({ "number": 9, "pull_request": {} });
+        let event = json!({ "repository": { "id": 1, "default_branch": "main" }, "issue": issue });
+        project.write("event.json", &event.to_string());
+        let job = |sha| {
+            [
+                ("GITHUB_EVENT_NAME", "issue_comment"),
+                ("GITHUB_SHA", sha),
+                ("GITHUB_REF_PROTECTED", "false"),
+                ("GITHUB_REF_NAME", "main"),
+            ]
+        };
+        let _ = project.windlass_with("run --forge local", &job(&commit)).exits(0);
+        // The job has fetched what the comment is about.
+        let other = "0123456789012345678901234567890123456789";
+        let why = "another commit is checked out than the job is for";
+        let run = project.windlass_with("run --forge local --format json", &job(other)).exits(21);
+        assert!(run.stderr.contains(why) && run.stderr.contains("hint: merge it first"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_schedule_is_of_the_default_branch() {
+    let project = project("");
+    project.write("event.json", &json!({ "schedule": "5 4 * * *" }).to_string());
+    let job = [("GITHUB_EVENT_NAME", "schedule"), ("GITHUB_REF_PROTECTED", "false"), ("GITHUB_REF_NAME", "main")];
+    let _ = project.windlass_with("run --forge local", &job).exits(0);
+}
+
+#[test]
 fn nothing_is_gone_on_with_or_taken_back_from_there() {
     let project = project("");
     let protected = [("GITHUB_REF_PROTECTED", "true"), ("GITHUB_REF_NAME", "stable")];

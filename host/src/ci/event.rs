@@ -12,9 +12,12 @@ pub(super) struct About {
     pub(super) is_fork: Option<bool>,
 }
 
-/// The default branch of the repository, as the event in this file says; none where it does not.
-pub(super) fn default_branch(path: &str) -> Option<String> {
-    read(path)?.repository?.default_branch
+/// The default branch of the repository, and the branch that the run was of that this one follows, as the event in this file
+/// says; none where it does not.
+pub(super) fn branches(path: &str) -> (Option<String>, Option<String>) {
+    let event = read(path);
+    let default = event.as_ref().and_then(|event| event.repository.as_ref()?.default_branch.clone());
+    (default, event.and_then(|event| event.workflow_run?.head_branch))
 }
 
 /// An event, as far as we read it. Which one it is its keys say.
@@ -56,6 +59,7 @@ struct Issue {
 
 #[derive(Debug, Deserialize)]
 struct WorkflowRun {
+    head_branch: Option<String>,
     head_repository: Option<Repository>,
     /// Those with the same head, also into other repositories. None where the head is a fork.
     #[serde(default)]

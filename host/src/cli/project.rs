@@ -110,10 +110,16 @@ impl Project {
         if let Some(name) = &common.environment {
             config.instantiate(name);
         }
-        let facts = ci::facts(&variables);
+        let mut facts = ci::facts(&variables);
         let directory = directory(&common.config);
         // Children and guests are given paths that do not depend on where this was started.
         let directory = std::path::absolute(&directory).unwrap_or(directory);
+        if facts.doubt.is_none()
+            && let Some(doubt) = &facts.doubt_of_others
+            && ci::git(&directory).ok().map(|(commit, _)| commit) != facts.commit
+        {
+            facts.doubt = Some(doubt.clone());
+        }
         let trust = trust(&config, &directory).map_err(|problem| vec![problem])?;
         let client = Client::new(trust, Proxies::from_environment(|name| variables.get(name)));
         let journals = Directory::of(&directory);
@@ -200,7 +206,7 @@ impl Project {
 
     /// Why secrets are withheld from what is done for an environment here, and nothing may be changed; none where nothing is.
     pub(super) fn withheld(&self, environment: &Environment) -> Option<Doubt> {
-        self.facts.doubt.clone().filter(|doubt| *doubt == Doubt::Fork || !environment.unprotected_branches)
+        self.facts.doubt.clone().filter(|doubt| *doubt != Doubt::Unprotected || !environment.unprotected_branches)
     }
 
     /// Who, where and what.

@@ -186,6 +186,9 @@ impl<'a> Asking<'a> {
         let lookup = |name: &str| project.variables.get(name).map(str::to_owned);
         self.secrets = Secrets::from_environment(names.iter().cloned(), lookup);
         warn_of_short(&self.secrets);
+        // What is a secret of any environment is one, wherever it is set: no plugin reads it as a variable.
+        let all: BTreeSet<String> =
+            self.session.lock.iter().flat_map(Lock::secret_names).chain(names.iter().cloned()).collect();
         let services = Arc::new(Services {
             project: project.directory.clone(),
             // What leaves is searched for them all the same.
@@ -196,11 +199,11 @@ impl<'a> Asking<'a> {
             },
             // Also those of other environments, where they are set here.
             redactor: secrets(&project.directory, &project.variables).redactor(),
-            environment: project.variables.without(&names),
+            environment: project.variables.without(&all),
             client: project.client.clone(),
             confinement: project.config.confinement,
         });
-        Ok(Known { resolved, locked, services, names })
+        Ok(Known { resolved, locked, services, names: all })
     }
 }
 

@@ -55,6 +55,10 @@ impl Proxies {
     /// The proxy on the way to a host, where there is one.
     #[must_use]
     pub fn on_the_way_to(&self, route: &Route) -> Option<Proxy> {
+        // What is on this machine no proxy knows, as everybody has it who asks one.
+        if address_in(&route.host).is_some_and(|address| address.is_loopback()) {
+            return None;
+        }
         let found = self.0.as_ref()?.intercept(&route.origin()?)?;
         let uri = found.uri();
         let scheme = uri.scheme_str().unwrap_or("http").to_ascii_lowercase();
@@ -157,15 +161,19 @@ pub(super) fn judge(host: &str, addresses: &Addresses) -> Result<(), ConnectErro
     if METADATA.contains(&name.as_str()) {
         return Err(ConnectError::RefusedName { host: host.into(), class: AddressClass::Metadata });
     }
-    // Whatever way an address can be written in, it is judged as one: `127.1`, `0x7f000001`, `2130706433`.
-    let address = match (name.parse::<IpAddr>(), url::Host::parse(&name)) {
-        (Ok(address), _) => address,
-        (_, Ok(url::Host::Ipv4(address))) => address.into(),
-        (_, Ok(url::Host::Ipv6(address))) => address.into(),
-        _ if name == "localhost" || name.ends_with(".localhost") => Ipv4Addr::LOCALHOST.into(),
-        _ => return Ok(()),
-    };
-    addresses.allows(address).map_err(refused)
+    address_in(&name).map_or(Ok(()), |address| addresses.allows(address).map_err(refused))
+}
+
+/// The address that a host's name is or stands for, whatever way it is written in: `127.1`, `0x7f000001`, `2130706433`.
+fn address_in(host: &str) -> Option<IpAddr> {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    match (name.parse::<IpAddr>(), url::Host::parse(&name)) {
+        (Ok(address), _) => Some(address),
+        (_, Ok(url::Host::Ipv4(address))) => Some(address.into()),
+        (_, Ok(url::Host::Ipv6(address))) => Some(address.into()),
+        _ if name == "localhost" || name.ends_with(".localhost") => Some(Ipv4Addr::LOCALHOST.into()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

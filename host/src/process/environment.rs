@@ -177,6 +177,16 @@ pub const TOOLCHAINS: &[(&str, &[&str])] = &[
 /// is empty, nowhere by default.
 type Place = (&'static str, &'static str, &'static str);
 
+/// A cache that is elsewhere than in the home. In a directory for everybody a link of this name would be somebody else's.
+fn outside_home(place: &str) -> Option<PathBuf> {
+    #[cfg(unix)]
+    let user = nix::unistd::Uid::effective().to_string();
+    #[cfg(not(unix))]
+    let user = "";
+    let place = PathBuf::from(place.replace("{user}", user.as_ref()));
+    (!place.is_symlink()).then_some(place)
+}
+
 /// Where a toolchain keeps what it can fetch or make again. Only caches: what a toolchain runs (`bin`) or
 /// is told by (its configuration) would let one program choose what the next one does.
 const CACHES: &[(&str, &[Place])] = &[
@@ -208,12 +218,16 @@ const CACHES: &[(&str, &[Place])] = &[
             ("npm_config_store_dir", "", ""),
             ("COREPACK_HOME", "", ".cache/node/corepack"),
             ("XDG_STATE_HOME", "pnpm", ".local/state/pnpm"),
+            // Where it locks its store, whatever `TMPDIR` says.
+            ("", "", "/tmp/pnpm-store-operation-locks-{user}"),
         ],
     ),
     (
         "yarn",
         &[
             ("YARN_CACHE_FOLDER", "", ".cache/yarn"),
+            // Where its first generation has it as root.
+            ("YARN_CACHE_FOLDER", "", "/usr/local/share/.cache/yarn"),
             ("YARN_GLOBAL_FOLDER", "", ".yarn/berry"),
             ("COREPACK_HOME", "", ".cache/node/corepack"),
         ],
@@ -319,6 +333,7 @@ pub fn caches(name: &str, lookup: impl Fn(&str) -> Option<OsString>) -> Vec<Path
     let found = places.filter_map(|(variable, below, default)| match lookup(variable) {
         Some(value) => Some(PathBuf::from(value).join(below)),
         None if default.is_empty() => None,
+        None if default.starts_with('/') => outside_home(default),
         None => Some(home.as_ref()?.join(default)),
     });
     let mut caches: Vec<PathBuf> = found.filter(|place| place.is_absolute()).collect();

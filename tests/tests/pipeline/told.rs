@@ -41,10 +41,12 @@ fn a_plan() {
               may run `sh -c 'echo -a >> order'`, unconfined (revert)
               may run `sh -c 'echo a >> order'`, unconfined (apply)
               may run `sh -c false`, connecting anywhere (plan)
+              did run `sh -c false`, 1×
       - done  nothing to do
               may run `sh -c 'echo -done >> order'`, unconfined (revert)
               may run `sh -c 'echo done >> order'`, unconfined (apply)
               may run `sh -c true`, connecting anywhere (plan)
+              did run `sh -c true`, 1×
       ! mail  run `sh -c true`  (cannot be taken back)
               | directory: `.`
               | cannot be taken back

@@ -31,6 +31,8 @@ pub(super) struct Filter {
 struct Shared {
     /// The host that `deploy.toml` names.
     named: String,
+    /// And the port of the registry there.
+    port: u16,
     client: Client,
     /// What a request has to say, so that nobody else of this machine goes out this way.
     authorization: String,
@@ -45,7 +47,7 @@ struct Shared {
 
 impl Filter {
     /// For a client that begins at a host.
-    pub(super) async fn start(named: &str, client: &Client) -> io::Result<Self> {
+    pub(super) async fn start(named: &str, registry_port: u16, client: &Client) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let mut random = [0; 16];
@@ -54,6 +56,7 @@ impl Filter {
         let encoded = base64::engine::general_purpose::STANDARD.encode(format!("windlass:{password}"));
         let shared = Arc::new(Shared {
             named: named.to_ascii_lowercase(),
+            port: registry_port,
             client: client.clone(),
             authorization: format!("Basic {encoded}"),
             left: Mutex::new(MOST),
@@ -143,11 +146,13 @@ impl Shared {
     async fn connect(&self, target: &str) -> Option<Box<dyn Stream>> {
         let (host, port) = target.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        if host != self.named && self.held.load(Ordering::SeqCst) {
+        let port: u16 = port.parse().ok()?;
+        // Another port is another service, whatever its name.
+        if (&host, port) != (&self.named, self.port) && self.held.load(Ordering::SeqCst) {
             self.withheld.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(host);
             return None;
         }
-        let route = Route { secure: true, port: port.parse().ok()?, host };
+        let route = Route { secure: true, port, host };
         let connected = self.client.connection(&route, &addresses(&route.host, &self.named), WAIT).await;
         connected.map_err(|error| self.refuse(unconnected(&error, &route.host, route.host != self.named))).ok()
     }

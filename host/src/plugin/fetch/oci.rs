@@ -30,10 +30,13 @@ pub(super) async fn fetch(locator: &str, client: &network::Client) -> Result<Vec
         return Err(FetchError::wrong(format!("`{host}` is no registry's host: it has neither a `.` nor a port")));
     }
     let registry = reference.resolve_registry();
-    let named = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
+    let (named, port) = match registry.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().unwrap_or(443)),
+        None => (registry, 443),
+    };
     let named = named.trim_matches(['[', ']']);
     let failed = |error: io::Error| FetchError::unreached(error.to_string());
-    let filter = Filter::start(named, client).await.map_err(failed)?;
+    let filter = Filter::start(named, port, client).await.map_err(failed)?;
     let account = Account::of(registry);
     let pulled = match &account {
         None => pull(&reference, registry, &filter, client, &RegistryAuth::Anonymous).await,

@@ -246,10 +246,10 @@ impl interface::Host for State {
             }
         };
         let environment = self.child_environment(&exec, &command.variables, &temporary.0);
-        let path =
-            environment.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH")).map(|(_, value)| value.clone());
-        let Some(program) = process::find_program(&command.program, &path.unwrap_or_default(), &self.services.project)
-        else {
+        // By the job's own search path, also where the child gets another: the plugin does not choose who is called `make`.
+        let path = self.services.environment.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH"));
+        let path = path.map(|(_, value)| OsString::from(value)).unwrap_or_default();
+        let Some(program) = process::find_program(&command.program, &path, &self.services.project) else {
             let mut failure = unavailable("program-not-found", format!("there is no program `{}`", command.program));
             failure.causes.push(if command.program.contains('/') {
                 "no such executable file in the project".into()

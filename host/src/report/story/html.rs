@@ -240,7 +240,7 @@ fn plan_of(plan: &PlanStory) -> Markup {
     html! {
         section {
             h2 { "Plan" }
-            @for warning in plan.differs.iter().chain(&plan.withheld).chain(&plan.confinement) { p { "⚠ " (warning) } }
+            @for warning in plan.differs.iter().chain(&plan.withheld).chain(&plan.confinement).chain(&plan.proxied) { p { "⚠ " (warning) } }
             details {
                 summary { (plan.summary) }
                 div.scroll {

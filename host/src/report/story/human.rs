@@ -65,8 +65,8 @@ fn write_plan(text: &mut String, story: &Story, style: Style) {
     for warning in plan.differs.iter().chain(&plan.withheld) {
         let _ = writeln!(text, "  {} {warning}", style.yellow("warning:"));
     }
-    if let Some(lacks) = &plan.confinement {
-        let _ = writeln!(text, "  {} {lacks}", style.yellow("note:"));
+    for note in plan.confinement.iter().chain(&plan.proxied) {
+        let _ = writeln!(text, "  {} {note}", style.yellow("note:"));
     }
     let width = plan.steps.iter().map(|step| step.id.chars().count()).max().unwrap_or_default();
     for step in &plan.steps {

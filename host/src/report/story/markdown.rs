@@ -246,6 +246,7 @@ fn warned(plan: &PlanStory) -> String {
         .iter()
         .chain(&plan.withheld)
         .chain(&plan.confinement)
+        .chain(&plan.proxied)
         .map(|warning| format!("⚠️ {}\n\n", text(warning)))
         .collect()
 }

@@ -98,6 +98,9 @@ pub struct PlanStory {
     /// What programs could do beyond what was accepted for them; none where there was nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confinement: Option<String>,
+    /// What is reached through a proxy, of which only names can be checked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proxied: Vec<String>,
     /// Its steps, finally steps last.
     pub steps: Vec<PlannedStory>,
 }

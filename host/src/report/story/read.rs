@@ -54,6 +54,7 @@ impl PlanStory {
                 .as_ref()
                 .map(|why| format!("secrets are withheld, and nothing may be changed: {}", texts.line(why))),
             confinement: plan.confinement.as_ref().map(|lacks| texts.line(lacks)),
+            proxied: plan.proxied.iter().map(|line| texts.line(line)).collect(),
             steps: steps.chain(finally).collect(),
         }
     }
