@@ -235,7 +235,7 @@ async fn a_probe_tells_open_closed_and_refused_apart() {
     assert!(matches!(closed, Err(ConnectError::ConnectionRefused { .. })), "{closed:?}");
 }
 
-/// A server with a certificate for `localhost`, and the file of who signed it.
+/// A server with a certificate for `localhost` and for `name.example`, and the file of who signed it.
 struct Secured {
     address: SocketAddr,
     authority: PathBuf,
@@ -256,7 +256,7 @@ async fn secured(test: &str) -> Secured {
     std::fs::write(&file, authority.self_signed(&key).expect("a certificate").pem()).expect("a file");
     let issuer = rcgen::Issuer::new(authority, key);
     let own = rcgen::KeyPair::generate().expect("a key");
-    let certificate = rcgen::CertificateParams::new(["localhost".into()]).expect("a name");
+    let certificate = rcgen::CertificateParams::new(["localhost".into(), "name.example".into()]).expect("a name");
     let certificate = certificate.signed_by(&own, &issuer).expect("a certificate");
     let key = rustls::pki_types::PrivateKeyDer::try_from(own.serialize_der()).expect("a key");
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -497,15 +497,30 @@ async fn a_proxy_makes_the_connection_and_sees_nothing_of_what_is_said() {
     let (address, asked) = proxy("HTTP/1.1 200 Connection established\r\n\r\n", Some(secured.address)).await;
     let url = format!("http://me:pass-word@{address}");
     let trust = Trust::with_file(&secured.authority).expect("certificates");
-    // `localhost` is what the certificate is for; it is the proxy's to find.
-    let (answer, worker) = through(&url, trust, "https://localhost:8443/a", &loopback()).await.expect("an answer");
+    // The certificate is for it, and it is the proxy's to find.
+    let url_of = "https://name.example:8443/a";
+    let (answer, worker) = through(&url, trust, url_of, &Addresses::default()).await.expect("an answer");
     assert_eq!(body(answer, worker).await.expect("a body"), "ok");
     let asked = asked.lock().expect("no panic").clone();
-    assert!(asked.starts_with("CONNECT localhost:8443 HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.starts_with("CONNECT name.example:8443 HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("proxy-authorization: Basic bWU6cGFzcy13b3Jk\r\n"), "{asked}");
     let (name, head) = (&mut secured.server).await.expect("no panic").expect("a connection");
-    assert_eq!(name.as_deref(), Some("localhost"));
+    assert_eq!(name.as_deref(), Some("name.example"));
     assert!(head.starts_with("GET /a HTTP/1.1\r\n") && !head.contains("authorization"), "{head}");
+}
+
+#[tokio::test]
+async fn what_is_on_this_machine_is_reached_past_a_proxy() {
+    let (address, asked) = proxy("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n", None).await;
+    let url = format!("http://{address}");
+    for host in ["127.0.0.1", "localhost"] {
+        let (here, server) = serve_with(|mut stream| async move { answered(&mut stream).await }).await;
+        let place = format!("http://{host}:{}/", here.port());
+        let (answer, worker) = through(&url, Trust::default(), &place, &loopback()).await.expect("an answer");
+        assert_eq!(body(answer, worker).await.expect("a body"), "ok");
+        let _ = server.await.expect("no panic");
+    }
+    assert_eq!(*asked.lock().expect("no panic"), "");
 }
 
 #[tokio::test]
