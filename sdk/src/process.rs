@@ -172,7 +172,7 @@ mod tests {
         };
         for words in [
             "sh: 1: cannot create lock: Permission denied",
-            "Error: EACCES: permission denied, mkdir '/root/.cache'",
+            "Error: EACCES: permission denied, mkdir '/home/ada/.cache'",
             "kill: (1) - Operation not permitted",
             "EPERM",
             "touch: cannot touch 'a': Read-only file system",
