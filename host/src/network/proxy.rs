@@ -34,22 +34,38 @@ const METADATA: [&str; 8] = [
     "metadata.azure.internal",
 ];
 
+/// Stands for a proxy of which the variable cannot be read, so that what it was meant for does not go past it.
+const UNREADABLE: &str = "http://unreadable.invalid";
+
 /// Which proxy leads where.
 #[derive(Debug, Default)]
-pub struct Proxies(Option<Matcher>);
+pub struct Proxies {
+    matcher: Option<Matcher>,
+    /// The variables that say the proxy for `http` and for `https`, where what they say is none.
+    unreadable: [Option<&'static str>; 2],
+}
 
 impl Proxies {
-    /// As curl reads them: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in small letters too.
+    /// As curl reads them: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in small letters too. What goes by one that
+    /// cannot be read fails, and goes no other way.
     #[must_use]
     pub fn from_environment<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> Self {
         let value = |name: &str| {
             lookup(name).or_else(|| lookup(&name.to_ascii_lowercase())).unwrap_or_default().trim().to_owned()
         };
-        let (all, http, https) = (value(ALL_PROXY), value(HTTP_PROXY), value(HTTPS_PROXY));
-        if [&all, &http, &https].iter().all(|proxy| proxy.is_empty()) {
-            return Self(None);
+        let said = |name| Some((name, value(name))).filter(|(_, value)| !value.is_empty());
+        let chosen = [HTTP_PROXY, HTTPS_PROXY].map(|name| said(name).or_else(|| said(ALL_PROXY)));
+        if chosen.iter().all(Option::is_none) {
+            return Self::default();
         }
-        Self(Some(Matcher::builder().all(all).http(http).https(https).no(value(NO_PROXY)).build()))
+        let unreadable =
+            [0, 1].map(|scheme| chosen[scheme].as_ref().filter(|(_, value)| !is_proxy(value)).map(|(name, _)| *name));
+        let [http, https] = chosen.map(|said| match said {
+            Some((_, value)) if is_proxy(&value) => value,
+            Some(_) => UNREADABLE.to_owned(),
+            None => String::new(),
+        });
+        Self { matcher: Some(Matcher::builder().http(http).https(https).no(value(NO_PROXY)).build()), unreadable }
     }
 
     /// The proxy on the way to a host, where there is one.
@@ -59,7 +75,7 @@ impl Proxies {
         if address_in(&route.host).is_some_and(|address| address.is_loopback()) {
             return None;
         }
-        let found = self.0.as_ref()?.intercept(&route.origin()?)?;
+        let found = self.matcher.as_ref()?.intercept(&route.origin()?)?;
         let uri = found.uri();
         let scheme = uri.scheme_str().unwrap_or("http").to_ascii_lowercase();
         let host = uri.host()?;
@@ -69,8 +85,19 @@ impl Proxies {
             route: Route { secure: scheme == "https", host, port },
             scheme,
             authorization: found.basic_auth().cloned(),
+            unreadable: self.unreadable[usize::from(route.secure)],
         })
     }
+}
+
+/// Whether a variable says a proxy that can be understood.
+fn is_proxy(value: &str) -> bool {
+    let found = Matcher::builder().all(value).build().intercept(&Uri::from_static("http://host.example"));
+    // What stands after the host may be no number.
+    found
+        .as_ref()
+        .and_then(|found| found.uri().authority())
+        .is_some_and(|authority| authority.as_str() == authority.host() || authority.port_u16().is_some())
 }
 
 /// The variables with a proxy in them that says who asks it, with that as a URL: the password in it is a secret.
@@ -81,7 +108,15 @@ pub fn proxies_with_password<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> Ve
         .filter_map(|name| {
             let value = lookup(&name)?.trim();
             let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
-            url::Url::parse(&url).ok()?.password().map(|_| (name, url.clone()))
+            match url::Url::parse(&url) {
+                Ok(parsed) => parsed.password().map(|_| (name, url.clone())),
+                // What is no URL may have a password in it all the same.
+                Err(_) => {
+                    let (who, _) = url.rsplit_once('@')?;
+                    let (_, password) = who.split_once("://")?.1.split_once(':')?;
+                    Some((name, password.to_owned()))
+                }
+            }
         })
         .collect()
 }
@@ -93,18 +128,28 @@ pub struct Proxy {
     scheme: String,
     /// Secret, and not shown: it is marked as sensitive.
     authorization: Option<HeaderValue>,
+    /// The variable that says it and cannot be read.
+    unreadable: Option<&'static str>,
 }
 
 impl Proxy {
-    /// Where it is, without who asks it.
+    /// Where it is, without who asks it; the variable, where that cannot be read.
     #[must_use]
     pub fn place(&self) -> String {
+        if let Some(variable) = self.unreadable {
+            return variable.into();
+        }
         let Route { host, port, .. } = &self.route;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
     /// Whether it is one that can be asked.
     pub(super) fn check(&self) -> Result<(), SendError> {
+        if self.unreadable.is_some() {
+            return Err(
+                self.failed("what this variable says is not the URL of a proxy; write it as `http://HOST:PORT`")
+            );
+        }
         if matches!(self.scheme.as_str(), "http" | "https") {
             return Ok(());
         }
@@ -235,6 +280,32 @@ mod tests {
         };
         let expected = ("HTTPS_PROXY".to_owned(), "http://me:pass-word@proxy.example:3128".to_owned());
         assert_eq!(proxies_with_password(lookup), [expected]);
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_not_passed_over() {
+        for broken in ["http://me:pass word@proxy.example:3128", "socks://proxy.example", "http://proxy.example:port"] {
+            let proxies = Proxies::from_environment(|name| match name {
+                "HTTPS_PROXY" => Some(broken),
+                "NO_PROXY" => Some("inside.example"),
+                _ => None,
+            });
+            let to = |url: &str| {
+                let route = Route::of(&url.parse().expect("a URL")).expect("a route");
+                proxies.on_the_way_to(&route)
+            };
+            let proxy = to("https://a.example/").expect("a proxy");
+            let refused = proxy.check().expect_err("it cannot be asked").to_string();
+            assert!(refused.contains("HTTPS_PROXY") && refused.contains("not the URL of a proxy"), "{refused}");
+            assert!(!format!("{refused}{proxy:?}{proxies:?}").contains("pass word"), "{proxy:?} {proxies:?}");
+            assert!(to("https://inside.example/").is_none() && to("http://a.example/").is_none());
+        }
+        // As desktops set them: the one for everything is not asked where each has one of its own.
+        let desktop =
+            proxies(&[("all_proxy", "socks://a:1"), ("http_proxy", "http://a:2"), ("https_proxy", "http://a:3")]);
+        assert_eq!(to(&desktop, "https://a.example/").as_deref(), Some("a:3"));
+        let lookup = |name: &str| (name == "HTTPS_PROXY").then_some("http://me:pass word@proxy.example:port");
+        assert_eq!(proxies_with_password(lookup), [("HTTPS_PROXY".to_owned(), "pass word".to_owned())]);
     }
 
     #[test]
