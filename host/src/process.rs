@@ -24,6 +24,7 @@ mod leftover;
 mod pipe;
 mod strays;
 
+pub(crate) use confine::within;
 pub use confine::{Confines, Means};
 pub use environment::{
     BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, caches, find_program,

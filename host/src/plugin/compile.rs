@@ -2,11 +2,13 @@
 //!
 //! A component can be made so that compiling it takes hours or all memory, and no limit of the runtime's holds while it does.
 //! So a component that is not built in is compiled by a process of its own: this binary again, which limits itself before
-//! it reads the component, has none of the job's environment, and is given up when its time is over.
+//! it reads the component, has none of the job's environment, is held to changing no file and connecting nowhere (on Linux), and
+//! is given up when its time is over.
 
 use super::component::LARGEST;
 use super::engine::{Compiler, Runtime, compiler_only};
 use crate::problem::{Code, Exit, Problem};
+use crate::process::{Confines, within};
 use std::io::Read;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -74,7 +76,9 @@ pub(super) async fn compile(compiler: Compiler, bytes: &[u8]) -> Result<Vec<u8>,
     command.env_clear();
     command.env("RAYON_NUM_THREADS", threads.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().map_err(broken)?;
+    // Whoever takes it over changes no file and reaches nobody either, where the system can see to that.
+    let nothing = Confines { writes: Some(vec![]), connects: Some(vec![]) };
+    let mut child = within(&nothing, || command.spawn()).map_err(broken)?;
     let (Some(mut input), Some(output), Some(words)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(CompileError::Broken("the compiler's process has no pipes".into()));

@@ -67,7 +67,7 @@ impl Means {
     }
 }
 
-pub(super) use system::within;
+pub(crate) use system::within;
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -147,10 +147,7 @@ mod system {
     }
 
     /// Does something that starts a child, so that the child is held to this. Within a runtime.
-    pub(in crate::process) fn within<T: Send>(
-        confines: &Confines,
-        work: impl FnOnce() -> io::Result<T> + Send,
-    ) -> io::Result<T> {
+    pub(crate) fn within<T: Send>(confines: &Confines, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         let rules = rules(confines).map_err(io::Error::other)?;
         let runtime = tokio::runtime::Handle::current();
         thread::scope(|scope| {
@@ -173,7 +170,7 @@ mod system {
         Means::OtherSystem
     }
 
-    pub(in crate::process) fn within<T>(_: &Confines, work: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
+    pub(crate) fn within<T>(_: &Confines, work: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
         work()
     }
 }

@@ -131,6 +131,22 @@ fn a_compile_bomb_ends_as_a_limit() {
     );
 }
 
+/// What the system says of a process that this one has started, once it has.
+#[cfg(target_os = "linux")]
+fn child_of(parent: &mut std::process::Child) -> String {
+    let parents = format!("PPid:\t{}\n", parent.id());
+    loop {
+        let processes = std::fs::read_dir("/proc").expect("a directory").flatten();
+        let found = processes
+            .filter_map(|process| std::fs::read_to_string(process.path().join("status")).ok())
+            .find(|status| status.contains(&parents));
+        if let Some(status) = found {
+            return status;
+        }
+        assert!(parent.try_wait().expect("a process").is_none(), "it ended without having started one");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_bomb_for_the_cache_alone_costs_a_run_nothing_and_is_not_tried_again() {
@@ -139,8 +155,10 @@ fn a_bomb_for_the_cache_alone_costs_a_run_nothing_and_is_not_tried_again() {
         .variable("WINDLASS_CACHE_DIR", &cache.path().to_string_lossy())
         .variable("WINDLASS_TRACE", "windlass=debug")
         .locked();
-    let fill = project.command(["__fill-cache", "./a.wasm"]).status().expect("the binary runs");
-    assert!(!fill.success());
+    let mut fill = project.command(["__fill-cache", "./a.wasm"]).spawn().expect("the binary runs");
+    let compiler = child_of(&mut fill);
+    assert!(compiler.contains("NoNewPrivs:\t1\n"), "the compiler's process is held back: {compiler}");
+    assert!(!fill.wait().expect("an end").success());
     let names: Vec<String> = std::fs::read_dir(cache.path())
         .expect("a directory")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
