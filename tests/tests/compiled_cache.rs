@@ -185,6 +185,23 @@ mod unix {
     }
 
     #[test]
+    fn a_cache_that_others_can_put_another_in_the_place_of_is_not_used() {
+        let cached = Cached::new();
+        let shared = cached.cache.path().join("shared");
+        let within = shared.join("team").join("windlass");
+        assert!(cached.fill(&within, "noop.wasm"));
+        assert!(cached.run_in(&within).stderr.contains(CACHE));
+        for open in [0o777, 0o703] {
+            mode(&shared, open);
+            assert!(cached.run_in(&within).stderr.contains(QUICK));
+            assert!(!cached.fill(&within, "noop.wasm"));
+        }
+        // As `/tmp` is: who did not make a thing does not move it.
+        mode(&shared, 0o1777);
+        assert!(cached.run_in(&within).stderr.contains(CACHE));
+    }
+
+    #[test]
     fn a_cache_that_others_can_write_is_not_used() {
         let cached = Cached::new();
         assert!(cached.fill(&cached.directory(), "noop.wasm"));

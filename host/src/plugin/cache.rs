@@ -31,12 +31,12 @@ impl Cache {
     pub(super) fn open() -> Option<Self> {
         let directory = directory()?;
         let state = state()?;
+        let directory = make_private_directory(&directory).ok()?;
+        let state = make_private_directory(&state).ok()?;
         // Together with the key a cache could be brought by anybody.
         if state.starts_with(&directory) {
             return None;
         }
-        make_private_directory(&directory).ok()?;
-        make_private_directory(&state).ok()?;
         let key = read_key(&state).or_else(|| make_key(&state))?;
         Some(Self { directory, key })
     }
@@ -228,17 +228,35 @@ fn create_private(path: &Path) -> std::io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create_new(true).open(path)
 }
 
+/// Makes a directory that only we can write and that nobody else can put another one in the place of. It is given as it is
+/// reached without links.
 #[cfg(unix)]
-pub(super) fn make_private_directory(directory: &Path) -> std::io::Result<()> {
+pub(super) fn make_private_directory(directory: &Path) -> std::io::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    if is_private(directory) { Ok(()) } else { Err(std::io::ErrorKind::PermissionDenied.into()) }
+    let directory = directory.canonicalize()?;
+    let kept = is_private(&directory) && directory.ancestors().skip(1).all(keeps_what_is_in_it);
+    if kept { Ok(directory) } else { Err(std::io::ErrorKind::PermissionDenied.into()) }
 }
 
 /// Below the user's profile, where Windows lets nobody else write.
 #[cfg(not(unix))]
-pub(super) fn make_private_directory(directory: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(directory)
+pub(super) fn make_private_directory(directory: &Path) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(directory)?;
+    Ok(directory.to_owned())
+}
+
+/// Whether nobody but root and us can rename what is ours in a directory, or remove it. A group that has our number is ours
+/// alone, as distributions give every user one.
+#[cfg(unix)]
+fn keeps_what_is_in_it(directory: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    const STICKY: u32 = 0o1000;
+    let user = rustix::process::geteuid().as_raw();
+    fs::symlink_metadata(directory).is_ok_and(|metadata| {
+        let others = if metadata.gid() == user { 0o002 } else { 0o022 };
+        [0, user].contains(&metadata.uid()) && (metadata.mode() & others == 0 || metadata.mode() & STICKY != 0)
+    })
 }
 
 /// Whether it is ours, and nobody else can write it.

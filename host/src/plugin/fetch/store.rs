@@ -13,8 +13,7 @@ impl Store {
     /// Beside the compiled plugins; none where there is no place for one.
     pub(in crate::plugin) fn open() -> Option<Self> {
         let directory = cache::directory()?.join("components");
-        cache::make_private_directory(&directory).ok()?;
-        Some(Self(directory))
+        cache::make_private_directory(&directory).ok().map(Self)
     }
 
     /// The file of a component; none where that is no digest.
