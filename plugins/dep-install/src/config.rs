@@ -22,6 +22,10 @@ pub struct Config {
     pub offline: bool,
     /// For pip: a virtual environment that is there already, relative to `directory`. Without it, `.venv` is made.
     pub environment: Option<String>,
+    /// What an install may change besides `directory` and the package manager's caches, as scripts of packages do that
+    /// download a browser or set up git hooks: trees and files, relative to the project, or absolute.
+    #[schemars(inner(length(min = 1)))]
+    pub writes: Vec<String>,
 }
 
 impl Default for Config {
@@ -33,6 +37,7 @@ impl Default for Config {
             scripts: true,
             offline: false,
             environment: None,
+            writes: vec![],
         }
     }
 }

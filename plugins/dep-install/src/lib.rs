@@ -77,7 +77,12 @@ impl World for Host<'_> {
 impl Workplace for Host<'_> {
     fn stream(&self, invocation: &Invocation) -> Result<Ended, Failure> {
         let completion = self.command(invocation).stream()?;
-        Ok(Ended { succeeded: completion.succeeded(), ending: completion.ending(), tail: completion.tail })
+        Ok(Ended {
+            succeeded: completion.succeeded(),
+            ending: completion.ending(),
+            refused: completion.tells_of_refusal(),
+            tail: completion.tail,
+        })
     }
 
     fn keep(&self, key: &str, value: &str) -> Result<(), Failure> {

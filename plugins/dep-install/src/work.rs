@@ -8,7 +8,7 @@ use crate::recognise::{Project, projects};
 use crate::standing::{Standing, drift_before_install, standing};
 use crate::trouble::{Trouble, classify, last_words};
 use crate::witness;
-use crate::world::{Files, Workplace, World};
+use crate::world::{Ended, Files, Workplace, World};
 use serde::{Deserialize, Serialize};
 use windlass_plugin::{Access, Capability, Failure, FailureKind, Intent, Outcome, Phases, Ports, Verdict};
 
@@ -70,7 +70,7 @@ pub(crate) fn requires(config: &Config) -> Result<Vec<Capability>, Failure> {
             .directory(&config.directory)
             .variables(variables)
             .toolchains(manager.toolchains().iter().copied())
-            .writes(installs.then_some(&config.directory))
+            .writes(std::iter::once(&config.directory).chain(&config.writes).filter(|_| installs))
             .connects(if installs { Ports::Any } else { Ports::These(vec![]) })
             .during(phases)
     });
@@ -169,7 +169,7 @@ fn install(world: &impl Workplace, project: &Project, config: &Config, done: &[D
         world.progress(&line);
         let ended = world.stream(&command).map_err(|failure| tool_missing(project.manager, failure))?;
         if !ended.succeeded {
-            let failure = failed(world, project, config, &line, &ended.tail, &ended.ending)?;
+            let failure = failed(world, project, config, &line, &ended)?;
             return Err(if failure.note.is_some() { failure } else { failure.with_note(unfinished(done)) });
         }
         let after = guarded(world, project);
@@ -291,11 +291,10 @@ fn failed(
     project: &Project,
     config: &Config,
     line: &str,
-    tail: &str,
-    ending: &str,
+    ended: &Ended,
 ) -> Result<Failure, Failure> {
     let path = config.path(&project.lockfile);
-    let found = classify(project.manager, tail);
+    let found = classify(project.manager, &ended.tail);
     if matches!(found, None | Some(Trouble::Drift(_)))
         && let Standing::Drifted(lines) = standing(world, project, config)?
     {
@@ -320,9 +319,13 @@ fn failed(
         ),
         None => (
             Failure::check_failed("install-failed", format!("`{line}` failed"))
-                .because(format!("it ended with {ending}"))
-                .with_hint(format!("run `{line}` in `{}` and see what it says", config.directory)),
-            last_words(tail),
+                .because(format!("it ended with {}", ended.ending))
+                .with_hint(if ended.refused {
+                    "where it was held back from what it may change, name that in `writes` of this step, and run `windlass lock`".into()
+                } else {
+                    format!("run `{line}` in `{}` and see what it says", config.directory)
+                }),
+            last_words(&ended.tail),
         ),
     };
     Ok(lines.into_iter().fold(failure, Failure::because))

@@ -51,6 +51,8 @@ pub(crate) struct Ended {
     pub ending: String,
     /// The last lines that it wrote.
     pub tail: String,
+    /// Whether it failed, and these are that something was refused.
+    pub refused: bool,
 }
 
 /// What a program said.
@@ -139,7 +141,9 @@ pub(crate) mod fake {
             let output = self.run(invocation)?;
             *self.spoiled.borrow_mut() = true;
             let ending = if output.succeeded { "exit code 0" } else { "exit code 1" };
-            Ok(Ended { succeeded: output.succeeded, ending: ending.into(), tail: output.everything() })
+            let tail = output.everything();
+            let refused = tail.contains("Permission denied");
+            Ok(Ended { succeeded: output.succeeded, ending: ending.into(), tail, refused })
         }
         fn keep(&self, key: &str, value: &str) -> Result<(), Failure> {
             self.keeps.borrow_mut().insert(key.into(), value.into());

@@ -112,6 +112,30 @@ fn failures_have_the_code_that_fits() {
 }
 
 #[test]
+fn an_install_to_which_something_was_refused_is_told_how_it_may_have_that() {
+    let hint = |said| run(&folder().answering(INSTALL, false, said), &Config::default()).0.unwrap_err().hint.unwrap();
+    assert!(hint("mkdir: cannot create directory '/root/.cache': Permission denied").contains("`writes` of this step"));
+    assert!(!hint("error: something new").contains("`writes`"));
+}
+
+#[test]
+fn what_installs_may_change_what_is_named_and_what_only_looks_may_not() {
+    let writes = vec![".git/hooks".into(), "/home/ci/.cache/puppeteer".into()];
+    let config = Config { directory: "web".into(), manager: Some(Manager::Npm), writes, ..Config::default() };
+    let trees: Vec<Vec<String>> = requires(&config)
+        .unwrap()
+        .into_iter()
+        .filter_map(|capability| match capability.grant {
+            Grant::Exec(exec) => Some(exec.writes),
+            _ => None,
+        })
+        .collect();
+    let installs = ["web", ".git/hooks", "/home/ci/.cache/puppeteer"];
+    assert_eq!(trees.iter().filter(|trees| **trees == installs).count(), 1, "{trees:?}");
+    assert!(trees.iter().all(|trees| trees.is_empty() || *trees == installs), "{trees:?}");
+}
+
+#[test]
 fn a_buried_drift_is_found_by_asking_again() {
     let line = "npm error Missing: b@1.0.0 from lock file";
     let world =
