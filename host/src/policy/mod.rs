@@ -4,6 +4,7 @@
 //! capabilities accepted for one step, answers [`Question`]s for one [`Phase`], and remembers what was used and denied.
 
 mod capability;
+mod check;
 mod confinement;
 mod gate;
 mod question;
@@ -11,11 +12,11 @@ mod replaced;
 mod visible;
 mod written;
 
-pub(crate) use capability::JOURNALS;
 pub use capability::{
     Access, AnyPort, Capability, Database, Directory, EVERYTHING, Environment, Exec, Http, Phase, Phases, Ports,
     Secret, SecretUse, TcpProbe,
 };
+pub(crate) use check::JOURNALS;
 pub use confinement::{Confinement, Held};
 pub use gate::{ASKED, Denial, Gate, Usage};
 pub use question::Question;

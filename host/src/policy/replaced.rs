@@ -1,6 +1,6 @@
 //! Programs of the project that a step could replace before it runs them.
 
-use super::capability::parts;
+use super::check::parts;
 use super::{Access, Capability, Directory, EVERYTHING, Exec, Ports, Secret, SecretUse};
 use crate::problem::{Code, Problem};
 
