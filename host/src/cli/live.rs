@@ -1,6 +1,7 @@
 //! What a forge shows as live: one release of each place, which is the one that is. None of this changes an exit code.
 
-use super::conduct::{Conduct, announcement, deployed_if_known};
+use super::conduct::Conduct;
+use super::telling::{announcement, deployed_if_known};
 use crate::forge::{Announcement, Created, Forge};
 use crate::history::PastRun;
 use crate::problem::Problem;

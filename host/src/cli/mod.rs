@@ -26,6 +26,7 @@ mod signals;
 mod status;
 mod story;
 mod suggest;
+mod telling;
 
 use crate::approval;
 use crate::ci;

@@ -1,10 +1,10 @@
 //! `reap`, and closing what a dead run left open, which the next run does too.
 
 use super::arguments::{Common, Format};
-use super::conduct::{announcement, deployed, deployment_created, left, state_of, tell};
 use super::keeping::{Wanted, warning};
 use super::live::retire;
 use super::project::{Project, secrets};
+use super::telling::{announcement, deployed, deployment_created, left, state_of, tell};
 use super::{Failed, print, print_json, say, story};
 use crate::config;
 use crate::event::{Event, Place, RunOutcome, StepOutcome};

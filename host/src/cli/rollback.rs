@@ -2,7 +2,7 @@
 
 use super::arguments::{Common, Format, Rollback as Arguments};
 use super::comment;
-use super::conduct::{Conduct, Conducted, SoFar, deployed_if_known, doubted, exit_of, lease_taken, with_result};
+use super::conduct::{Conduct, Conducted, SoFar, exit_of, lease_taken, with_result};
 use super::keeping::Wanted;
 use super::live::revive;
 use super::outputs;
@@ -10,6 +10,7 @@ use super::project::Project;
 use super::reap::{ended, quiet};
 use super::session::{Asking, Known, Session};
 use super::signals::{signals, unless_stopped};
+use super::telling::{deployed_if_known, doubted};
 use super::{Failed, print, print_json, say, story};
 use crate::config::DeploymentOwner;
 use crate::event::{Event, Place, RunOutcome};
