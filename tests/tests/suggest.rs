@@ -82,6 +82,47 @@ fn a_person_is_told_in_lines_of_the_lock_what_to_do_with_them() {
 }
 
 #[test]
+fn where_an_address_was_refused_the_line_that_is_proposed_names_it() {
+    let server = e2e::server::Server::start(|_| e2e::server::Answer::new(200, ""));
+    let (port, url) = (server.port(), server.url("/health"));
+    let tried = |addresses: Value| {
+        let asks = json!({
+            "kind": "http", "scheme": "http", "host": "127.0.0.1", "port": port, "methods": ["GET"], "path": "/health",
+            "addresses": addresses, "phases": ["apply"],
+        });
+        let get = json!({ "do": "http", "url": url });
+        Probe::new().asks(asks).applies(get).project().locked()
+    };
+    let refused = tried(json!([]));
+    let output = refused.windlass("run --suggest --format json").exits(0);
+    let line = output.raw_stdout.lines().find(|line| line.starts_with("{\"suggestions\"")).expect("suggestions");
+    let suggestions: Value = serde_json::from_str(line).expect("JSON");
+    let addresses = &suggestions["suggestions"][0]["capabilities"][0]["addresses"];
+    assert_eq!(addresses, &json!(["public", "loopback"]));
+    assert!(output.stderr.contains("note: one thing that plugins asked for was refused"), "{}", output.stderr);
+    // What was refused is not told as used.
+    let report = refused.windlass("report last --format json").exits(0).result();
+    let capabilities = &report["steps"][0]["capabilities"];
+    assert_eq!(capabilities["used"], json!([]), "{capabilities}");
+    assert_eq!(capabilities["denied"][0]["times"], 1, "{capabilities}");
+    let let_through = tried(addresses.clone());
+    let output = let_through.windlass("run --suggest").exits(0);
+    assert!(let_through.results()[0].starts_with("ok"), "{:?}", let_through.results());
+    assert!(!output.stderr.contains("was refused"), "{}", output.stderr);
+}
+
+#[test]
+fn what_a_program_was_refused_is_said_not_to_be_seen() {
+    let project = Probe::new()
+        .asks(json!({ "kind": "exec", "program": "true", "phases": ["apply"] }))
+        .applies(json!({ "do": "exec", "program": "true" }))
+        .project()
+        .locked();
+    let output = project.windlass("run --suggest").exits(0);
+    assert!(output.stdout.contains("what programs were refused themselves"), "{}", output.stdout);
+}
+
+#[test]
 fn it_is_not_for_a_forge() {
     let project = tried().variable("GITHUB_TOKEN", "ghs_0123456789abcdef");
     let variables = [

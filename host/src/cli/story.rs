@@ -93,6 +93,15 @@ fn newest(project: &Project, common: &Common) -> Result<String, Problem> {
 pub(super) fn ended(project: &Project, run: &str, redactor: &Redactor) {
     match told(project, run, redactor) {
         Ok(story) => {
+            let denied: u64 =
+                story.steps.iter().flat_map(|step| &step.capabilities.denied).map(|denied| denied.times).sum();
+            if denied > 0 {
+                let things = if denied == 1 { "one thing" } else { "things" };
+                say(&format!(
+                    "note: {things} that plugins asked for {} refused; `windlass report {run}` names them\n",
+                    if denied == 1 { "was" } else { "were" }
+                ));
+            }
             for (name, text) in [("report.html", story::html(&story)), ("junit.xml", story::junit(&story))] {
                 if let Err(error) = project.journals.put_beside(run, name, text.as_bytes()) {
                     say(&format!("note: `{name}` of run {run} cannot be written: {error}\n"));

@@ -50,13 +50,26 @@ pub(super) fn lines(project: &Project, run: &str, redactor: &Redactor, format: F
             });
             print_json(&json!({ "suggestions": suggested.collect::<Vec<Value>>() }));
         }
-        Format::Human => print(&text(environment, &steps)),
+        Format::Human => {
+            let ran =
+                story.steps.iter().flat_map(|step| &step.capabilities.used).any(|used| used.asked.starts_with("run `"));
+            print(&text(environment, &steps, ran));
+        }
     }
 }
 
-fn text(environment: &str, steps: &[(&StepStory, Vec<Capability>)]) -> String {
+/// What is not seen from here.
+const PROGRAMS: &str = "what programs were refused themselves, files by `writes` and ports by `connects`, is not seen from outside: \
+                        where one failed, its own words tell\n";
+
+/// The answer for people. `ran` says whether programs were run.
+fn text(environment: &str, steps: &[(&StepStory, Vec<Capability>)], ran: bool) -> String {
     if steps.is_empty() {
-        return format!("nothing was refused that a line of `{}` could let through\n", lock::FILE);
+        let mut text = format!("nothing was refused that a line of `{}` could let through\n", lock::FILE);
+        if ran {
+            text.push_str(PROGRAMS);
+        }
+        return text;
     }
     let mut text = format!(
         "these lines of `{}` would let through what was refused; nothing was granted or changed:\n",
@@ -67,6 +80,10 @@ fn text(environment: &str, steps: &[(&StepStory, Vec<Capability>)]) -> String {
         for line in capabilities.iter().filter_map(|capability| inline(capability).ok()) {
             let _ = writeln!(text, "  {},", visible(&line));
         }
+    }
+    if ran {
+        text.push('\n');
+        text.push_str(PROGRAMS);
     }
     let _ = writeln!(
         text,

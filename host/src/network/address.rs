@@ -155,6 +155,21 @@ pub struct Refusal {
     pub class: AddressClass,
 }
 
+impl Refusal {
+    /// The word for [`Addresses::parse`] that would let it be dialled; none where nothing does.
+    #[must_use]
+    pub fn word(&self) -> Option<String> {
+        let word = match self.class {
+            AddressClass::Public => "public".into(),
+            AddressClass::Private | AddressClass::UniqueLocal => "private".into(),
+            AddressClass::Loopback => "loopback".into(),
+            _ => self.address.to_string(),
+        };
+        let addresses = Addresses::parse(std::slice::from_ref(&word)).ok()?;
+        addresses.allows(self.address).is_ok().then_some(word)
+    }
+}
+
 /// A word that names no addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` names no addresses: use `public`, `private`, `loopback` or a network such as `10.20.0.0/16`")]

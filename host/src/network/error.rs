@@ -149,6 +149,15 @@ impl ConnectError {
     pub const fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::RefusedName { .. })
     }
+
+    /// Where it is a denial: what a grant would have to say of addresses, where one can.
+    #[must_use]
+    pub fn missing_address(&self) -> Option<String> {
+        match self {
+            Self::Refused { refusal, .. } => refusal.word(),
+            _ => None,
+        }
+    }
 }
 
 impl SendError {
@@ -159,6 +168,15 @@ impl SendError {
             Self::Connect(error) => error.is_refusal(),
             Self::Url(_) => true,
             _ => false,
+        }
+    }
+
+    /// As [`ConnectError::missing_address`].
+    #[must_use]
+    pub fn missing_address(&self) -> Option<String> {
+        match self {
+            Self::Connect(error) => error.missing_address(),
+            _ => None,
         }
     }
 

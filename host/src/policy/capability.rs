@@ -279,6 +279,23 @@ impl Capability {
         }
     }
 
+    /// The same in one phase, and good for these addresses too; none where it is not about addresses.
+    pub(super) fn with_address(&self, word: String, phase: Phase) -> Option<Self> {
+        let mut same = self.in_phases(&[phase].into());
+        let addresses = match &mut same {
+            Self::Http(Http { addresses, .. })
+            | Self::TcpProbe(TcpProbe { addresses, .. })
+            | Self::Secret(Secret { usage: SecretUse::Url { addresses, .. }, .. }) => addresses,
+            _ => return None,
+        };
+        // Without a word the public ones are meant.
+        if addresses.is_empty() {
+            addresses.push("public".into());
+        }
+        addresses.push(word);
+        Some(same)
+    }
+
     /// The same, good for these phases.
     #[must_use]
     pub fn in_phases(&self, phases: &Phases) -> Self {

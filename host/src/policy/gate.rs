@@ -157,6 +157,20 @@ impl Gate {
         self.remember(&asked, false, None);
     }
 
+    /// Remember that what a capability lets through was refused after all, because of the address that it leads to: it was not
+    /// used. With what a line has to say of addresses, where one can let it through.
+    pub fn refuse_address(&mut self, asked: &str, granted: &Capability, word: Option<String>) {
+        let asked = self.words.0(asked);
+        if let Some(place) = self.usages.iter().position(|usage| usage.allowed && usage.asked == asked) {
+            match &mut self.usages[place].times {
+                0 | 1 => drop(self.usages.remove(place)),
+                times => *times -= 1,
+            }
+        }
+        let line = word.and_then(|word| granted.with_address(word, self.phase));
+        self.remember(&asked, false, line);
+    }
+
     /// Remember what was refused elsewhere, where what is asked here would not have been enough to know.
     pub fn refuse(&mut self, question: &Question<'_>) {
         let asked = self.words.0(&question.to_string());
@@ -324,6 +338,35 @@ fn path_matches(granted: &str, path: &str) -> bool {
 mod tests {
     use super::super::{Environment, Http, Phases};
     use super::*;
+
+    #[test]
+    fn what_an_address_kept_back_was_not_used() {
+        let capability = Capability::Http(Http {
+            scheme: "https".into(),
+            host: "a.example".into(),
+            port: 443,
+            methods: vec!["GET".into()],
+            path: "/".into(),
+            addresses: vec![],
+            phases: [Phase::Plan, Phase::Apply].into(),
+        });
+        let question = Question::Http { scheme: "https", host: "a.example", port: 443, method: "GET", path: "/" };
+        let mut gate = Gate::new(std::slice::from_ref(&capability), Phase::Apply);
+        for _ in 0..2 {
+            let _ = gate.ask(&question).expect("granted");
+        }
+        let asked = question.to_string();
+        gate.refuse_address(&asked, &capability, Some("10.0.0.1".into()));
+        let times = |gate: &Gate, allowed| gate.usages().iter().find(|it| it.allowed == allowed).map(|it| it.times);
+        assert_eq!((times(&gate, true), times(&gate, false)), (Some(1), Some(1)));
+        gate.refuse_address(&asked, &capability, None);
+        assert_eq!((times(&gate, true), times(&gate, false)), (None, Some(2)));
+        let Some(Capability::Http(line)) = gate.usages()[0].line.as_deref() else { panic!("a line") };
+        assert_eq!(
+            (&line.addresses[..], &line.phases),
+            (&["public".into(), "10.0.0.1".into()][..], &[Phase::Apply].into())
+        );
+    }
 
     /// The lines in `docs/reference/capabilities.md` let through what the page says, and nothing that it says they do not.
     #[test]

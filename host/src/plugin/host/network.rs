@@ -72,11 +72,14 @@ impl interfaces::network::Host for State {
     ) -> wasmtime::Result<Result<u64, wit::Failure>> {
         let question = Question::TcpProbe { host: &host, port };
         let granted = match self.ask(&question) {
-            Ok(Capability::TcpProbe(probe)) => probe.addresses,
-            Ok(_) => return Ok(Err(broken_promise("bug", "the gate answered with another kind of capability"))),
+            Ok(granted) => granted,
             Err(failure) => return Ok(Err(failure)),
         };
-        let addresses = match Addresses::parse(&granted) {
+        let addresses = match &granted {
+            Capability::TcpProbe(probe) => &probe.addresses,
+            _ => return Ok(Err(broken_promise("bug", "the gate answered with another kind of capability"))),
+        };
+        let addresses = match Addresses::parse(addresses) {
             Ok(addresses) => addresses,
             Err(error) => return Ok(Err(broken_promise("invalid-addresses", error.to_string()))),
         };
@@ -85,7 +88,7 @@ impl interfaces::network::Host for State {
             Ok(took) => Ok(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
             Err(error) => {
                 if error.is_refusal() {
-                    locked(&self.gate).deny(&question.to_string());
+                    locked(&self.gate).refuse_address(&question.to_string(), &granted, error.missing_address());
                 }
                 Err(connect_failure(&error))
             }
@@ -138,6 +141,7 @@ struct Allowed {
     route: Route,
     addresses: Addresses,
     asked: String,
+    granted: Capability,
     /// The names of the secrets that were put in.
     secrets: Vec<String>,
 }
@@ -175,7 +179,7 @@ impl Egress {
         let secret = placeholders.url_for(&request.uri().to_string()).map_err(|misuse| deny(&misuse))?;
         let secret = secret.map(|(name, url)| (name.to_owned(), url));
         let mut secrets = vec![];
-        let (capability, asked) = if let Some((name, url)) = &secret {
+        let (granted, asked) = if let Some((name, url)) = &secret {
             let unfit = || format!("the secret `{name}` is no URL that can be asked for");
             *request.uri_mut() = url.as_str().parse().map_err(|_| deny(&unfit()))?;
             // It names the stand-in's host by now.
@@ -196,12 +200,12 @@ impl Egress {
         };
         let deny = |because: &dyn std::fmt::Display| self.record.deny(&asked, &because.to_string());
         let route = Route::of(request.uri()).map_err(|error| deny(&error))?;
-        let granted = match capability {
-            Capability::Http(http) => http.addresses,
+        let addresses = match &granted {
+            Capability::Http(http) => &http.addresses,
             Capability::Secret(Secret { usage: SecretUse::Url { addresses, .. }, .. }) => addresses,
             _ => return Err(deny(&"the gate answered with another kind of capability")),
         };
-        let addresses = Addresses::parse(&granted).map_err(|error| deny(&error))?;
+        let addresses = Addresses::parse(addresses).map_err(|error| deny(&error))?;
         let destination = url::Url::parse(&request.uri().to_string()).map_err(|error| deny(&error))?;
         let origin = destination.origin().ascii_serialization();
         for value in request.headers_mut().values_mut() {
@@ -227,7 +231,7 @@ impl Egress {
             }
         }
         drop(placeholders);
-        Ok(Allowed { request, route, addresses, asked, secrets })
+        Ok(Allowed { request, route, addresses, asked, granted, secrets })
     }
 }
 
@@ -247,7 +251,7 @@ impl WasiHttpHooks for Egress {
         let (client, record, redactor) = (self.client.clone(), self.record.clone(), self.redactor.clone());
         let (secrets, under_way) = (self.secrets.clone(), Arc::clone(&self.under_way));
         Box::new(async move {
-            let Allowed { request, route, addresses, asked, secrets: put_in } = allowed;
+            let Allowed { request, route, addresses, asked, granted, secrets: put_in } = allowed;
             let limits = Limits::default().with(options);
             // One that waits for its turn holds no connection.
             let Ok(Ok(place)) = tokio::time::timeout(limits.first_byte, under_way.acquire_owned()).await else {
@@ -258,7 +262,8 @@ impl WasiHttpHooks for Egress {
             let sent = client.send(request, &route, &addresses, limits).await;
             let (response, worker) = sent.map_err(|error| {
                 if error.is_refusal() {
-                    let _ = record.deny(&asked, &error.to_string());
+                    locked(&record.gate).refuse_address(&asked, &granted, error.missing_address());
+                    record.say(Level::Error, &format!("not allowed to {asked}: {error}"));
                 } else {
                     record.say(Level::Debug, &error.to_string());
                 }
