@@ -8,7 +8,7 @@ mod event;
 mod tree;
 
 pub use doubt::Doubt;
-pub use tree::WorkingTree;
+pub use tree::{WorkingTree, file_at};
 
 use crate::event::Job;
 use crate::problem::{Code, Problem};
@@ -35,6 +35,12 @@ impl Variables {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Those of these names.
+    #[must_use]
+    pub fn of<'a>(&self, names: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
+        names.filter_map(|name| Some((name.to_owned(), self.0.get(name)?.clone()))).collect()
     }
 
     /// All of them, without those of these names.

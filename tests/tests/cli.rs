@@ -129,6 +129,38 @@ fn a_lock_is_written_once_and_shows_what_it_widens() {
 }
 
 #[test]
+fn what_a_pull_request_widens_is_shown_against_where_it_is_to_be_merged() {
+    let project = Project::with(CONFIG);
+    let before = project.commit();
+    let _ = project.windlass("lock").exits(0);
+    let first = project.windlass(&format!("lock --against {before}")).exits(0);
+    assert!(first.stdout.contains("| ➕ more | staging |"), "there was no lock then: {}", first.stdout);
+    let _ = project.commit();
+    project.write("deploy.toml", &CONFIG.replace("[\"rm\", \"touched\"]", "[\"rm\", \"-f\", \"touched\"]"));
+    let _ = project.windlass("lock").exits(0);
+    let _ = project.windlass("lock --check").exits(0);
+    let lock = project.read("deploy.lock");
+    let against = project.windlass("lock --against main").exits(0);
+    for line in ["➕ more | staging | ", "`rm -f touched`", "➖ less | staging | ", "`rm touched`"] {
+        assert!(against.stdout.contains(line), "{line}: {}", against.stdout);
+    }
+    let json = project.windlass("lock --against main --format json").exits(0).result();
+    assert_eq!(json["changes"].as_array().map(Vec::len), Some(4), "{json}");
+    assert_eq!(project.read("deploy.lock"), lock);
+    let _ = project.commit();
+    let same = project.windlass("lock --against HEAD --format json").exits(0).result();
+    assert_eq!(same, serde_json::json!({ "changes": [] }));
+    assert_eq!(project.windlass("lock --check --format json").exits(0).result(), same);
+    for nowhere in ["elsewhere", "--output=deploy.lock"] {
+        let unknown = project.command(["lock", &format!("--against={nowhere}")]).output().expect("the binary runs");
+        assert_eq!(unknown.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&unknown.stderr);
+        assert!(said.contains("is no commit to compare with") && said.contains("git fetch --depth=1"), "{said}");
+    }
+    assert_eq!(project.read("deploy.lock"), lock);
+}
+
+#[test]
 fn status_tells_what_is_live_and_what_to_do_next() {
     let project = Project::with(CONFIG).locked();
     let before = project.windlass("status").exits(0);

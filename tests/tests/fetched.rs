@@ -40,8 +40,10 @@ fn server() -> (Arc<Mutex<Vec<u8>>>, Server, Secure) {
 fn what_a_url_leads_to_is_pinned_and_runs_without_a_network_from_then_on() {
     let (_, server, secure) = server();
     let fetching = Fetching::new(&secure.url("/noop.wasm"), &secure);
-    // Nothing is fetched that no lock names.
-    fetching.refused("run", 22, "does not say which component that is, and without that it is not fetched");
+    // Nothing is fetched that no lock names, also where it is only asked whether it does.
+    for words in ["run", "check", "lock --check"] {
+        fetching.refused(words, 22, "does not say which component that is, and without that it is not fetched");
+    }
     assert_eq!(server.received().len(), 0);
     let output = fetching.project.windlass("lock").exits(0);
     let sha256 = digest(&noop()).replace("sha256:", "sha256 ");

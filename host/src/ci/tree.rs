@@ -188,6 +188,30 @@ impl Ours {
     }
 }
 
+/// What a file of a directory had in it at a commit, by its name or that of a branch or tag; none where it was not there.
+///
+/// # Errors
+/// [`Code::Usage`] where there is no such commit.
+pub fn file_at(directory: &Path, reference: &str, name: &str) -> Result<Option<String>, Problem> {
+    let unknown = |why: String| {
+        Problem::new(Code::Usage, format!("`{reference}` is no commit to compare with"))
+            .because(why)
+            .with_note("nothing was changed")
+            .with_hint(
+                "name a commit, a branch or a tag that is here: where CI checks out one commit alone, fetch it before, as \
+                 `git fetch --depth=1 origin main:refs/remotes/origin/main` does",
+            )
+    };
+    let commit = format!("{reference}^{{commit}}");
+    let commit = git(directory, &["rev-parse", "--verify", "--end-of-options", &commit]).map_err(&unknown)?;
+    let path = format!("{}:./{name}", String::from_utf8_lossy(&commit).trim());
+    if git(directory, &["cat-file", "-e", &path]).is_err() {
+        return Ok(None);
+    }
+    let text = git(directory, &["cat-file", "blob", &path]).map_err(&unknown)?;
+    String::from_utf8(text).map(Some).map_err(|error| unknown(error.to_string()))
+}
+
 /// What git says.
 fn git(directory: &Path, words: &[&str]) -> Result<Vec<u8>, String> {
     let mut command = Command::new("git");

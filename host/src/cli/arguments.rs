@@ -226,6 +226,10 @@ pub(super) struct Lock {
     /// comment on the pull request can show it as it is.
     #[arg(long)]
     pub(super) check: bool,
+    /// Write nothing, ask no plugin, and print what `deploy.lock` accepts more (`+`) and less (`-`) than at this commit, branch or
+    /// tag: what a pull request widens, as a table of Markdown.
+    #[arg(long, value_name = "COMMIT", conflicts_with = "check")]
+    pub(super) against: Option<String>,
 }
 
 /// What is being released, where CI or git do not say it.

@@ -5,13 +5,15 @@ use super::approvals::says_who;
 use super::arguments::{self, Common, Format, Lock as LockArguments, Plan as PlanArguments, Run as RunArguments};
 use super::begin::{freezes, order, say_gate, thaw, unmet};
 use super::comment;
-use super::conduct::{Conduct, Conducted, SoFar, exit_of, lease_taken, not_begun, owner, with_result};
+use super::conduct::{Conduct, Conducted, SoFar, exit_of, lease_taken, not_begun, with_result};
 use super::outputs;
 use super::project::{Project, directory};
 use super::reap::close_all;
 use super::session::{Asking, Session};
 use super::signals::{signals, unless_stopped};
+use super::telling::owner;
 use super::{Failed, print, print_json, say, story, suggest};
+use crate::ci;
 use crate::event::{Event, RunOutcome, StepEntry, Subject};
 use crate::files::write_whole;
 use crate::forge::{Forge, Frozen};
@@ -22,6 +24,7 @@ use crate::lease::{self, Lease, Standing};
 use crate::lock::{self, Lock};
 use crate::plan::{Plan, PlanFile};
 use crate::plugin::Plugins;
+use crate::policy::visible;
 use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, RunReport, Style};
@@ -72,6 +75,9 @@ fn differs() -> Problem {
 /// `windlass lock`
 pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(), Failed> {
     let project = Project::load(common)?;
+    if let Some(reference) = &arguments.against {
+        return against(common, &project, reference);
+    }
     // A lock that cannot be read is an error for whoever checks it, and replaced by whoever writes it.
     let old = match Lock::load(&project.directory) {
         Ok(lock) => lock,
@@ -90,6 +96,9 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
     let text = wanted.to_text()?;
     if changes.is_empty() && session.lock.is_some() {
         say(&format!("{} accepts all that is asked for, and nothing else\n", lock::FILE));
+        if common.format == Format::Json {
+            print_json(&json!({ "changes": changes }));
+        }
         // The same lines in another order or with other spaces are put in order, so that the next difference is readable.
         if arguments.check || std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
             return Ok(());
@@ -113,6 +122,23 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
         say(&format!("pinned {plugin}: sha256 {digest}\n"));
     }
     say(&format!("wrote {}: commit it, and have the difference reviewed\n", path.display()));
+    Ok(())
+}
+
+/// What the lock accepts more and less than it did at a commit.
+fn against(common: &Common, project: &Project, reference: &str) -> Result<(), Failed> {
+    let nothing = || Lock::new(BTreeMap::new());
+    let now = Lock::load(&project.directory)?.unwrap_or_else(nothing);
+    let then = ci::file_at(&project.directory, reference, lock::FILE)?;
+    let then = then.map_or_else(|| Ok(nothing()), |text| Lock::parse(&text))?;
+    let changes = then.changes_to(&now);
+    match common.format {
+        Format::Json => print_json(&json!({ "changes": changes })),
+        Format::Human if changes.is_empty() => {
+            say(&format!("{} accepts what it did at `{}`\n", lock::FILE, visible(reference)));
+        }
+        Format::Human => print(&lock::table(&changes)),
+    }
     Ok(())
 }
 

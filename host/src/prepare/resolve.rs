@@ -31,9 +31,10 @@ pub struct Resolved {
 pub enum Pins<'a> {
     /// Nothing: what there is now is what is asked, for a new lock.
     New,
-    /// What the lock has for an environment, where it has something; for whoever asks whether the lock is right.
+    /// What the lock has for an environment; for whoever asks whether the lock is right. What is fetched from elsewhere and is not
+    /// in it is not fetched: whoever opened a pull request would choose where to.
     Known(&'a Environment, Option<&'a LockedSteps>),
-    /// The same, and what it does not have is not fetched: for whoever is about to run it.
+    /// The same, and what is in a file has to be what it has; for whoever is about to run it.
     Only(&'a Environment, Option<&'a LockedSteps>),
 }
 
@@ -125,11 +126,11 @@ async fn load(
 ) -> Result<Plugin, Problem> {
     let locator = step.plugin.as_str();
     let id = step.id.as_str();
-    let (environment, steps, only) = match pins {
-        Pins::New => (None, None, false),
-        Pins::Known(environment, steps) => (Some(environment.name.as_str()), steps, false),
-        Pins::Only(environment, steps) => (Some(environment.name.as_str()), steps, true),
+    let (environment, steps) = match pins {
+        Pins::New => (None, None),
+        Pins::Known(environment, steps) | Pins::Only(environment, steps) => (Some(environment.name.as_str()), steps),
     };
+    let only = matches!(pins, Pins::Only(..));
     let environment = environment.unwrap_or_default();
     let accepted = steps.and_then(|steps| steps.get(id)).filter(|accepted| accepted.is_of(locator));
     // A component that is not the one that was accepted is not even compiled.
@@ -142,7 +143,7 @@ async fn load(
         PluginLocator::Https(_) | PluginLocator::Oci(_) => match accepted.map(|step| step.pin(environment, id)) {
             Some(Err(problem)) => Err(problem),
             Some(Ok(digest)) => plugins.load_fetched(&step.plugin, Some(digest), accept).await,
-            None if only => Err(not_accepted(
+            None if !matches!(pins, Pins::New) => Err(not_accepted(
                 environment,
                 id,
                 format!("plugin `{locator}` is not accepted"),
