@@ -27,7 +27,7 @@ mod strays;
 pub(crate) use confine::within;
 pub use confine::{Confines, Means};
 pub use environment::{
-    BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, caches, find_program,
+    BASELINE, BASELINE_ON_WINDOWS, Mark, TOOLCHAINS, baseline, baseline_names, caches, find_program, harmless_names,
     toolchain_variables,
 };
 pub use leftover::{Leftover, ask_to_end, end_leftovers, leftovers};

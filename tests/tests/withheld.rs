@@ -77,6 +77,40 @@ fn a_branch_that_nobody_protects_gets_no_secrets_and_changes_nothing() {
 }
 
 #[test]
+fn a_pull_request_from_nobody_knows_where_is_as_one_from_a_fork() {
+    for environment in ["", "unprotected_branches = true\n"] {
+        let project = project(environment);
+        project.write("event.json", "{");
+        let job = [
+            ("GITHUB_EVENT_NAME", "pull_request"),
+            ("GITHUB_REF", "refs/pull/9/merge"),
+            ("GITHUB_REF_NAME", "9/merge"),
+        ];
+        let why = "the job is for a pull request, and its event does not say from which repository";
+        withholds(&project, &job, why, "merge it first");
+    }
+}
+
+#[test]
+fn a_variable_that_no_one_calls_a_secret_is_withheld_too() {
+    let config = "schema = 1\napp = \"shop\"\n\n[environments.staging]\n\n[[step]]\nid = \"say\"\nplugin = \"command\"\n\
+                  with = { run = [\"true\"], unless = [\"test\", \"-n\", \"$KEY\"], variables = [\"DEPLOY_KEY\"] }\n";
+    let config = config.replace("\"test\", \"-n\", \"$KEY\"", "\"sh\", \"-c\", 'test -n \"$DEPLOY_KEY\"'");
+    let project = Project::with(&config).locked().variable("DEPLOY_KEY", "k3y-of-production");
+    let trusted = project.windlass("plan --forge local").exits(0);
+    assert!(!trusted.stdout.contains("~ say"), "it sees it: {}", trusted.stdout);
+    project.write("event.json", &event(2).to_string());
+    let path = project.path().join("event.json");
+    let job = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_REPOSITORY", "acme/shop"),
+        ("GITHUB_EVENT_PATH", path.to_str().expect("a path")),
+    ];
+    let withheld = project.windlass_with("plan --forge local", &job).exits(0);
+    assert!(withheld.stdout.contains("~ say"), "it does not: {}", withheld.stdout);
+}
+
+#[test]
 fn a_branch_is_trusted_where_the_forge_protects_it_or_the_environment_is_for_all_of_them() {
     let project = project("");
     let protected = [("GITHUB_REF_PROTECTED", "true"), ("GITHUB_REF_NAME", "stable")];

@@ -8,6 +8,8 @@ use crate::variable;
 pub enum Doubt {
     /// It is for a pull or merge request from another repository.
     Fork,
+    /// It is for a pull request, and nothing says from which repository.
+    Unknown,
     /// Another commit is checked out than the job is for, and nobody says whose.
     Another,
     /// It is for a branch, or for a pull or merge request, that everybody who may push can change: not a tag, not the default
@@ -19,6 +21,7 @@ impl std::fmt::Display for Doubt {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Fork => "the job is for a pull request from a fork",
+            Self::Unknown => "the job is for a pull request, and its event does not say from which repository",
             Self::Another => "another commit is checked out than the job is for, which may be a fork's",
             Self::Unprotected => "the forge does not protect the branch that the job is for",
         })
@@ -31,7 +34,10 @@ pub(super) fn on_github(variables: &Variables, is_fork: Option<bool>, is_tag: bo
     let is_default = |branch: Option<&str>| default.is_some() && default.as_deref() == branch;
     let protected = variables.get(variable::GITHUB_REF_PROTECTED);
     let name = variables.get(variable::GITHUB_REF_NAME);
+    let is_request = variables.get(variable::GITHUB_REF).is_some_and(|name| name.starts_with("refs/pull/"));
     match variables.get(variable::GITHUB_EVENT_NAME) {
+        Some("pull_request") if is_fork.is_none() => (Some(Doubt::Unknown), None),
+        _ if is_request && is_fork.is_none() => (Some(Doubt::Unknown), None),
         // It runs on the default branch, and its event names no repository.
         Some("schedule") => (None, None),
         // It runs on the default branch after a run of any other, and is about that one.
@@ -105,6 +111,11 @@ mod tests {
         assert_eq!(github(serde_json::json!({}), &[open]), Some(Doubt::Unprotected), "it does not say which is which");
 
         let event = |name| ("GITHUB_EVENT_NAME", name);
+        let protected = ("GITHUB_REF_PROTECTED", "true");
+        assert_eq!(github(here(), &[protected, name("9/merge"), event("pull_request")]), Some(Doubt::Unknown));
+        let of_request = ("GITHUB_REF", "refs/pull/9/merge");
+        assert_eq!(github(serde_json::json!({}), &[of_request, name("9/merge")]), Some(Doubt::Unknown));
+        assert_eq!(github(request(1), &[protected, of_request, event("pull_request")]), None);
         let schedule = serde_json::json!({ "schedule": "5 4 * * *" });
         assert_eq!(github(schedule, &[open, name("main"), event("schedule")]), None);
         let after = |branch: &str, head: u32| {

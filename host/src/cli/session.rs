@@ -199,7 +199,12 @@ impl<'a> Asking<'a> {
             },
             // Also those of other environments, where they are set here.
             redactor: secrets(&project.directory, &project.variables).redactor(),
-            environment: project.variables.without(&all),
+            environment: if project.withheld(self.environment).is_some() {
+                // Whoever wrote this configuration would choose whose values they are.
+                project.variables.of(crate::process::harmless_names())
+            } else {
+                project.variables.without(&all)
+            },
             client: project.client.clone(),
             confinement: project.config.confinement,
         });

@@ -79,7 +79,7 @@ pub fn withheld(environment: &str, doubt: &Doubt) -> Problem {
         .because(doubt)
         .with_note("secrets were withheld, and nothing was run");
     problem.with_hint(match doubt {
-        Doubt::Fork | Doubt::Another => "merge it first; `windlass plan` shows what would be done",
+        Doubt::Fork | Doubt::Unknown | Doubt::Another => "merge it first; `windlass plan` shows what would be done",
         Doubt::Unprotected => {
             "deploy from the default branch, a tag or a protected branch; where its other branches are meant to be \
              deployed, as review apps are, set `unprotected_branches = true` in the environment"

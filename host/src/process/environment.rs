@@ -348,6 +348,12 @@ pub fn baseline_names() -> impl Iterator<Item = &'static str> {
     BASELINE.iter().chain(windows).copied()
 }
 
+/// The names of variables that tell a program where it is, and nothing that has to be kept: those of the baseline and of the
+/// toolchains.
+pub fn harmless_names() -> impl Iterator<Item = &'static str> {
+    baseline_names().chain(TOOLCHAINS.iter().flat_map(|(_, names)| names.iter().copied()))
+}
+
 /// What every child gets: the job's variables of these names, where `lookup` finds them, and `temporary` to put things
 /// that may go.
 pub fn baseline(lookup: impl Fn(&str) -> Option<OsString>, temporary: &Path) -> Vec<(OsString, OsString)> {
