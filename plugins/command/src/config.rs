@@ -57,8 +57,8 @@ pub struct Config {
     #[serde(default)]
     pub background: bool,
 
-    /// The trees and files that `run` and `revert` may change: relative to the project, or absolute. Where nothing is said,
-    /// all that their user may. They also have a directory for temporary files, and the caches of their `toolchains`.
+    /// The trees and files that `run` and `revert` may change: relative to the project, or absolute. One that is not there is
+    /// made, as a directory. Where nothing is said, all that their user may. They also have a directory for temporary files, and the caches of their `toolchains`.
     #[schemars(inner(length(min = 1)))]
     pub writes: Option<Vec<String>>,
 

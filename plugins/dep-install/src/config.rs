@@ -23,7 +23,7 @@ pub struct Config {
     /// For pip: a virtual environment that is there already, relative to `directory`. Without it, `.venv` is made.
     pub environment: Option<String>,
     /// What an install may change besides `directory` and the package manager's caches, as scripts of packages do that
-    /// download a browser or set up git hooks: trees and files, relative to the project, or absolute.
+    /// download a browser or set up git hooks: trees and files, relative to the project, or absolute; one that is not there is made, as a directory.
     #[schemars(inner(length(min = 1)))]
     pub writes: Vec<String>,
 }

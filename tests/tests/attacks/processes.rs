@@ -197,6 +197,7 @@ fn a_program_sees_no_environment_but_its_own() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "the only way to say that an older kernel leaves it out")]
 fn a_program_reaches_no_process_but_its_own() {
     if !kernel_is(6, 12) {
         eprintln!("left out: before Linux 6.12 a program that is held reaches others' signals and abstract sockets");

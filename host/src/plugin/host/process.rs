@@ -311,7 +311,9 @@ impl interface::Host for State {
                 format!("what `{}` left running was ended; `background = true` would let it stay", command.program);
             locked(&self.output).message(Level::Warn, &words);
         }
-        if held && result.as_ref().is_ok_and(|done| done.code != Some(0)) && tells_of_refusal(&tail) {
+        // A port that is not granted reads like a host that is not there, in words that every program has of its own.
+        let may_be_refused = || tells_of_refusal(&tail) || matches!(exec.connects, Ports::These(_));
+        if held && result.as_ref().is_ok_and(|done| done.code != Some(0)) && may_be_refused() {
             let phase = locked(&self.gate).phase();
             let words = format!("`{}` was held to {}", command.program, exec.held_to(phase));
             locked(&self.output).message(Level::Warn, &words);
