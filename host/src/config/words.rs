@@ -296,7 +296,7 @@ pub enum PluginLocator {
     Path(String),
     /// A file behind an `https` URL.
     Https(String),
-    /// An artifact in a registry, `oci://HOST/REPOSITORY:TAG`.
+    /// An artifact in a registry, `oci://HOST/REPOSITORY:TAG` or `…@sha256:DIGEST`.
     Oci(String),
 }
 
@@ -322,7 +322,10 @@ impl TryFrom<String> for PluginLocator {
         };
         match text.split_once("://") {
             Some(("https", rest)) if remote(rest) => Ok(Self::Https(text)),
-            Some(("oci", rest)) if remote(rest) => Ok(Self::Oci(text)),
+            // What has neither a tag nor a digest is whatever is called `latest` on that day.
+            Some(("oci", rest)) if remote(rest) && rest.rsplit('/').next().is_some_and(|name| name.contains(':')) => {
+                Ok(Self::Oci(text))
+            }
             None if is_kebab(&text) => Ok(Self::BuiltIn(text)),
             None if (text.contains('/') || text.ends_with(".wasm")) && !text.contains(char::is_control) => {
                 Ok(Self::Path(text))
@@ -455,7 +458,8 @@ mod tests {
             "https://a.example",
             "https:///b",
             "https://a/b c",
-            "oci://user@a/b",
+            "oci://user@a/b:1",
+            "oci://a.example:5000/b",
             "a/b\n",
         ] {
             assert!(PluginLocator::try_from(wrong.to_owned()).is_err(), "{wrong}");

@@ -109,6 +109,9 @@ fn explain(error: &std::io::Error, host: &str) -> SendError {
         Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
             SendError::Certificate { host, reason }
         }
+        Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
+            SendError::Tls { host, reason: "what answers there does not speak TLS".into() }
+        }
         _ => SendError::Tls { host, reason },
     }
 }

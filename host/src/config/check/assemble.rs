@@ -202,6 +202,8 @@ impl Check<'_> {
         let plugin = PluginLocator::try_from(table.plugin).unwrap_or_else(|text| {
             let hint = if text.starts_with("http://") {
                 "write `https://`"
+            } else if text.starts_with("oci://") {
+                "write `oci://HOST/REPOSITORY:TAG`, or `@sha256:…` in the tag's place"
             } else {
                 "write a built-in plugin's name, a path such as `./plugins/mine.wasm`, an `https://` URL or an `oci://` \
                  reference"
