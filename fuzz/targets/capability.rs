@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
-use windlass::policy::{Capability, Gate, Phase, Question};
+use windlass::policy::{Access, Capability, Gate, Phase, Question};
 
 /// The second line of an input; the first is a capability as `deploy.lock` has it, but in JSON.
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,8 @@ enum Asked {
     },
     Database {
         name: String,
+        #[serde(default)]
+        changes: bool,
     },
     SecretHeader {
         name: String,
@@ -96,7 +98,10 @@ fuzz_target!(|text: &str| {
             gate.ask(&Question::Http { scheme, host, port: *port, method: method.word(), path }).is_ok()
         }
         Asked::TcpProbe { host, port } => gate.ask(&Question::TcpProbe { host, port: *port }).is_ok(),
-        Asked::Database { name } => gate.ask(&Question::Database { name }).is_ok(),
+        Asked::Database { name, changes } => {
+            let access = if *changes { Access::Write } else { Access::Read };
+            gate.ask(&Question::Database { name, access }).is_ok()
+        }
         Asked::SecretHeader { name, origin } => gate.ask(&Question::SecretHeader { name, origin }).is_ok(),
         Asked::SecretUrl { name, method } => gate.ask(&Question::SecretUrl { name, method: method.word() }).is_ok(),
         Asked::Itself { .. } => return,
@@ -125,7 +130,7 @@ fn itself(capability: &Capability, word: &str) -> Option<Asked> {
             path: format!("{}{word}", http.path),
         },
         Capability::TcpProbe(probe) => Asked::TcpProbe { host: probe.host.clone(), port: probe.port },
-        Capability::Database(database) => Asked::Database { name: database.name.clone() },
+        Capability::Database(database) => Asked::Database { name: database.name.clone(), changes: !word.is_empty() },
         _ => return None,
     })
 }
@@ -154,7 +159,9 @@ fn may(capability: &Capability, asked: &Asked, phase: Phase) -> bool {
         (Capability::TcpProbe(probe), Asked::TcpProbe { host, port }) => {
             host.to_lowercase() == probe.host.to_lowercase() && *port == probe.port
         }
-        (Capability::Database(database), Asked::Database { name }) => *name == database.name,
+        (Capability::Database(database), Asked::Database { name, changes }) => {
+            *name == database.name && (!changes || (database.access == Access::Write && phase != Phase::Plan))
+        }
         (Capability::Secret(secret), Asked::SecretHeader { name, .. }) => *name == secret.name,
         (Capability::Secret(secret), Asked::SecretUrl { name, method }) => *name == secret.name && looks(method),
         _ => false,
