@@ -95,12 +95,13 @@ pub(super) fn ended(project: &Project, run: &str, redactor: &Redactor) {
         Ok(story) => {
             let denied: u64 =
                 story.steps.iter().flat_map(|step| &step.capabilities.denied).map(|denied| denied.times).sum();
-            if denied > 0 {
-                let things = if denied == 1 { "one thing" } else { "things" };
-                say(&format!(
-                    "note: {things} that plugins asked for {} refused; `windlass report {run}` names them\n",
-                    if denied == 1 { "was" } else { "were" }
-                ));
+            let refused = match denied {
+                0 => None,
+                1 => Some("one thing that plugins asked for was refused".to_owned()),
+                _ => Some(format!("{denied} things that plugins asked for were refused")),
+            };
+            if let Some(refused) = refused {
+                say(&format!("note: {refused}; `windlass report {run}` says what\n"));
             }
             for (name, text) in [("report.html", story::html(&story)), ("junit.xml", story::junit(&story))] {
                 if let Err(error) = project.journals.put_beside(run, name, text.as_bytes()) {

@@ -114,7 +114,9 @@ fn failures_have_the_code_that_fits() {
 #[test]
 fn an_install_to_which_something_was_refused_is_told_how_it_may_have_that() {
     let hint = |said| run(&folder().answering(INSTALL, false, said), &Config::default()).0.unwrap_err().hint.unwrap();
-    assert!(hint("mkdir: cannot create directory '/root/.cache': Permission denied").contains("`writes` of this step"));
+    assert!(
+        hint("mkdir: cannot create directory '/home/ada/.cache': Permission denied").contains("`writes` of this step")
+    );
     assert!(!hint("error: something new").contains("`writes`"));
 }
 
