@@ -194,6 +194,9 @@ pub enum Event {
         verdict: Verdict,
         /// Who says so: `plugin`; `person`, with `--done` or `--not-done`; `config`, because of `idempotent`.
         by: Witness,
+        /// Why nobody knows, where it is `unknown`: what its plugin says, or how that failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
         /// What the step used while it looked, and what it was denied.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         usages: Vec<Usage>,

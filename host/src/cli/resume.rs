@@ -17,7 +17,7 @@ use crate::event::{Event, RunOutcome, Subject, Verdict};
 use crate::history::{self, PastRun, Turned};
 use crate::lease::Lease;
 use crate::plan::Plan;
-use crate::prepare::{self, Resumed, Settled};
+use crate::prepare::{self, Probed, Resumed, Settled};
 use crate::problem::{Code, Exit, Problem};
 use crate::report::{self, Style};
 use crate::run::{Options, step_planned};
@@ -156,7 +156,12 @@ async fn resume_under_lease(
         say(&format!("{text}\n"));
         journal.append(&Event::NoteAdded { text })?;
     }
-    conduct.unless_told(resumed.look(&settled, listener)).await??;
+    if let Err(problems) = conduct.unless_told(resumed.look(&settled, listener)).await? {
+        // The run stays as it is, and its journal says what was asked, what that used, and why it is of no help.
+        let unknown = resumed.probed.into_iter().filter(|probed| probed.verdict == Verdict::Unknown);
+        unknown.map(step_probed).try_for_each(|event| journal.append(&event))?;
+        return Err(problems.into());
+    }
     if past.approved {
         prepare::plan_of(&past)?.must_cover(&resumed.planned, &past.run)?;
     }
@@ -175,13 +180,7 @@ async fn resume_under_lease(
     let mut events = vec![resumed, lease_taken(lease)];
     events.extend(doubted(&past, elsewhere));
     events.extend(overridden);
-    events.extend(probed.into_iter().map(|probed| Event::StepProbed {
-        step: probed.step,
-        attempt: probed.attempt,
-        verdict: probed.verdict,
-        by: probed.by,
-        usages: probed.usages,
-    }));
+    events.extend(probed.into_iter().map(step_probed));
     events.extend(planned.iter().map(step_planned));
     recorder.record_all(&events)?;
     recorder.keep().await;
@@ -206,6 +205,12 @@ async fn resume_under_lease(
         agreement::settle(project, &past.plan);
     }
     Ok((conducted, exit))
+}
+
+/// What became of a step that was cut off, for the journal.
+fn step_probed(probed: Probed) -> Event {
+    let Probed { step, attempt, verdict, by, cause, usages } = probed;
+    Event::StepProbed { step, attempt, verdict, by, cause, usages }
 }
 
 /// What was found out, and what is going to be done.

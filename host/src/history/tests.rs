@@ -118,7 +118,14 @@ fn what_is_cut_off_is_unknown_until_somebody_says_what_became_of_it() {
         (Verdict::Partly, StepOutcome::NotRun),
         (Verdict::Unknown, StepOutcome::Unknown),
     ] {
-        let probed = Event::StepProbed { step: "b".into(), attempt: 1, verdict, by: Witness::Plugin, usages: vec![] };
+        let probed = Event::StepProbed {
+            step: "b".into(),
+            attempt: 1,
+            verdict,
+            by: Witness::Plugin,
+            cause: None,
+            usages: vec![],
+        };
         let past = run(&store, "2", &[started("b", 1), record("b"), probed]);
         assert_eq!(past.step("b").expect("a step").outcome, outcome);
     }

@@ -25,7 +25,7 @@ impl Prepared {
         config: &str,
         records: &[String],
         listener: &Arc<dyn Listener>,
-    ) -> Result<(Answer, Vec<Usage>), Problem> {
+    ) -> (Result<Answer, Problem>, Vec<Usage>) {
         let (answer, usages) = step
             .plugin
             .call(Call {
@@ -40,18 +40,15 @@ impl Prepared {
                 stop: Stop::never(),
             })
             .await;
-        match answer {
-            Ok(answer) => Ok((answer, usages)),
-            Err(failure) => {
-                let problem = failure.into_problem(&step.plugin.locked_name(), function.name());
-                // There is no plan that it could stand in.
-                let denied =
-                    usages.iter().filter(|usage| !usage.allowed && !problem.what.contains(&usage.asked)).take(DENIED);
-                let denied: Vec<String> =
-                    denied.map(|usage| format!("it was not allowed to {}", usage.asked)).collect();
-                Err(self.clean_problem(denied.into_iter().fold(problem, Problem::because)))
-            }
-        }
+        let answer = answer.map_err(|failure| {
+            let problem = failure.into_problem(&step.plugin.locked_name(), function.name());
+            // There is no plan that it could stand in.
+            let denied =
+                usages.iter().filter(|usage| !usage.allowed && !problem.what.contains(&usage.asked)).take(DENIED);
+            let denied: Vec<String> = denied.map(|usage| format!("it was not allowed to {}", usage.asked)).collect();
+            self.clean_problem(denied.into_iter().fold(problem, Problem::because))
+        });
+        (answer, usages)
     }
 }
 

@@ -280,10 +280,9 @@ impl Prepared {
         config: &str,
         listener: &Arc<dyn Listener>,
     ) -> Result<(Vec<Intent>, Vec<Usage>), Problem> {
-        match self.ask(step, Function::Plan, config, &[], listener).await? {
-            (Answer::Intents(intents), usages) => {
-                Ok((intents.into_iter().map(|intent| self.clean(intent)).collect(), usages))
-            }
+        let (answer, usages) = self.ask(step, Function::Plan, config, &[], listener).await;
+        match answer? {
+            Answer::Intents(intents) => Ok((intents.into_iter().map(|intent| self.clean(intent)).collect(), usages)),
             _ => Err(Problem::new(Code::Bug, "`plan` was answered with something else")),
         }
     }

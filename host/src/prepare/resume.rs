@@ -36,7 +36,7 @@ pub struct Probed {
     pub verdict: Verdict,
     /// Who says so.
     pub by: Witness,
-    /// Why its plugin does not know, where it said so.
+    /// Why nobody knows, where nobody does.
     pub cause: Option<String>,
     /// What it used while it looked, and what it was denied.
     pub usages: Vec<Usage>,
@@ -172,19 +172,15 @@ impl Resumed {
         if let Some(verdict) = settled.get(&cut.id) {
             return probed(*verdict, Witness::Person, None, Vec::new());
         }
-        let mut answer = self.prepared.probe(step, cut, listener).await;
+        let (mut answer, mut usages) = self.prepared.probe(step, cut, listener).await;
         // What a server still holds for a client that was killed, it gives back once it has noticed.
         for _ in 0..PATIENCE {
-            if !matches!(answer, Ok((Verdict::Unknown, _))) || step.step.idempotent || cut.records.is_empty() {
+            if !matches!(answer, Ok(Verdict::Unknown)) || step.step.idempotent || cut.records.is_empty() {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
-            answer = self.prepared.probe(step, cut, listener).await;
+            (answer, usages) = self.prepared.probe(step, cut, listener).await;
         }
-        let (answer, usages) = match answer {
-            Ok((verdict, usages)) => (Ok(verdict), usages),
-            Err(problem) => (Err(problem), Vec::new()),
-        };
         let (verdict, cause) = match answer {
             Ok(Verdict::Done) if self.needs_outputs_of(&cut.id) => {
                 (Verdict::Unknown, Some("it is done, but a later step uses its outputs, and those are lost".to_owned()))
@@ -285,12 +281,14 @@ impl Prepared {
         step: &PreparedStep,
         cut: &PastStep,
         listener: &Arc<dyn Listener>,
-    ) -> Result<(Verdict, Vec<Usage>), Problem> {
+    ) -> (Result<Verdict, Problem>, Vec<Usage>) {
         let records: Vec<String> = cut.records.iter().map(|record| record.text().to_owned()).collect();
         let config = step.config.as_deref().unwrap_or("{}");
-        match self.ask(step, Function::Probe, config, &records, listener).await? {
-            (Answer::Verdict(verdict), usages) => Ok((verdict, usages)),
+        let (answer, usages) = self.ask(step, Function::Probe, config, &records, listener).await;
+        let verdict = answer.and_then(|answer| match answer {
+            Answer::Verdict(verdict) => Ok(verdict),
             _ => Err(Problem::new(Code::Bug, "`probe` was answered with something else")),
-        }
+        });
+        (verdict, usages)
     }
 }

@@ -219,6 +219,9 @@ fn a_probe_without_end_is_a_limit() {
     let said = "nobody can tell whether step `probe` of run `[run]` did its work";
     assert!(output.stderr.contains(said), "{}", output.stderr);
     assert!(output.stderr.contains("`probe` of plugin `probe@1.2.3` did not end within "), "{}", output.stderr);
+    let probed = project.event("step-probed");
+    assert_eq!((&probed["verdict"], &probed["attempt"]), (&json!("unknown"), &json!(1)));
+    assert_eq!(probed["cause"], "`probe` of plugin `probe@1.2.3` did not end within 500ms");
 }
 
 #[test]

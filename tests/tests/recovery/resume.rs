@@ -81,7 +81,6 @@ fn where_nobody_can_tell_a_person_has_to() {
     for (word, expected, verdict) in [("--done", "a c", "done"), ("--not-done", "a b c", "not-done")] {
         let project = project(&[Step::marks("a"), unknown(), Step::marks("c")]);
         let run = cut_off(&project, "run", "child");
-        let before = journals(&project);
         let output = project.windlass(&format!("resume {run} --format json")).exits(11);
         assert_eq!(output.result()["reason"], "step-unknown");
         for part in [
@@ -91,12 +90,16 @@ fn where_nobody_can_tell_a_person_has_to() {
         ] {
             assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
         }
-        assert_eq!(journals(&project), before);
+        // That it was asked is all that is written down.
+        let probed = events_named(&project, &run, "step-probed");
+        assert_eq!((probed.len(), &probed[0]["verdict"]), (1, &json!("unknown")));
+        assert_eq!(probed[0]["cause"], "its plugin looked, and cannot tell");
+        assert!(events_named(&project, &run, "run-resumed").is_empty());
         assert_eq!(order(&project), "a");
         let output = project.windlass(&format!("resume {run} {word} b --format json")).exits(0);
         assert_eq!(order(&project), expected);
         assert_eq!(outcomes(&output), "a succeeded, b succeeded, c succeeded");
-        let probed = &events_named(&project, &run, "step-probed")[0];
+        let probed = &events_named(&project, &run, "step-probed")[1];
         assert_eq!((&probed["verdict"], &probed["by"]), (&json!(verdict), &json!("person")));
     }
 }
