@@ -1,5 +1,6 @@
 //! What the command line can say, with the help that teaches it.
 
+use super::plugin::PluginCommand;
 use crate::approval;
 use crate::config::Duration;
 use crate::event::Place;
@@ -205,6 +206,9 @@ pub(super) enum Command {
     ///
     /// As text; on request as one HTML file, as JUnit XML or as Markdown. One of these at a time.
     Report(Report),
+    /// Write, try, choose and publish plugins.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Print the JSON Schema of `deploy.toml`, or of a plugin's configuration.
     Schema(Schema),
     /// Explain the word that an error, a result or an exit code is about.

@@ -15,6 +15,7 @@ mod keeping;
 mod lease;
 mod live;
 mod outputs;
+mod plugin;
 mod project;
 mod reap;
 mod reference;
@@ -207,6 +208,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::History(history) => in_runtime(status::history(common, history)),
         Command::Init(init) => inform::init(common, init),
         Command::Report(report) => in_runtime(story::report(common, report)),
+        Command::Plugin(command) => in_runtime(plugin::plugin(common, command)),
         Command::Schema(schema) => in_runtime(inform::schema(schema)),
         Command::Explain(explain) => inform::explain(explain),
         Command::Completions(completions) => inform::completions(completions),

@@ -1,0 +1,44 @@
+//! `windlass plugin`: writing, trying, choosing and publishing plugins. One file for each command.
+
+// module: add
+// module: build
+// module: inspect
+// module: list
+// module: new
+// module: publish
+// module: test
+// module: update
+// module: verify
+
+use super::Failed;
+use super::arguments::Common;
+use clap::Subcommand;
+
+/// What can be done with a plugin.
+#[derive(Debug, Subcommand)]
+pub(super) enum PluginCommand {
+    // command: new
+    // command: build
+    // command: test
+    // command: inspect
+    // command: list
+    // command: add
+    // command: update
+    // command: verify
+    // command: publish
+}
+
+/// Does what was asked for.
+pub(super) async fn plugin(common: &Common, command: &PluginCommand) -> Result<(), Failed> {
+    match command {
+        // dispatch: new
+        // dispatch: build
+        // dispatch: test
+        // dispatch: inspect
+        // dispatch: list
+        // dispatch: add
+        // dispatch: update
+        // dispatch: verify
+        // dispatch: publish
+    }
+}
