@@ -1,12 +1,11 @@
 //! `init`, `schema`, `explain` and `completions`: what teaches, and asks no run.
 
 use super::arguments::{Arguments, Common, Completions, Explain, Init, Schema};
+use super::plugin::find::{client, find};
 use super::project;
 use super::{Failed, print, print_json, say};
-use crate::ci::Variables;
-use crate::config::{self, PluginLocator};
-use crate::network::{Client, Proxies, Trust};
-use crate::plugin::{Plugins, built_in_names};
+use crate::config;
+use crate::plugin::Plugins;
 use crate::problem::{Code, Exit, Problem};
 use clap::CommandFactory;
 
@@ -34,23 +33,12 @@ pub(super) fn init(common: &Common, arguments: &Init) -> Result<(), Failed> {
 }
 
 /// `windlass schema`
-pub(super) async fn schema(arguments: &Schema) -> Result<(), Failed> {
+pub(super) async fn schema(common: &Common, arguments: &Schema) -> Result<(), Failed> {
     let schema = match &arguments.plugin {
         None => config::json_schema(),
         Some(name) => {
-            let lookup = Variables::of_process();
-            let proxies = Proxies::from_environment(|name| lookup.get(name));
-            let plugins = Plugins::new(Client::new(Trust::default(), proxies));
-            let plugin = match PluginLocator::try_from(name.clone()) {
-                Ok(locator @ (PluginLocator::Https(_) | PluginLocator::Oci(_))) => {
-                    plugins.load_fetched(&locator, None, |_| Ok(())).await?
-                }
-                _ if built_in_names().contains(&name.as_str()) || !name.contains(['/', '.']) => {
-                    plugins.load_built_in(name).await?
-                }
-                _ => plugins.load_file(name, std::path::Path::new(""), |_| Ok(())).await?,
-            };
-            plugin.schema().clone()
+            let plugins = Plugins::new(client(common)?);
+            find(&plugins, name).await?.schema().clone()
         }
     };
     print_json(&serde_json::to_string_pretty(&schema).unwrap_or_default());

@@ -209,7 +209,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failed> {
         Command::Init(init) => inform::init(common, init),
         Command::Report(report) => in_runtime(story::report(common, report)),
         Command::Plugin(command) => in_runtime(plugin::plugin(common, command)),
-        Command::Schema(schema) => in_runtime(inform::schema(schema)),
+        Command::Schema(schema) => in_runtime(inform::schema(common, schema)),
         Command::Explain(explain) => inform::explain(explain),
         Command::Completions(completions) => inform::completions(completions),
     }

@@ -88,7 +88,7 @@ pub(super) fn warn_of_short(secrets: &Secrets) {
 }
 
 /// Whom to trust: the system's authorities, and those that the config names.
-fn trust(config: &Config, directory: &Path) -> Result<Trust, Problem> {
+pub(super) fn trust(config: &Config, directory: &Path) -> Result<Trust, Problem> {
     let Some(file) = &config.ca_file else { return Ok(Trust::default()) };
     Trust::with_file(&directory.join(file)).map_err(|reason| {
         Problem::new(Code::ConfigInvalid, format!("there are no certificates to be had from `{file}`"))

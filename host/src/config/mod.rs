@@ -10,6 +10,7 @@
 
 mod check;
 mod document;
+mod example;
 mod explain;
 mod holes;
 mod nearest;
@@ -34,6 +35,7 @@ use crate::problem::{Code, Place, Problem};
 use source::{Half, NOTHING_WAS_RUN, Source};
 
 pub use document::{Approvers, Bind, DeploymentOwner, Keeping, OnCancel, OnFailure, Release, json_schema};
+pub use example::{Key, example, keys};
 pub use holes::{Hole, Holes, Unfilled, fill, fill_known, fill_text, holes_in, holes_in_text};
 pub use nearest::{enumerated, listing, nearest};
 pub use select::Selection;

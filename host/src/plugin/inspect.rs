@@ -5,8 +5,11 @@ use crate::problem::{Code, Problem};
 use wasmparser::{Encoding, Parser, Payload};
 
 /// The interfaces of WASI that the host links; each is empty of rights unless capabilities fill it.
-const WASI: &[&str] =
+pub(super) const WASI: &[&str] =
     &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+/// What a plugin exports, before its version.
+pub(super) const LIFECYCLE: &str = "windlass:plugin/lifecycle@";
 
 /// The largest body of one function, in bytes. What the compilers need grows faster than it: one of seven times that took
 /// Cranelift a minute and five gigabytes. The largest of an interpreter that is compiled to WebAssembly has a fifth.
@@ -49,7 +52,7 @@ pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
             Payload::ComponentExportSection(exports) if depth == 0 => {
                 for export in exports {
                     let export = export.map_err(damaged)?.name.name;
-                    if let Some(version) = export.strip_prefix("windlass:plugin/lifecycle@") {
+                    if let Some(version) = export.strip_prefix(LIFECYCLE) {
                         lifecycle = Some(version.to_owned());
                     }
                 }

@@ -9,6 +9,7 @@ use super::component;
 use super::engine::{Compiler, Runtime, Runtimes};
 use super::fetch::{self, Store};
 use super::host::State;
+use super::imports::{self, Imports};
 use super::{builtin, inspect};
 use crate::config::PluginLocator;
 use crate::network::Client;
@@ -70,6 +71,7 @@ struct Loaded {
     version: String,
     summary: String,
     digest: String,
+    size: Option<usize>,
     schema: serde_json::Value,
     may_explode: bool,
     built_in: bool,
@@ -223,6 +225,7 @@ impl Plugins {
             version: String::new(),
             summary: String::new(),
             digest,
+            size: (!bytes.is_empty()).then_some(bytes.len()),
             schema: serde_json::Value::Null,
             may_explode: false,
             built_in: built_in.is_some(),
@@ -373,6 +376,29 @@ impl Plugin {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.0.digest
+    }
+
+    /// The size of its component, in bytes; none where only what was compiled of it is here.
+    #[must_use]
+    pub fn size(&self) -> Option<usize> {
+        self.0.size
+    }
+
+    /// What it imports.
+    #[must_use]
+    pub fn imports(&self) -> Vec<Imports> {
+        let component = self.pre().instance_pre().component();
+        imports::explain(component.component_type().imports(component.engine()).map(|(name, _)| name))
+    }
+
+    /// The contract that it was built for.
+    #[must_use]
+    pub fn contract(&self) -> String {
+        let component = self.pre().instance_pre().component();
+        let kind = component.component_type();
+        let mut exports = kind.exports(component.engine());
+        let version = exports.find_map(|(name, _)| Some(name.strip_prefix(inspect::LIFECYCLE)?.to_owned()));
+        version.unwrap_or_default()
     }
 
     /// The JSON Schema of its configuration.

@@ -14,6 +14,7 @@ mod convert;
 mod engine;
 mod fetch;
 mod host;
+mod imports;
 mod inspect;
 mod load;
 mod stop;
@@ -23,6 +24,7 @@ pub use cache::fill;
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
 pub use compile::{COMMAND as COMPILE_COMMAND, compile_in_child};
 pub use host::{Deployment, EffectKey, LiveRelease, Services, StepState, Surroundings};
+pub use imports::Imports;
 pub use load::{Plugin, Plugins};
 pub use stop::Stop;
 
@@ -38,6 +40,9 @@ mod bindings {
 
 /// The contract's version, as `wit/v0.1.0` has it.
 pub const CONTRACT: &str = "0.1.0";
+
+/// The contracts that this host runs, newest first.
+pub const CONTRACTS: &[&str] = &[CONTRACT];
 
 /// The SHA-256 of the contract's text, in hex.
 pub const CONTRACT_DIGEST: &str = builtin::CONTRACT_DIGEST;

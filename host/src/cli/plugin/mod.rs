@@ -2,7 +2,8 @@
 
 // module: add
 // module: build
-// module: inspect
+pub(super) mod find;
+mod inspect;
 // module: list
 // module: new
 // module: publish
@@ -20,7 +21,8 @@ pub(super) enum PluginCommand {
     // command: new
     // command: build
     // command: test
-    // command: inspect
+    /// Show who a plugin is, what it may be told, what it asks for, and what it imports and why that is harmless.
+    Inspect(inspect::Inspect),
     // command: list
     // command: add
     // command: update
@@ -34,7 +36,7 @@ pub(super) async fn plugin(common: &Common, command: &PluginCommand) -> Result<(
         // dispatch: new
         // dispatch: build
         // dispatch: test
-        // dispatch: inspect
+        PluginCommand::Inspect(arguments) => inspect::inspect(common, arguments).await,
         // dispatch: list
         // dispatch: add
         // dispatch: update

@@ -1,0 +1,235 @@
+//! What a JSON Schema says to a person: its keys, and an example that fits it.
+
+use serde_json::{Map, Value, json};
+
+/// How deep references and tables are followed. A schema may contain itself.
+const DEEPEST: usize = 8;
+
+/// One key of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Key {
+    /// Its name.
+    pub name: String,
+    /// What its value is, in a few words.
+    pub kind: String,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// What holds where it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// What it means, as the plugin says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// The keys that a schema names at its top, those that have to be there first.
+#[must_use]
+pub fn keys(schema: &Value) -> Vec<Key> {
+    let top = resolved(schema, schema, 0);
+    let Some(properties) = top["properties"].as_object() else { return Vec::new() };
+    let mut keys: Vec<Key> = properties
+        .iter()
+        .map(|(name, property)| {
+            let full = resolved(schema, property, 0);
+            Key {
+                name: name.clone(),
+                kind: kind(schema, &full, 0),
+                required: is_required(&top, name),
+                default: full.get("default").filter(|default| !default.is_null()).cloned(),
+                description: full["description"].as_str().map(|text| text.replace('\n', " ")),
+            }
+        })
+        .collect();
+    keys.sort_by_key(|key| !key.required);
+    keys
+}
+
+/// A configuration with what has to be in it: each value is the schema's own example or default where it has one.
+#[must_use]
+pub fn example(schema: &Value) -> Value {
+    match made(schema, schema, "", 0) {
+        table @ Value::Object(_) => table,
+        _ => json!({}),
+    }
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
+}
+
+/// A schema with what it refers to, and all of what it has to fit at once, put into it.
+fn resolved(root: &Value, schema: &Value, depth: usize) -> Value {
+    let Value::Object(own) = schema else { return json!({}) };
+    let mut result = Map::new();
+    if depth < DEEPEST {
+        let target = own.get("$ref").and_then(Value::as_str).and_then(|path| root.pointer(path.strip_prefix('#')?));
+        let all = own.get("allOf").and_then(Value::as_array).into_iter().flatten();
+        for part in target.into_iter().chain(all) {
+            let Value::Object(part) = resolved(root, part, depth + 1) else { continue };
+            merge(&mut result, part);
+        }
+    }
+    merge(&mut result, own.clone());
+    Value::Object(result)
+}
+
+/// Puts a schema's words over another's; properties and required keys add up.
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Object(there)), Value::Object(more)) if key == "properties" => there.extend(more),
+            (Some(Value::Array(there)), Value::Array(more)) if key == "required" => there.extend(more),
+            (_, value) => drop(into.insert(key, value)),
+        }
+    }
+}
+
+/// The alternatives of a schema that can be shown: without `null`.
+fn alternatives(schema: &Value) -> Option<Vec<&Value>> {
+    let list = schema.get("oneOf").or_else(|| schema.get("anyOf"))?.as_array()?;
+    Some(list.iter().filter(|alternative| alternative["type"] != "null").collect())
+}
+
+/// The types that a schema names, without `null`.
+fn types(schema: &Value) -> Vec<&str> {
+    let types = match &schema["type"] {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        Value::String(only) => vec![only.as_str()],
+        _ => vec![],
+    };
+    types.into_iter().filter(|name| *name != "null").collect()
+}
+
+fn kind(root: &Value, schema: &Value, depth: usize) -> String {
+    if let Some(only) = schema.get("const") {
+        return only.to_string();
+    }
+    if let Some(list) = schema["enum"].as_array() {
+        let list: Vec<String> = list.iter().filter(|value| !value.is_null()).map(Value::to_string).collect();
+        return list.join(" or ");
+    }
+    if depth < DEEPEST
+        && let Some(list) = alternatives(schema)
+    {
+        let mut kinds: Vec<String> = Vec::new();
+        for alternative in list {
+            let kind = kind(root, &resolved(root, alternative, depth), depth + 1);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        return kinds.join(" or ");
+    }
+    let names: Vec<String> = types(schema)
+        .into_iter()
+        .map(|name| match name {
+            "array" if depth < DEEPEST && schema["items"].is_object() => {
+                format!("list of {}", kind(root, &resolved(root, &schema["items"], depth), depth + 1))
+            }
+            "array" => "list".to_owned(),
+            "object" => "table".to_owned(),
+            "string" => "text".to_owned(),
+            "integer" => "whole number".to_owned(),
+            other => other.to_owned(),
+        })
+        .collect();
+    if names.is_empty() { "anything".to_owned() } else { names.join(" or ") }
+}
+
+fn made(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
+    let schema = &resolved(root, schema, 0);
+    let own = [schema["examples"].get(0), schema.get("const"), schema.get("default"), schema["enum"].get(0)];
+    if let Some(value) = own.into_iter().flatten().find(|value| !value.is_null())
+        && !name.is_empty()
+    {
+        return value.clone();
+    }
+    if depth >= DEEPEST {
+        return Value::Null;
+    }
+    if schema.get("properties").is_none()
+        && let Some(first) = alternatives(schema).and_then(|list| list.first().copied())
+    {
+        return made(root, first, name, depth + 1);
+    }
+    let least = |key: &str| schema[key].as_u64().unwrap_or(0);
+    match types(schema).first().copied() {
+        Some("object") | None if schema["properties"].is_object() || name.is_empty() => {
+            let wanted = schema["properties"].as_object().into_iter().flatten();
+            let wanted = wanted.filter(|(key, _)| is_required(schema, key));
+            Value::Object(wanted.map(|(key, value)| (key.clone(), made(root, value, key, depth + 1))).collect())
+        }
+        Some("object") => json!({}),
+        Some("array") => {
+            let count = usize::try_from(least("minItems")).unwrap_or(0).min(DEEPEST);
+            Value::Array(vec![made(root, &schema["items"], name, depth + 1); count])
+        }
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("boolean") => json!(false),
+        _ if schema["format"] == "uri" => json!("https://example.com/"),
+        _ => json!(if name.is_empty() { "example" } else { name }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{example, keys};
+    use serde_json::json;
+
+    #[test]
+    fn what_has_to_be_there_is_in_the_example_with_the_schemas_own_values() {
+        let schema = json!({
+            "type": "object",
+            "required": ["url", "level", "many", "inner", "either", "named"],
+            "properties": {
+                "left-out": { "type": "string" },
+                "url": { "type": "string", "examples": ["https://cdn.example.com"] },
+                "level": { "enum": ["low", "high"] },
+                "many": { "type": "array", "minItems": 1, "items": { "type": "integer", "minimum": 3 } },
+                "inner": { "$ref": "#/$defs/inner" },
+                "either": { "anyOf": [{ "type": "null" }, { "type": "boolean" }] },
+                "named": { "type": "string" }
+            },
+            "$defs": {
+                "inner": {
+                    "type": "object", "required": ["again"], "properties": { "again": { "$ref": "#/$defs/text" } }
+                },
+                "text": { "type": ["string", "null"], "default": "so" }
+            }
+        });
+        let expected = json!({
+            "url": "https://cdn.example.com", "level": "low", "many": [3], "inner": { "again": "so" },
+            "either": false, "named": "named"
+        });
+        assert_eq!(example(&schema), expected);
+        let kinds: Vec<String> = keys(&schema).into_iter().map(|key| format!("{}: {}", key.name, key.kind)).collect();
+        let expected = [
+            "either: boolean",
+            "inner: table",
+            "level: \"low\" or \"high\"",
+            "many: list of whole number",
+            "named: text",
+            "url: text",
+            "left-out: text",
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn a_schema_that_contains_itself_has_an_end() {
+        let schema = json!({
+            "$ref": "#/$defs/tree",
+            "$defs": {
+                "tree": {
+                    "type": "object", "required": ["left", "right"],
+                    "properties": { "left": { "$ref": "#/$defs/tree" }, "right": { "$ref": "#/$defs/tree" } }
+                },
+            }
+        });
+        assert!(example(&schema)["left"]["right"].is_object());
+        assert_eq!(keys(&schema).len(), 2);
+        let turning = json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/a" } } });
+        assert_eq!(example(&turning), json!({}));
+        assert_eq!(example(&json!(true)), json!({}));
+    }
+}
