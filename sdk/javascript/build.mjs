@@ -1,0 +1,63 @@
+// Builds the plugin: node windlass-sdk/javascript/build.mjs ENTRY OUTPUT
+//
+// `componentize-qjs` runs the plugin once while it builds it, and gives it WASI without HTTP for that; a world with
+// `wasi:http` in it then does not fit, because HTTP's streams would not be those of `wasi:io`. So the world is built with its
+// WASI under another name of the same length, `host:`, which the build knows nothing of and leaves open as a whole, and the
+// names are put right in what it made.
+
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { componentize } from "componentize-qjs";
+
+const [entry = "plugin.js", output = "plugin.wasm"] = process.argv.slice(2);
+const sdk = dirname(dirname(fileURLToPath(import.meta.url)));
+const project = dirname(sdk);
+
+/** Writes the world with its WASI under the other name, and says which names these are. */
+function otherWorld(directory) {
+  mkdirSync(join(directory, "deps"), { recursive: true });
+  copyFileSync(join(sdk, "wit/v0.1.0/step.wit"), join(directory, "deps/windlass.wit"));
+  const world = readFileSync(join(sdk, "wit/plugin.wit"), "utf8");
+  writeFileSync(join(directory, "plugin.wit"), world.replaceAll("wasi:", "host:"));
+  const names = [];
+  for (const [, name, version, interfaces] of world.matchAll(/^package (wasi:[a-z]+)@([0-9.]+) \{$(.*?)^\}$/gms)) {
+    for (const [, one] of interfaces.matchAll(/^  interface ([a-z-]+)/gm)) names.push(`${name}/${one}@${version}`);
+  }
+  return names;
+}
+
+/** A component whose imports have their right names. A name in a component stands behind its length. */
+function renamed(component, names) {
+  for (const name of names) {
+    const other = Buffer.from(`host:${name.slice("wasi:".length)}`);
+    const search = Buffer.concat([Buffer.of(other.length), other]);
+    for (let at = component.indexOf(search); at !== -1; at = component.indexOf(search, at + 1)) {
+      component.write("wasi:", at + 1, "latin1");
+    }
+  }
+  return component;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), "windlass-wit-"));
+try {
+  const names = otherWorld(scratch);
+  const jsPath = resolve(project, entry);
+  const { component } = await componentize({
+    witPath: scratch,
+    world: "plugin-with-files",
+    jsSource: readFileSync(jsPath, "utf8"),
+    jsPath,
+    moduleRoot: project,
+    sync: true,
+  });
+  const file = resolve(project, output);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, renamed(component, names));
+} catch (error) {
+  process.stderr.write(`${error.message ?? error}\n`);
+  process.exitCode = 1;
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}

@@ -1,0 +1,73 @@
+"""Failures, which are the contract's, and exceptions, which are not."""
+
+import traceback
+
+from componentize_py_types import Err
+from wit_world.imports import windlass_plugin_types as types
+
+KINDS = types.FailureKind
+
+
+class Failure(Exception):
+    """Why something could not be done. Raise it: the host tells a person of it."""
+
+    def __init__(self, kind, code, message, causes=(), hint=None, note=None):
+        super().__init__(message)
+        self.kind, self.code, self.message = kind, code, message
+        self.causes, self.hint, self.note = list(causes), hint, note
+
+    @classmethod
+    def check_failed(cls, code, message, **more):
+        """What was looked at is not as it must be: the check worked, and its answer is no."""
+        return cls(KINDS.CHECK_FAILED, code, message, **more)
+
+    @classmethod
+    def misconfigured(cls, code, message, **more):
+        """The configuration or a file of the project is wrong: trying again does not help."""
+        return cls(KINDS.MISCONFIGURED, code, message, **more)
+
+    @classmethod
+    def unavailable(cls, code, message, **more):
+        """Something needed did not answer or is not there: trying again may help."""
+        return cls(KINDS.UNAVAILABLE, code, message, **more)
+
+    @classmethod
+    def bug(cls, code, message, **more):
+        """The plugin broke a promise of its own."""
+        return cls(KINDS.BUG, code, message, **more)
+
+
+def hosted(function, *arguments):
+    """Asks the host; its failure becomes one that can be caught as a `Failure`."""
+    try:
+        return function(*arguments)
+    except Err as error:
+        value = error.value
+        if not isinstance(value, types.Failure):
+            raise
+        raise Failure(value.kind, value.code, value.message, value.causes, value.hint, value.note) from None
+
+
+def guarded(name, work):
+    """A call of the contract: what it raises reaches the host as a failure, also where it is an exception."""
+    try:
+        return work()
+    except Failure as failure:
+        found = failure
+    except BaseException as error:  # noqa: BLE001, what is not caught here is a trap that says nothing
+        found = _exception(name, error)
+    causes = [str(cause) for cause in found.causes]
+    raise Err(types.Failure(found.kind, found.code, found.message, causes, found.hint, found.note))
+
+
+def _exception(name, error):
+    """An exception that nobody caught: what it says, and where in the plugin it was raised."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/windlass/" not in frame.filename]
+    places = [f"at {frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in reversed(frames)]
+    said = "".join(traceback.format_exception_only(error)).strip()
+    return Failure.bug(
+        "exception",
+        f"`{name}` of the plugin raised an exception",
+        causes=[said, *places],
+        hint="this is a bug in the plugin: mend it there, or raise a `Failure` where the step is to fail",
+    )
