@@ -40,14 +40,21 @@ function renamed(component, names) {
   return component;
 }
 
+/** What went wrong in the plugin, without which part of the tools saw it. */
+function told(error) {
+  const parts = /^[: ]*Failed to evaluate user JavaScript module: (Failed to [a-z]+ JavaScript module( evaluation)?: )?/;
+  const lines = `${error.message ?? error}`.replace(parts, "").trim().split("\n");
+  return lines.filter((line) => !line.includes("/windlass-sdk/")).join("\n");
+}
+
 const scratch = mkdtempSync(join(tmpdir(), "windlass-wit-"));
 try {
   const names = otherWorld(scratch);
-  const jsPath = resolve(project, entry);
+  const jsPath = join(sdk, "javascript/entry.js");
   const { component } = await componentize({
     witPath: scratch,
     world: "plugin-with-files",
-    jsSource: readFileSync(jsPath, "utf8"),
+    jsSource: readFileSync(jsPath, "utf8").replaceAll("plugin.js", entry),
     jsPath,
     moduleRoot: project,
     sync: true,
@@ -56,7 +63,7 @@ try {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, renamed(component, names));
 } catch (error) {
-  process.stderr.write(`${error.message ?? error}\n`);
+  process.stderr.write(`${told(error)}\n`);
   process.exitCode = 1;
 } finally {
   rmSync(scratch, { recursive: true, force: true });
