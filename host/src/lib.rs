@@ -9,7 +9,7 @@
 //! 3. [`plugin`], [`history`], [`approval`]
 //! 4. [`lock`], [`plan`]
 //! 5. [`forge`], [`prepare`]
-//! 6. [`lease`], [`run`]
+//! 6. [`lease`], [`run`], [`kit`]
 //! 7. [`gate`], [`report`]
 //! 8. [`cli`], which alone prints besides [`report`]
 
@@ -26,6 +26,7 @@ pub mod freeze;
 pub mod gate;
 pub mod history;
 pub mod journal;
+pub mod kit;
 pub mod lease;
 pub mod lock;
 pub mod network;

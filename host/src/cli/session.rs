@@ -7,7 +7,7 @@ use crate::config::{Environment, Holes, Selection};
 use crate::event::Subject;
 use crate::history::PastRun;
 use crate::lock::{Lock, LockedSteps};
-use crate::plugin::{Plugins, Services};
+use crate::plugin::{Outside, Plugins, Services};
 use crate::prepare::{self, Facts, Pins, Prepared, Resolved};
 use crate::problem::Problem;
 use crate::secret::Secrets;
@@ -207,6 +207,7 @@ impl<'a> Asking<'a> {
             },
             client: project.client.clone(),
             confinement: project.config.confinement,
+            outside: Outside::World,
         });
         Ok(Known { resolved, locked, services, names: all })
     }

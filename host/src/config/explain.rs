@@ -43,13 +43,14 @@ impl std::fmt::Display for Subject {
 }
 
 impl Subject {
-    /// The subject of a pointer into `deploy.toml`. `id` knows the ids of `step` and `finally` by their index.
+    /// The subject of a pointer into `deploy.toml`. `id` knows the ids of `step` and `finally`, and the names of
+    /// `case`, by their index.
     pub(super) fn of(file: &str, pointer: &str, id: impl Fn(&str, usize) -> Option<String>) -> Self {
         let segments: Vec<_> = segments(pointer).collect();
         let words: Vec<_> = segments.iter().map(String::as_str).collect();
         let (owner, rest) = match words.as_slice() {
-            [list @ ("step" | "finally"), index, rest @ ..] => {
-                let kind = if *list == "step" { "step" } else { "finally step" };
+            [list @ ("step" | "finally" | "case"), index, rest @ ..] => {
+                let kind = if *list == "finally" { "finally step" } else { list };
                 let number = index.parse().unwrap_or(0);
                 let name = id(list, number).map_or_else(|| (number + 1).to_string(), |id| format!("`{id}`"));
                 (format!("{kind} {name}"), rest)

@@ -14,6 +14,7 @@ mod example;
 mod explain;
 mod holes;
 mod nearest;
+mod other;
 mod select;
 mod source;
 mod template;
@@ -38,6 +39,7 @@ pub use document::{Approvers, Bind, DeploymentOwner, Keeping, OnCancel, OnFailur
 pub use example::{Key, example, keys};
 pub use holes::{Hole, Holes, Unfilled, fill, fill_known, fill_text, holes_in, holes_in_text};
 pub use nearest::{enumerated, listing, nearest};
+pub(crate) use other::Written;
 pub use select::Selection;
 pub use template::template;
 pub use transient::Pattern;

@@ -116,6 +116,14 @@ impl Source {
         if reader.problems.is_empty() { Ok((value, reader.environments)) } else { Err(reader.problems) }
     }
 
+    /// The file as JSON, with all of its keys.
+    pub(super) fn read_all(&self) -> Result<Value, Vec<Problem>> {
+        let table = DeTable::parse(&self.text).map_err(|_| self.syntax())?.into_inner();
+        let mut reader = Reader { source: self, problems: vec![], environments: vec![] };
+        let value = reader.table(table, Region::Theirs);
+        if reader.problems.is_empty() { Ok(value) } else { Err(reader.problems) }
+    }
+
     /// The first place where the text stops being TOML. What a parser says after that is mostly wrong; keys that are
     /// written twice are the exception.
     fn syntax(&self) -> Vec<Problem> {

@@ -49,6 +49,11 @@ impl WithSchema {
         &self.schema
     }
 
+    /// What is wrong with a value, as the validator has it.
+    pub(super) fn errors<'a>(&'a self, value: &'a Value) -> impl Iterator<Item = jsonschema::ValidationError<'a>> {
+        self.validator.iter_errors(value)
+    }
+
     /// What is wrong with the `with` of a step, with holes or without.
     ///
     /// A string in which a hole is left, or an escape, is excused from `pattern`, `format`, `enum`, `const`, `minLength` and

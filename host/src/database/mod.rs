@@ -105,6 +105,13 @@ enum Backend {
     Mysql(mysql::Mysql),
 }
 
+/// Whether a URL is of a server, and not of a file.
+#[must_use]
+pub fn is_server(url: &str) -> bool {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme.trim());
+    ["postgres", "postgresql", "mysql", "mariadb"].iter().any(|server| scheme.eq_ignore_ascii_case(server))
+}
+
 impl Connection {
     /// Opens the database at `url`: `sqlite:PATH` relative to `project`, `postgres://…`, `mysql://…` or `mariadb://…`.
     ///

@@ -177,6 +177,14 @@ impl Client {
         self.proxies.on_the_way_to(route)
     }
 
+    /// Refuses what a name says by itself, without asking anybody where it leads.
+    ///
+    /// # Errors
+    /// Where it is an address that is not granted, or a name of one.
+    pub fn judge(host: &str, addresses: &Addresses) -> Result<(), ConnectError> {
+        proxy::judge(host, addresses)
+    }
+
     /// The addresses of a name that may be dialled. The name server is asked once.
     ///
     /// # Errors

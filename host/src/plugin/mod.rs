@@ -17,15 +17,18 @@ mod host;
 mod imports;
 mod inspect;
 mod load;
+mod outside;
 mod stop;
 
 pub use builtin::compile_for;
 pub use cache::fill;
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
 pub use compile::{COMMAND as COMPILE_COMMAND, compile_in_child};
+pub use convert::{Failure, Kind};
 pub use host::{Deployment, EffectKey, LiveRelease, Services, StepState, Surroundings};
 pub use imports::Imports;
 pub use load::{Plugin, Plugins};
+pub use outside::{Asked, Outside, StandIn};
 pub use stop::Stop;
 
 mod bindings {

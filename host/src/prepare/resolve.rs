@@ -197,7 +197,7 @@ fn no_marks(capabilities: &[Capability]) -> Result<(), Problem> {
 }
 
 /// Granted directory trees never overlap: with two views of one file, a read-only one means nothing.
-pub(super) fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
+pub(crate) fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
     let parts = |path: &str| -> Vec<String> {
         path.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect()
     };

@@ -7,7 +7,7 @@ mod inspect;
 // module: list
 // module: new
 // module: publish
-// module: test
+mod test;
 // module: update
 // module: verify
 
@@ -20,7 +20,8 @@ use clap::Subcommand;
 pub(super) enum PluginCommand {
     // command: new
     // command: build
-    // command: test
+    /// Play a plugin's cases: canned answers in, what came of it compared with what was expected.
+    Test(test::Test),
     /// Show who a plugin is, what it may be told, what it asks for, and what it imports and why that is harmless.
     Inspect(inspect::Inspect),
     // command: list
@@ -35,7 +36,7 @@ pub(super) async fn plugin(common: &Common, command: &PluginCommand) -> Result<(
     match command {
         // dispatch: new
         // dispatch: build
-        // dispatch: test
+        PluginCommand::Test(arguments) => test::test(common, arguments).await,
         PluginCommand::Inspect(arguments) => inspect::inspect(common, arguments).await,
         // dispatch: list
         // dispatch: add

@@ -91,6 +91,17 @@ impl interface::HostConnection for State {
                 note: None,
             }));
         };
+        if let Some(stand_in) = self.services.outside.answering().filter(|_| database::is_server(&url)) {
+            stand_in.database_server(&name);
+            return Ok(Err(wit::Failure {
+                kind: wit::FailureKind::Unavailable,
+                code: "database-unreachable".into(),
+                message: format!("the database `{name}` is on a server, and nothing stands in for that"),
+                causes: vec![],
+                hint: None,
+                note: None,
+            }));
+        }
         let access = match most {
             crate::policy::Access::Read => Access::Read,
             crate::policy::Access::Write => Access::Write,

@@ -21,6 +21,7 @@ pub(super) use watch::link;
 
 use super::bindings::windlass::plugin::types as wit;
 use super::call::{Function, Limits};
+use super::outside::Outside;
 use super::stop::{Children, Stop};
 use crate::event::{Level, ReportItem};
 use crate::policy::{ASKED, Access, Confinement, Denial, Gate, Phase, Question};
@@ -88,6 +89,8 @@ pub struct Services {
     pub client: crate::network::Client,
     /// Whether programs are held to what was accepted for them.
     pub confinement: Confinement,
+    /// Where requests, programs and probes go that were allowed.
+    pub outside: Outside,
 }
 
 /// The call was told to stop while it waited for a child, which has ended.

@@ -4,9 +4,10 @@ use super::output::Output;
 use super::reflection;
 use super::{Services, State, broken_promise, locked};
 use crate::event::Level;
-use crate::network::{Addresses, Client, ConnectError, Limits, Route, Worker};
+use crate::network::{Addresses, Client, ConnectError, Limits, Route, SendError, Worker};
 use crate::plugin::bindings::windlass::plugin as interfaces;
 use crate::plugin::bindings::windlass::plugin::types as wit;
+use crate::plugin::outside::Outside;
 use crate::policy::{Capability, Gate, Question, Secret, SecretUse};
 use crate::secret::{Placeholders, Redactor, Secrets};
 use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
@@ -84,7 +85,14 @@ impl interfaces::network::Host for State {
             Err(error) => return Ok(Err(broken_promise("invalid-addresses", error.to_string()))),
         };
         let client = &self.services.client;
-        Ok(match client.probe_tcp(&host, port, &addresses, Duration::from_millis(timeout)).await {
+        let probed = match self.services.outside.answering() {
+            Some(stand_in) => Client::judge(&host, &addresses).and_then(|()| stand_in.probe(&host, port)),
+            None => client.probe_tcp(&host, port, &addresses, Duration::from_millis(timeout)).await,
+        };
+        if let Some(listener) = self.services.outside.listening() {
+            listener.probed(&host, port, probed.as_ref());
+        }
+        Ok(match probed {
             Ok(took) => Ok(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
             Err(error) => {
                 if error.is_refusal() {
@@ -104,6 +112,7 @@ pub(super) struct Egress {
     redactor: Redactor,
     secrets: Secrets,
     under_way: Arc<Semaphore>,
+    outside: Outside,
 }
 
 /// Where it is written down what was refused.
@@ -168,6 +177,7 @@ impl Egress {
             redactor: services.redactor.clone(),
             secrets: services.secrets.clone(),
             under_way: Arc::new(Semaphore::new(UNDER_WAY)),
+            outside: services.outside.clone(),
         }
     }
 
@@ -235,6 +245,46 @@ impl Egress {
     }
 }
 
+/// Sends what was allowed: to where it leads, or to what stands in for that.
+async fn send(
+    outside: &Outside,
+    client: &Client,
+    request: http::Request<WasiBody>,
+    route: &Route,
+    addresses: &Addresses,
+    limits: Limits,
+) -> Result<(http::Response<WasiBody>, Worker), SendError> {
+    let (answering, listening) = (outside.answering(), outside.listening());
+    if answering.is_none() && listening.is_none() {
+        return client.send(request, route, addresses, limits).await;
+    }
+    let (parts, body) = request.into_parts();
+    let cut = |error: Refused| SendError::Closed { host: route.host.clone(), reason: error.to_string() };
+    let body = body.collect().await.map_err(cut)?.to_bytes();
+    let request = http::Request::from_parts(parts, body);
+    let answer = match (answering, listening) {
+        (Some(stand_in), _) => {
+            Client::judge(&route.host, addresses)?;
+            stand_in.request(&request)?
+        }
+        (None, listener) => {
+            let sent = client.send(request.clone().map(http_body_util::Full::new), route, addresses, limits).await;
+            let (parts, body) = match sent {
+                Ok((answer, _)) => answer.into_parts(),
+                Err(error) => {
+                    listener.inspect(|listener| listener.heard(&request, Err(&error)));
+                    return Err(error);
+                }
+            };
+            let answer = http::Response::from_parts(parts, body.collect().await.map_err(cut)?.to_bytes());
+            listener.inspect(|listener| listener.heard(&request, Ok(&answer)));
+            answer
+        }
+    };
+    let answer = answer.map(|body| http_body_util::Full::new(body).map_err(|never| match never {}).boxed_unsync());
+    Ok((answer, Box::new(std::future::ready(Ok(())))))
+}
+
 type Sent = Result<(http::Response<WasiBody>, Worker), Refused>;
 
 impl WasiHttpHooks for Egress {
@@ -250,6 +300,7 @@ impl WasiHttpHooks for Egress {
         };
         let (client, record, redactor) = (self.client.clone(), self.record.clone(), self.redactor.clone());
         let (secrets, under_way) = (self.secrets.clone(), Arc::clone(&self.under_way));
+        let outside = self.outside.clone();
         Box::new(async move {
             let Allowed { request, route, addresses, asked, granted, secrets: put_in } = allowed;
             let limits = Limits::default().with(options);
@@ -259,7 +310,7 @@ impl WasiHttpHooks for Egress {
                 let _ = record.deny(&format!("have more than {UNDER_WAY} requests under way at once"), because);
                 return Err(Refused::ConnectionLimitReached);
             };
-            let sent = client.send(request, &route, &addresses, limits).await;
+            let sent = send(&outside, &client, request, &route, &addresses, limits).await;
             let (response, worker) = sent.map_err(|error| {
                 if error.is_refusal() {
                     locked(&record.gate).refuse_address(&asked, &granted, error.missing_address());

@@ -3,9 +3,11 @@
 use super::output::Writer;
 use super::{State, Stopped, broken_promise, files, locked};
 use crate::event::Level;
+use crate::files::Temporary;
 use crate::plugin::bindings::windlass::plugin::process as interface;
 use crate::plugin::bindings::windlass::plugin::types as wit;
 use crate::plugin::cache::own_places;
+use crate::plugin::outside::Asked;
 use crate::plugin::stop::GRACE;
 use crate::policy::{Capability, Confinement, EVERYTHING, Exec, Ports, Question};
 use crate::problem::{Code, Problem};
@@ -26,6 +28,39 @@ fn unavailable(code: &str, message: String) -> wit::Failure {
         hint: None,
         note: None,
     }
+}
+
+/// A program that is not there.
+fn not_found(program: &str) -> wit::Failure {
+    let mut failure = unavailable("program-not-found", format!("there is no program `{program}`"));
+    failure.causes.push(if program.contains('/') {
+        "no such executable file in the project".into()
+    } else {
+        "it is in no directory of `PATH`".into()
+    });
+    failure.hint = Some("install it, or make it executable".into());
+    failure
+}
+
+/// A command as a stand-in sees it.
+fn asked<'a>(command: &'a interface::Command, environment: &'a [(OsString, OsString)]) -> Asked<'a> {
+    let interface::Command { program, arguments, directory, input, .. } = command;
+    Asked { program, arguments, directory, environment, input: input.as_deref() }
+}
+
+/// What a stand-in said instead of a program, heard as if the program had written it.
+fn answered(
+    result: Result<process::Completion, process::Error>,
+    stream: bool,
+    write: impl Fn(process::Stream, &[u8]),
+) -> Result<process::Completion, process::Error> {
+    let mut done = result?;
+    write(process::Stream::Out, &done.stdout);
+    write(process::Stream::Error, &done.stderr);
+    if stream {
+        (done.stdout, done.stderr) = (vec![], vec![]);
+    }
+    Ok(done)
 }
 
 /// The number of SIGKILL, the same everywhere.
@@ -52,36 +87,6 @@ fn tells_of_refusal(tail: &str) -> bool {
     const CODES: [&str; 4] = ["EACCES", "EPERM", "EROFS", "EXDEV"];
     let small = tail.to_ascii_lowercase();
     WORDS.iter().any(|words| small.contains(words)) || CODES.iter().any(|code| tail.contains(code))
-}
-
-/// A directory of its own for a child's temporary files, gone with it.
-struct Temporary(std::path::PathBuf);
-
-impl Temporary {
-    fn make() -> std::io::Result<Self> {
-        let name = format!("windlass-{:016x}", getrandom::u64().unwrap_or_else(|_| std::process::id().into()));
-        let path = std::env::temp_dir().join(name);
-        Self::create(&path)?;
-        Ok(Self(path))
-    }
-
-    /// For this user only: others on the machine have no business in it.
-    #[cfg(unix)]
-    fn create(path: &Path) -> std::io::Result<()> {
-        use std::os::unix::fs::DirBuilderExt;
-        std::fs::DirBuilder::new().mode(0o700).create(path)
-    }
-
-    #[cfg(not(unix))]
-    fn create(path: &Path) -> std::io::Result<()> {
-        std::fs::create_dir(path)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 impl State {
@@ -121,6 +126,16 @@ impl State {
 }
 
 impl State {
+    /// The program's file; where something answers for all programs, also one that this machine has not.
+    fn find(&self, program: &str, path: &std::ffi::OsStr) -> Option<PathBuf> {
+        let project = &self.services.project;
+        let found = process::find_program(program, path, project);
+        found.or_else(|| {
+            self.services.outside.answering()?;
+            Some(if program.contains('/') { project.join(program) } else { PathBuf::from(program) })
+        })
+    }
+
     /// What a child is held to: what was granted, and in `plan`, whatever was granted, to changing nothing.
     ///
     /// # Errors
@@ -245,19 +260,15 @@ impl interface::Host for State {
                 return Ok(Err(failure));
             }
         };
-        let environment = self.child_environment(&exec, &command.variables, &temporary.0);
+        let environment = self.child_environment(&exec, &command.variables, temporary.path());
         // By the job's own search path, also where the child gets another: the plugin does not choose who is called `make`.
         let path = self.services.environment.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH"));
         let path = path.map(|(_, value)| OsString::from(value)).unwrap_or_default();
-        let Some(program) = process::find_program(&command.program, &path, &self.services.project) else {
-            let mut failure = unavailable("program-not-found", format!("there is no program `{}`", command.program));
-            failure.causes.push(if command.program.contains('/') {
-                "no such executable file in the project".into()
-            } else {
-                "it is in no directory of `PATH`".into()
-            });
-            failure.hint = Some("install it, or make it executable".into());
-            return Ok(Err(failure));
+        let Some(program) = self.find(&command.program, &path) else {
+            if let Some(listener) = self.services.outside.listening() {
+                listener.ran(&asked(&command, &environment), None);
+            }
+            return Ok(Err(not_found(&command.program)));
         };
         let directory = match self.place(&program, &exec) {
             Ok(directory) => directory,
@@ -266,7 +277,7 @@ impl interface::Host for State {
                 return Ok(Err(refused(problem)));
             }
         };
-        let confines = match self.confines(&exec, &temporary.0) {
+        let confines = match self.confines(&exec, temporary.path()) {
             Ok(confines) => confines,
             Err(problem) => {
                 locked(&self.gate).deny(&format!("{question}: {}", problem.what));
@@ -278,8 +289,8 @@ impl interface::Host for State {
             program,
             arguments: command.arguments.clone(),
             directory,
-            environment,
-            input: command.input,
+            environment: environment.clone(),
+            input: command.input.clone(),
             background: exec.background,
             confines,
             timeout: command.timeout_milliseconds.map(Duration::from_millis),
@@ -288,12 +299,20 @@ impl interface::Host for State {
         let stream = spawn.capture.is_none();
         let output = self.output.clone();
         locked(&output).take_tail();
-        let child = self.children.begin();
-        let result = process::run_until(spawn, self.stop.told(), GRACE, |from, bytes| {
-            locked(&output).write(if stream { Writer::Child } else { Writer::Captured }, from, bytes);
-        })
-        .await;
-        drop(child);
+        let writer = if stream { Writer::Child } else { Writer::Captured };
+        let write = |from, bytes: &[u8]| locked(&output).write(writer, from, bytes);
+        let result = match self.services.outside.answering() {
+            Some(stand_in) => answered(stand_in.command(&asked(&command, &environment)), stream, write),
+            None => {
+                let child = self.children.begin();
+                let result = process::run_until(spawn, self.stop.told(), GRACE, write).await;
+                drop(child);
+                result
+            }
+        };
+        if let (Some(listener), Ok(done)) = (self.services.outside.listening(), &result) {
+            listener.ran(&asked(&command, &environment), Some(done));
+        }
         if result.as_ref().is_ok_and(was_asked) {
             let _ = tokio::time::timeout(HEARSAY, self.stop.told()).await;
         }
@@ -328,6 +347,9 @@ impl interface::Host for State {
                 truncated: done.truncated,
                 tail,
             }),
+            Err(process::Error::ProgramNotFound(_)) if self.services.outside.answering().is_some() => {
+                Err(not_found(&command.program))
+            }
             Err(error) => {
                 let code = match error {
                     process::Error::ProgramNotFound(_) => "program-not-found",

@@ -1,0 +1,117 @@
+//! The project of a case: a temporary directory with the files that it says.
+
+use super::cases::{Case, GivenFile};
+use crate::database::{Access, Connection, Value};
+use crate::files::Temporary;
+use crate::problem::{Code, Problem};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// What stands for the project's own path in what a plugin says.
+pub(super) const PROJECT: &str = "PROJECT";
+
+/// A project that is gone with this.
+#[derive(Debug)]
+pub(super) struct Project {
+    _temporary: Temporary,
+    path: PathBuf,
+}
+
+fn failed(what: &str, path: &str, error: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::CasesInvalid, format!("`{path}` {what}")).because(error)
+}
+
+impl Project {
+    /// Makes it. Files from elsewhere are relative to `beside`.
+    pub(super) async fn make(case: &Case, beside: &Path) -> Result<Self, Problem> {
+        let cannot = |error| failed("cannot be made", "the case's project", error);
+        let temporary = Temporary::make().map_err(cannot)?;
+        let path = temporary.path().canonicalize().map_err(cannot)?;
+        for (name, given) in &case.files {
+            let from =
+                |file: &str| std::fs::read(beside.join(file)).map_err(|error| failed("cannot be read", file, error));
+            let bytes = match given {
+                GivenFile::Text(text) => text.clone().into_bytes(),
+                GivenFile::From(other) => from(&other.from)?,
+            };
+            write(&path.join(name), &bytes).map_err(|error| failed("cannot be written", name, error))?;
+        }
+        for database in &case.database {
+            let file = path.join(&database.path);
+            if let Some(from) = &database.from {
+                let bytes = std::fs::read(beside.join(from)).map_err(|error| failed("cannot be read", from, error))?;
+                write(&file, &bytes).map_err(|error| failed("cannot be written", &database.path, error))?;
+            }
+            if let Some(parent) = file.parent() {
+                std::fs::create_dir_all(parent).map_err(|error| failed("cannot be made", &database.path, error))?;
+            }
+            let url = format!("sqlite:{}", database.path);
+            let made = async {
+                let mut connection = Connection::open(&url, &path, Access::Write).await?;
+                connection.script(database.sql.as_deref().unwrap_or_default()).await
+            };
+            made.await.map_err(|error| {
+                let problem = failed("cannot be made with these statements", &database.path, &error);
+                error.causes().into_iter().fold(problem, Problem::because)
+            })?;
+        }
+        Ok(Self { _temporary: temporary, path })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A text without the project's own path.
+    pub(super) fn clean(&self, text: &str) -> String {
+        text.replace(&*self.path.to_string_lossy(), PROJECT)
+    }
+
+    /// What a file holds; none where it is not there.
+    pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.path.join(name)).ok()
+    }
+
+    /// What a query answers, a line for each row.
+    pub(super) async fn rows(&self, path: &str, query: &str) -> Vec<String> {
+        let url = format!("sqlite:{path}");
+        let asked = async {
+            let mut connection = Connection::open(&url, &self.path, Access::Read).await?;
+            connection.query(query, &[]).await
+        };
+        match asked.await {
+            Ok(rows) => rows.rows.iter().map(|row| row.iter().map(shown).collect::<Vec<_>>().join("|")).collect(),
+            Err(error) => std::iter::once(error.to_string()).chain(error.causes()).collect(),
+        }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Boolean(flag) => flag.to_string(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Bytes(bytes) => hex::encode(bytes),
+    }
+}
+
+/// The SHA-256 of bytes, in hex.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Writes a file. One that begins with `#!` is executable.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::write(path, bytes)?;
+    #[cfg(unix)]
+    if bytes.starts_with(b"#!") {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}

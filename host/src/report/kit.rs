@@ -1,0 +1,111 @@
+//! What came of a plugin's cases: for people, for programs, and as JUnit XML for a CI.
+
+use super::{Style, harmless};
+use crate::kit::{CaseResult, Difference, Line, Results};
+use maud::{PreEscaped, html};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// The version of the JSON form.
+pub const CASES_SCHEMA: &str = "windlass.cases/1";
+
+/// A line for each case, with what differs below it, and the sum.
+#[must_use]
+pub fn cases(results: &Results, style: Style) -> String {
+    let mut text = String::new();
+    for case in &results.cases {
+        let passed = case.differences.is_empty();
+        let word = if passed { style.green("ok    ") } else { style.red("FAILED") };
+        let took = style.dim(&format!("({})", crate::words::span(case.took)));
+        let _ = writeln!(text, "{word}  {} {took}", harmless(&case.name));
+        for difference in &case.differences {
+            text.push_str(&told(difference, "        ", style));
+        }
+    }
+    let (all, failed) = (results.cases.len(), results.failed());
+    let noun = if all == 1 { "case" } else { "cases" };
+    let took: Duration = results.cases.iter().map(|case| case.took).sum();
+    let _ = writeln!(
+        text,
+        "{all} {noun} of {}: {} ok, {failed} failed ({})",
+        results.plugin,
+        all - failed,
+        crate::words::span(took)
+    );
+    text
+}
+
+fn told(difference: &Difference, indent: &str, style: Style) -> String {
+    let mut text = format!("{indent}{}\n", harmless(&difference.what));
+    for line in &difference.lines {
+        let line = match line {
+            Line::Same(line) => format!("  {line}"),
+            Line::Expected(line) => style.red(&format!("- {line}")),
+            Line::Came(line) => style.green(&format!("+ {line}")),
+        };
+        for line in line.split('\n') {
+            let _ =
+                writeln!(text, "{indent}  {}", if style == Style::plain() { harmless(line) } else { line.to_owned() });
+        }
+    }
+    text
+}
+
+/// The same for programs.
+#[must_use]
+pub fn cases_json(results: &Results) -> Value {
+    let case = |case: &CaseResult| {
+        json!({
+            "name": case.name,
+            "passed": case.differences.is_empty(),
+            "duration-ms": milliseconds(case),
+            "differences": case.differences,
+        })
+    };
+    json!({
+        "schema": CASES_SCHEMA,
+        "plugin": results.plugin,
+        "sha256": results.digest,
+        "passed": results.cases.len() - results.failed(),
+        "failed": results.failed(),
+        "cases": results.cases.iter().map(case).collect::<Vec<_>>(),
+    })
+}
+
+fn milliseconds(case: &CaseResult) -> u64 {
+    u64::try_from(case.took.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The same as JUnit XML, in the strict form of Ant's schema.
+#[must_use]
+pub fn cases_junit(results: &Results, began: jiff::Timestamp) -> String {
+    let seconds = |milliseconds: u64| format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
+    let name = results.plugin.replace('.', "-");
+    // Times there have no time zone; this is UTC.
+    let timestamp = began.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let all = results.cases.iter().map(milliseconds).sum();
+    let text = html! {
+        (PreEscaped("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
+        testsuites {
+            testsuite
+                name=(name) id="0" package=(name) hostname="localhost" timestamp=(timestamp) tests=(results.cases.len())
+                failures=(results.failed()) errors="0" skipped="0" time=(seconds(all)) {
+                properties { property name="sha256" value=(results.digest) {} }
+                @for case in &results.cases {
+                    testcase name=(harmless(&case.name)) classname=(name) time=(seconds(milliseconds(case))) {
+                        @if let Some(first) = case.differences.first() {
+                            failure type="cases-failed" message=(harmless(&first.what)) {
+                                @for difference in &case.differences { (told(difference, "", Style::plain())) }
+                            }
+                        }
+                    }
+                }
+                system-out {}
+                system-err {}
+            }
+        }
+        "\n"
+    };
+    text.into_string()
+}
