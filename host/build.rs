@@ -14,6 +14,8 @@ use std::process::Command;
 
 #[path = "build/compile.rs"]
 mod compile;
+#[path = "build/templates.rs"]
+mod templates;
 
 use compile::{TARGET, compile};
 
@@ -42,7 +44,11 @@ fn build() -> Result<(), String> {
     let above = above.parent().filter(|_| above.ends_with(&target)).unwrap_or(above);
     let target_directory = above.join("plugins");
 
-    for input in ["plugins", "sdk", "wit", "Cargo.toml", "Cargo.lock"] {
+    let templates = templates::table(&workspace)?;
+    std::fs::write(out.join("templates.rs"), templates)
+        .map_err(|error| format!("the table of templates cannot be written: {error}"))?;
+
+    for input in ["plugins", "sdk", "templates/plugin", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     println!("cargo::rustc-env=WINDLASS_TARGET={target}");

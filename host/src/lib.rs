@@ -7,13 +7,14 @@
 //! 1. values: [`words`], [`variable`], [`problem`], [`secret`], [`policy`], [`event`], [`freeze`]; and `files`, and `fault` for tests
 //! 2. what the outside says and does: [`ci`], [`config`], [`journal`], [`release`], [`database`], [`network`], [`process`]
 //! 3. [`plugin`], [`history`], [`approval`]
-//! 4. [`lock`], [`plan`]
+//! 4. [`lock`], [`plan`], [`authoring`]
 //! 5. [`forge`], [`prepare`]
 //! 6. [`lease`], [`run`], [`kit`]
 //! 7. [`gate`], [`report`]
 //! 8. [`cli`], which alone prints besides [`report`]
 
 pub mod approval;
+pub mod authoring;
 pub mod ci;
 pub mod cli;
 pub mod config;

@@ -1,0 +1,138 @@
+//! A new project: the files of a template, with the plugin's name in them, and what its language needs of the SDK. None of that is
+//! on a package registry, so it is a part of this binary, and of the project then.
+
+use super::Language;
+use super::project::unfit;
+use crate::config::listing;
+use crate::problem::{Code, Problem};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A file of a template: its path in the project, and its text.
+type File = (&'static str, &'static str);
+
+include!(concat!(env!("OUT_DIR"), "/templates.rs"));
+
+fn files(language: Language) -> impl Iterator<Item = File> {
+    let wanted = ["common", language.folder()];
+    // What a language has of its own comes last, and takes the place of what all have.
+    let of =
+        |name| TEMPLATES.iter().filter(move |(folder, _)| *folder == name).flat_map(|(_, files)| files.iter().copied());
+    wanted.into_iter().flat_map(of)
+}
+
+/// A name like it that a plugin can have.
+fn tamed(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let words = lower.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
+/// Writes a project into a directory that is not there yet, or is empty. Returns what was written, relative to it.
+///
+/// # Errors
+/// [`Code::Usage`] where the name cannot be a plugin's, or `built_in` has one of that name; where there is something in the
+/// directory, or it cannot be written.
+pub fn create(directory: &Path, name: &str, language: Language, built_in: &[&str]) -> Result<Vec<PathBuf>, Problem> {
+    let refused =
+        || Problem::new(Code::Usage, format!("`{name}` cannot be a plugin's name")).with_note("nothing was written");
+    if let Some(why) = unfit(name) {
+        let problem = refused().because(why);
+        let other = tamed(name);
+        return Err(if unfit(&other).is_none() {
+            problem.with_hint(format!("try `{other}`"))
+        } else {
+            problem.with_hint("name it after what it does, for example `purge-cdn`")
+        });
+    }
+    if built_in.contains(&name) {
+        return Err(refused()
+            .because(format!("there is a built-in plugin of that name; these are {}", listing(built_in, "and")))
+            .with_hint("name it after what it does differently"));
+    }
+    let unwritable = |path: &Path, error: &std::io::Error| {
+        Problem::new(Code::Usage, format!("the project `{name}` cannot be written to `{}`", path.display()))
+            .because(error)
+    };
+    match std::fs::read_dir(directory).map(|mut entries| entries.next().is_some()) {
+        Ok(false) => {}
+        Ok(true) => {
+            return Err(unwritable(
+                directory,
+                &std::io::Error::other("there is something in it, which stays as it is"),
+            )
+            .with_note("nothing was written")
+            .with_hint("name an empty directory, or one that is not there yet, with `--directory`"));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(unwritable(directory, &error).with_note("nothing was written")),
+    }
+    // By path, and so in order.
+    let files: BTreeMap<&str, &str> = files(language).collect();
+    for (path, text) in &files {
+        write(&directory.join(path), &filled(text, name, language))
+            .map_err(|error| unwritable(&directory.join(path), &error))?;
+    }
+    Ok(files.into_keys().map(PathBuf::from).collect())
+}
+
+fn filled(text: &str, name: &str, language: Language) -> String {
+    let job = language.job();
+    let component = language.component(name);
+    let values = [
+        ("name", name),
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("component", &component),
+        ("language", language.word()),
+        ("language_name", language.name()),
+        ("folder", language.folder()),
+        ("source", language.source()),
+        ("github_setup", job.github),
+        ("gitlab_image", job.image),
+        ("gitlab_setup", job.gitlab),
+    ];
+    values.into_iter().fold(text.to_owned(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value))
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut file = std::fs::File::create_new(path)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    #[cfg(unix)]
+    if text.starts_with("#!") {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Language, create, files, tamed};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_tamed() {
+        assert_eq!(tamed("Greet It_now!"), "greet-it-now");
+        assert_eq!(tamed("ä"), "");
+    }
+
+    #[test]
+    fn every_placeholder_is_filled() {
+        for language in Language::ALL {
+            let directory = tempfile::tempdir().expect("a directory");
+            let project = directory.path().join("greet-it");
+            let written = create(&project, "greet-it", language, &[]).expect("written");
+            let expected: BTreeSet<_> = files(language).map(|(path, _)| path).collect();
+            assert_eq!(written.len(), expected.len());
+            for path in written {
+                let text = std::fs::read_to_string(project.join(&path)).expect("a text");
+                let open = text.lines().find(|line| line.contains("{{") && !line.contains("${{"));
+                assert!(open.is_none() || path.starts_with("windlass-sdk"), "{}: {open:?}", path.display());
+            }
+        }
+    }
+}

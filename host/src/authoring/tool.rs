@@ -1,0 +1,86 @@
+//! The tools of a language: whether each is there, and how it is installed where it is not.
+
+use crate::problem::{Code, Problem};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What the output of the command that looks for a tool shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shows {
+    /// That it runs is enough.
+    Running,
+    /// The path of a directory, which has to be there.
+    Directory,
+    /// A line that begins with this word.
+    Line(&'static str),
+}
+
+/// A tool that a language needs.
+#[derive(Debug)]
+pub(super) struct Tool {
+    /// What it is called, for a person.
+    pub(super) name: &'static str,
+    /// What it is for.
+    pub(super) purpose: &'static str,
+    /// The command that shows that it is there.
+    pub(super) look: &'static [&'static str],
+    /// What its output shows.
+    pub(super) shows: Shows,
+    /// How it is installed where there is apt.
+    pub(super) debian: &'static str,
+    /// How it is installed on macOS.
+    pub(super) macos: &'static str,
+    /// How it is installed on Windows.
+    pub(super) windows: &'static str,
+    /// How it is installed anywhere else.
+    pub(super) elsewhere: &'static str,
+}
+
+impl Tool {
+    fn is_there(&self, directory: &Path) -> bool {
+        let [program, arguments @ ..] = self.look else { return false };
+        let output = Command::new(program).args(arguments).current_dir(directory).stdin(Stdio::null()).output();
+        let Ok(output) = output else { return false };
+        let text = String::from_utf8_lossy(&output.stdout);
+        output.status.success()
+            && match self.shows {
+                Shows::Running => true,
+                Shows::Directory => Path::new(text.trim()).is_dir(),
+                Shows::Line(word) => text.lines().any(|line| line.split_whitespace().next() == Some(word)),
+            }
+    }
+
+    fn install(&self) -> &'static str {
+        if cfg!(target_os = "macos") {
+            self.macos
+        } else if cfg!(windows) {
+            self.windows
+        } else if Path::new("/etc/debian_version").exists() {
+            self.debian
+        } else {
+            self.elsewhere
+        }
+    }
+}
+
+/// That all of them are there.
+///
+/// # Errors
+/// [`Code::ToolMissing`], which names everything that is missing, and how to install it.
+pub(super) fn demand(language: &str, tools: &[Tool], directory: &Path) -> Result<(), Problem> {
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !tool.is_there(directory)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let problem = Problem::new(Code::ToolMissing, format!("plugins in {language} cannot be built here"));
+    let problem = missing
+        .iter()
+        .fold(problem, |problem, tool| problem.because(format!("{} is missing: {}", tool.name, tool.purpose)));
+    let mut commands: Vec<&str> = Vec::new();
+    for command in missing.iter().map(|tool| tool.install()) {
+        if !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
+    Err(problem.with_note("nothing was built").with_hint(commands.join("\n")))
+}

@@ -1,0 +1,166 @@
+//! Writing a plugin, from nothing: a new project, its build with the language's own tools, and a deployment that uses it.
+
+use e2e::{Output, Project};
+use serde_json::Value;
+use std::path::Path;
+
+/// A new plugin's project in this language. It is in a directory that is not the project's own.
+fn written(language: &str) -> Project {
+    let project = Project::new();
+    let output = project.windlass(&format!("plugin new greet-it --lang {language} --directory .")).exits(0);
+    assert_eq!(output.stdout, ".\n");
+    project
+}
+
+fn built(project: &Project) -> Value {
+    let output = project.windlass("plugin build --format json").exits(0);
+    serde_json::from_str(&output.raw_stdout).unwrap_or_else(|error| panic!("{error}: {}", output.all()))
+}
+
+/// What a new project is good for at once: it is built, and its plugin is deployed with, and taken back.
+fn lives(language: &str, component: &str) -> Project {
+    let project = written(language);
+    let built = built(&project);
+    assert_eq!(built["plugin"], "greet-it");
+    assert_eq!(built["contract"], "0.1.0");
+    assert_eq!(built["component"], format!("./{component}"));
+    let bytes = std::fs::read(project.path().join(component)).expect("the component");
+    assert_eq!(built["size"], bytes.len());
+    assert_eq!(built["sha256"], sha256(&bytes));
+
+    let project = project.locked();
+    let output = project.windlass("run").exits(0);
+    assert!(output.stderr.contains("✓ flag: set `new-checkout` to `on`"), "{}", output.all());
+    assert_eq!(project.read("flags/new-checkout"), "on\n");
+    let output = project.windlass("plan").exits(0);
+    assert!(output.stdout.contains("flag"), "{}", output.all());
+    let _ = project.windlass("rollback").exits(0);
+    assert!(!project.has("flags/new-checkout"), "it is taken back");
+    project
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex::encode(sha2::Sha256::digest(bytes))
+}
+
+#[test]
+fn a_new_plugin_in_c_is_built_and_runs() {
+    let project = lives("c", "build/greet-it.wasm");
+    // The same files give the same bytes.
+    let first = std::fs::read(project.path().join("build/greet-it.wasm")).expect("a component");
+    let _ = built(&project);
+    assert!(first == std::fs::read(project.path().join("build/greet-it.wasm")).expect("a component"));
+}
+
+#[test]
+fn a_new_plugin_in_rust_is_built_and_runs() {
+    let _ = lives("rust", "target/wasm32-wasip2/release/greet_it.wasm");
+}
+
+#[test]
+fn a_name_that_cannot_be_a_plugins_is_refused() {
+    let project = Project::new();
+    for (name, cause, hint) in [
+        ("Greet_It", "a name is lower case letters and digits", "hint: try `greet-it`"),
+        ("2fast", "begins with a letter", "hint: name it after what it does"),
+        ("migrate", "there is a built-in plugin of that name", "hint: name it after what it does differently"),
+    ] {
+        let output = project.windlass(&format!("plugin new {name} --lang c")).exits(2);
+        assert!(output.stderr.starts_with(&format!("error: `{name}` cannot be a plugin's name\n")), "{}", output.all());
+        assert!(output.stderr.contains(cause) && output.stderr.contains(hint), "{}", output.all());
+        assert!(output.stderr.contains("note: nothing was written"), "{}", output.all());
+    }
+    let output = project.windlass("plugin new greet --lang java").exits(2);
+    assert!(output.stderr.contains("[possible values: rust, js, python, c]"), "{}", output.all());
+    assert_eq!(std::fs::read_dir(project.path()).expect("the directory").count(), 0);
+}
+
+#[test]
+fn what_is_there_is_not_overwritten() {
+    let project = Project::new().file("greet-it/src/plugin.c", "mine");
+    let output = project.windlass("plugin new greet-it --lang c").exits(2);
+    assert_eq!(
+        output.stderr,
+        "error: the project `greet-it` cannot be written to `greet-it`\n  \
+         Caused by: there is something in it, which stays as it is\n\
+         note: nothing was written\n\
+         hint: name an empty directory, or one that is not there yet, with `--directory`\n"
+    );
+    assert_eq!(project.read("greet-it/src/plugin.c"), "mine");
+    assert!(!project.has("greet-it/windlass-plugin.toml"));
+    let output = project.windlass("plugin new greet-it --lang c --directory other/place --format json").exits(0);
+    let said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
+    assert_eq!(said["directory"], "other/place");
+    let files = said["files"].as_array().expect("files");
+    assert!(files.len() > 15 && files.iter().all(|file| project.has(&format!("other/place/{}", file.as_str().expect("a path")))));
+}
+
+/// Where there is no tool at all, what is missing is all said at once, with what installs it.
+#[cfg(target_os = "linux")]
+#[test]
+fn tools_that_are_missing_are_named_with_what_installs_them() {
+    let empty = tempfile::tempdir().expect("a directory");
+    let without = |project: &Project| -> Output {
+        project.windlass_with("plugin build", &[("PATH", empty.path().to_str().expect("a path"))]).exits(2)
+    };
+    let output = without(&written("c"));
+    assert!(
+        output.stderr.starts_with(
+            "error: plugins in C cannot be built here\n  \
+             Caused by: `clang` for `wasm32` is missing: it compiles the plugin\n             \
+             `wasm-ld` is missing: it is the linker of clang for `wasm32`\n\
+             note: nothing was built\nhint: "
+        ),
+        "{}",
+        output.all()
+    );
+    let hint = if Path::new("/etc/debian_version").exists() { "sudo apt-get install clang lld\n" } else { "install clang and lld" };
+    assert_eq!(output.stderr.matches(hint).count(), 1, "once: {}", output.all());
+    let output = without(&written("rust"));
+    assert!(
+        output.stderr.starts_with(
+            "error: plugins in Rust cannot be built here\n  \
+             Caused by: `cargo` is missing: it builds the plugin\n             \
+             the target `wasm32-wasip2` of Rust is missing: it is what plugins are compiled for\n\
+             note: nothing was built\n\
+             hint: curl --proto '=https' -sSf https://sh.rustup.rs | sh\n"
+        ),
+        "{}",
+        output.all()
+    );
+    assert!(output.stderr.contains("rustup target add wasm32-wasip2\n"), "{}", output.all());
+}
+
+#[test]
+fn a_project_file_that_is_wrong_says_where() {
+    let project = Project::new();
+    let output = project.windlass("plugin build").exits(2);
+    assert!(output.stderr.starts_with("error: `./windlass-plugin.toml` cannot be read\n"), "{}", output.all());
+    assert!(output.stderr.contains("`windlass plugin new NAME --lang rust` writes a project"), "{}", output.all());
+    project.write("windlass-plugin.toml", "[plugin]\nname = \"greet\"\nlanguage = \"c\"\ncomponnent = \"a.wasm\"\n");
+    let output = project.windlass("plugin build").exits(2);
+    assert!(output.stderr.contains("windlass-plugin.toml:4:1"), "{}", output.all());
+    assert!(output.stderr.contains("hint: did you mean `component`?"), "{}", output.all());
+}
+
+/// A build of the project's own takes the place of the language's, and what it leaves is looked at in the same way.
+#[cfg(unix)]
+#[test]
+fn another_build_can_be_named() {
+    let project = written("c");
+    let component = "component = \"build/greet-it.wasm\"";
+    let with = |build: &str| {
+        let text = format!("[plugin]\nname = \"greet-it\"\nlanguage = \"c\"\n{component}\nbuild = {build}\n");
+        project.write("windlass-plugin.toml", &text);
+        project.windlass("plugin build")
+    };
+    let output = with("[\"sh\", \"-c\", \"echo building; echo to standard error >&2\"]").exits(2);
+    assert!(output.stderr.starts_with("building\nto standard error\nerror: the plugin `greet-it` was not built\n"), "{}", output.all());
+    assert!(output.stderr.contains("`build/greet-it.wasm` is not there after the build"), "{}", output.all());
+    let output = with("[\"sh\", \"-c\", \"exit 7\"]").exits(2);
+    assert!(output.stderr.contains("`sh` ended with exit status: 7"), "{}", output.all());
+    let output = with("[\"./no-such-program\"]").exits(2);
+    assert!(output.stderr.contains("`./no-such-program` cannot be run"), "{}", output.all());
+    assert_eq!(output.stdout, "");
+}
