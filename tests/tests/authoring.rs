@@ -93,7 +93,10 @@ fn what_is_there_is_not_overwritten() {
     let said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
     assert_eq!(said["directory"], "other/place");
     let files = said["files"].as_array().expect("files");
-    assert!(files.len() > 15 && files.iter().all(|file| project.has(&format!("other/place/{}", file.as_str().expect("a path")))));
+    assert!(
+        files.len() > 15
+            && files.iter().all(|file| project.has(&format!("other/place/{}", file.as_str().expect("a path"))))
+    );
 }
 
 /// Where there is no tool at all, what is missing is all said at once, with what installs it.
@@ -115,7 +118,11 @@ fn tools_that_are_missing_are_named_with_what_installs_them() {
         "{}",
         output.all()
     );
-    let hint = if Path::new("/etc/debian_version").exists() { "sudo apt-get install clang lld\n" } else { "install clang and lld" };
+    let hint = if Path::new("/etc/debian_version").exists() {
+        "sudo apt-get install clang lld\n"
+    } else {
+        "install clang and lld"
+    };
     assert_eq!(output.stderr.matches(hint).count(), 1, "once: {}", output.all());
     let output = without(&written("rust"));
     assert!(
@@ -156,7 +163,11 @@ fn another_build_can_be_named() {
         project.windlass("plugin build")
     };
     let output = with("[\"sh\", \"-c\", \"echo building; echo to standard error >&2\"]").exits(2);
-    assert!(output.stderr.starts_with("building\nto standard error\nerror: the plugin `greet-it` was not built\n"), "{}", output.all());
+    assert!(
+        output.stderr.starts_with("building\nto standard error\nerror: the plugin `greet-it` was not built\n"),
+        "{}",
+        output.all()
+    );
     assert!(output.stderr.contains("`build/greet-it.wasm` is not there after the build"), "{}", output.all());
     let output = with("[\"sh\", \"-c\", \"exit 7\"]").exits(2);
     assert!(output.stderr.contains("`sh` ended with exit status: 7"), "{}", output.all());

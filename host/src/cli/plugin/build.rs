@@ -1,10 +1,9 @@
 //! `windlass plugin build`
 
+use super::find;
 use crate::authoring::{self, Project};
-use crate::ci::Variables;
 use crate::cli::arguments::{Common, Format};
 use crate::cli::{Failed, print, print_json, say};
-use crate::network::{Client, Proxies, Trust};
 use crate::plugin::{CONTRACT, Plugins};
 use clap::Args;
 use serde_json::json;
@@ -20,10 +19,8 @@ pub(in crate::cli) struct Build {
 /// Builds the project.
 pub(super) async fn build(common: &Common, arguments: &Build) -> Result<(), Failed> {
     let project = Project::read(&arguments.directory)?;
-    let lookup = Variables::of_process();
-    let proxies = Proxies::from_environment(|name| lookup.get(name));
-    let plugins = Plugins::new(Client::new(Trust::default(), proxies));
-    let built = authoring::build(&project, &plugins, |line| say(line)).await?;
+    let plugins = Plugins::new(find::client(common)?);
+    let built = authoring::build(&project, &plugins, say).await?;
     let (plugin, path) = (&built.plugin, project.component_path());
     match common.format {
         Format::Json => print_json(&json!({
