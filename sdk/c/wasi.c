@@ -148,8 +148,35 @@ static bool http_failed(const char *method, const char *url, const wasi_http_typ
     case WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_INCOMPLETE: code = "closed", what = "the connection was closed"; break;
     default: break;
   }
-  windlass_fail(failure, WINDLASS_UNAVAILABLE, code, windlass_format("`%s %s` was not answered", method, url));
-  return windlass_because(failure, what);
+  return windlass_fail(failure, WINDLASS_UNAVAILABLE, code, windlass_format("`%s %s`: %s", method, url, what));
+}
+
+bool windlass_url_of(const char *text, windlass_url *url) {
+  bool secure = strncmp(text, "https://", 8) == 0;
+  if (!secure && strncmp(text, "http://", 7) != 0) return false;
+  const char *host = text + (secure ? 8 : 7), *end = host;
+  /* The address of an IPv6 host has colons between its brackets. */
+  if (*end == '[') end = strchr(end, ']') == NULL ? end : strchr(end, ']') + 1;
+  while (*end != 0 && *end != ':' && *end != '/' && *end != '?' && *end != '#') end++;
+  if (end == host) return false;
+  /* A name before the host, or a password, has no place in a URL. */
+  for (const char *at = host; at < end; at++)
+    if (*at == '@') return false;
+  url->scheme = windlass_format("%s", secure ? "https" : "http");
+  url->host = windlass_copy((windlass_string){(uint8_t *)host, (size_t)(end - host)});
+  uint32_t port = secure ? 443 : 80;
+  if (*end == ':') {
+    port = 0;
+    for (end++; *end >= '0' && *end <= '9'; end++)
+      if ((port = port * 10 + (uint32_t)(*end - '0')) > 65535) return false;
+    if (port == 0) return false;
+  }
+  if (*end != 0 && *end != '/') return false;
+  url->port = (uint16_t)port;
+  url->path = windlass_format("%s", *end == 0 ? "/" : end);
+  url->origin = port == (secure ? 443 : 80) ? windlass_format("%s://%s", url->scheme, url->host)
+                                            : windlass_format("%s://%s:%u", url->scheme, url->host, (unsigned)port);
+  return true;
 }
 
 static bool invalid(const char *what, const char *url, windlass_failure *failure) {

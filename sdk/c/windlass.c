@@ -122,6 +122,11 @@ bool windlass_hint(windlass_failure *failure, const char *hint) {
   return false;
 }
 
+bool windlass_note(windlass_failure *failure, const char *note) {
+  failure->note = (step_option_string_t){true, windlass_text(note)};
+  return false;
+}
+
 _Noreturn void windlass_panic(const char *message, const char *file, int line) {
   /* Without memory there are no texts to be made. */
   static bool panics = false;
@@ -169,12 +174,12 @@ static windlass_strings one(const char *text) {
 }
 
 void windlass_ask_http(windlass_capabilities *capabilities, const char *scheme, const char *host, uint16_t port,
-                       const char *method, const char *path, const char *addresses, int phases) {
+                       const char *const *methods, const char *path, const char *addresses, int phases) {
   windlass_plugin_types_http_t *http = &ask(capabilities, WINDLASS_PLUGIN_TYPES_GRANT_HTTP, phases)->grant.val.http;
   http->scheme = windlass_text(scheme);
   http->host = windlass_text(host);
   http->port = port;
-  http->methods = one(method);
+  http->methods = texts(methods);
   http->path = windlass_text(path);
   http->addresses = one(addresses);
 }
@@ -211,6 +216,11 @@ void windlass_intend(windlass_intents *intents, const char *id, const char *summ
   };
 }
 
+void windlass_detail(windlass_intents *intents, const char *detail) {
+  if (intents->len == 0) WINDLASS_PANIC("there is no intent yet to say more of");
+  intents->ptr[intents->len - 1].detail = (step_option_string_t){true, windlass_text(detail)};
+}
+
 bool windlass_done(windlass_outcome *outcome, const char *summary) {
   outcome->summary = windlass_text(summary);
   return true;
@@ -230,6 +240,14 @@ bool windlass_record(const char *json, windlass_failure *failure) {
   return windlass_plugin_record_append(&text, failure);
 }
 
+bool windlass_secret(const char *name, char **placeholder, windlass_failure *failure) {
+  windlass_string text = windlass_text(name);
+  step_option_string_t found;
+  if (!windlass_plugin_secrets_placeholder(&text, &found, failure)) return false;
+  *placeholder = found.is_some ? windlass_copy(found.val) : NULL;
+  return true;
+}
+
 bool windlass_run(const char *const *words, windlass_completion *completion, windlass_failure *failure) {
   windlass_plugin_process_command_t command = {
       .program = windlass_text(words[0]),
@@ -241,6 +259,7 @@ bool windlass_run(const char *const *words, windlass_completion *completion, win
   if (!windlass_plugin_process_run(&command, &ended, failure)) return false;
   completion->code = ended.code.is_some ? ended.code.val : -1;
   completion->output = windlass_copy((windlass_string){ended.stdout_.ptr, ended.stdout_.len});
+  completion->errors = windlass_copy((windlass_string){ended.stderr_.ptr, ended.stderr_.len});
   completion->tail = windlass_copy(ended.tail);
   return true;
 }

@@ -94,9 +94,11 @@ char *windlass_format(const char *format, ...) __attribute__((format(printf, 1, 
  * what, in lower case without a final full stop and with values in backticks. */
 bool windlass_fail(windlass_failure *failure, int kind, const char *code, const char *message);
 
-/* One more reason, and one edit or command that helps. They return false, as `windlass_fail` does. */
+/* One more reason, and one edit or command that helps. These return false, as `windlass_fail` does. */
 bool windlass_because(windlass_failure *failure, const char *cause);
 bool windlass_hint(windlass_failure *failure, const char *hint);
+/* What did and did not change. */
+bool windlass_note(windlass_failure *failure, const char *note);
 
 /* Says what is wrong with the plugin itself, and ends the call. */
 #define WINDLASS_PANIC(message) windlass_panic(message, __FILE__, __LINE__)
@@ -118,12 +120,24 @@ void windlass_ask_environment(windlass_capabilities *capabilities, const char *n
 void windlass_ask_exec(windlass_capabilities *capabilities, const char *program, const char *const *arguments,
                        const char *const *writes, int phases);
 
-/* To send requests of one method to a path of a host, or below a path that ends with `/`. `addresses` is `public`, `private`,
- * `loopback` or a CIDR. */
-void windlass_ask_http(windlass_capabilities *capabilities, const char *scheme, const char *host, uint16_t port,
-                       const char *method, const char *path, const char *addresses, int phases);
+/* Where a URL leads; its origin is its scheme, host and port, as a secret is granted for it. */
+typedef struct {
+  char *scheme;
+  char *host;
+  uint16_t port;
+  char *path;
+  char *origin;
+} windlass_url;
 
-/* To learn whether a TCP port accepts connections. */
+/* Whether a text is a URL of `https` or `http`, and its parts. */
+bool windlass_url_of(const char *text, windlass_url *url);
+
+/* To send requests of these methods to a path of a host, or below a path that ends with `/`. The list ends with NULL.
+ * `addresses` is `public`, which NULL means, too, `private`, `loopback` or a CIDR. */
+void windlass_ask_http(windlass_capabilities *capabilities, const char *scheme, const char *host, uint16_t port,
+                       const char *const *methods, const char *path, const char *addresses, int phases);
+
+/* To learn whether a TCP port accepts connections; `addresses` as above. */
 void windlass_ask_tcp_probe(windlass_capabilities *capabilities, const char *host, uint16_t port, const char *addresses,
                             int phases);
 
@@ -133,8 +147,9 @@ void windlass_ask_database(windlass_capabilities *capabilities, const char *name
 /* To use a secret in a header of requests to an origin, such as `https://api.example.com`. */
 void windlass_ask_secret_header(windlass_capabilities *capabilities, const char *name, const char *origin, int phases);
 
-/* One thing that the step means to do. */
+/* One thing that the step means to do, and more for a person of what was said last. */
 void windlass_intend(windlass_intents *intents, const char *id, const char *summary, int effect);
+void windlass_detail(windlass_intents *intents, const char *detail);
 
 /* What came of the step, and a value for later steps. */
 bool windlass_done(windlass_outcome *outcome, const char *summary);
@@ -169,10 +184,14 @@ void windlass_log(int level, const char *message);
 /* Appends one value of JSON to the journal, for `windlass_revert`. It is on disk when this returns. */
 bool windlass_record(const char *json, windlass_failure *failure);
 
-/* How a program ended, and what it wrote to standard output. */
+/* The stand-in of a granted secret, which the host replaces at the place that it was granted for; NULL where it is not set. */
+bool windlass_secret(const char *name, char **placeholder, windlass_failure *failure);
+
+/* How a program ended (-1 where a signal ended it), what it wrote to standard output and to standard error, and its last words. */
 typedef struct {
   int code;
   char *output;
+  char *errors;
   char *tail;
 } windlass_completion;
 

@@ -20,6 +20,9 @@ fn built(project: &Project) -> Value {
 /// What a new project is good for at once: it is built, and its plugin is deployed with, and taken back.
 fn lives(language: &str, component: &str) -> Project {
     let project = written(language);
+    let output = project.windlass("plugin test").exits(2);
+    assert!(output.stderr.starts_with("error: the plugin `greet-it` is not built\n"), "{}", output.all());
+    assert!(output.stderr.contains("hint: run `windlass plugin build`"), "{}", output.all());
     let built = built(&project);
     assert_eq!(built["plugin"], "greet-it");
     assert_eq!(built["contract"], "0.1.0");
@@ -27,6 +30,8 @@ fn lives(language: &str, component: &str) -> Project {
     let bytes = std::fs::read(project.path().join(component)).expect("the component");
     assert_eq!(built["size"], bytes.len());
     assert_eq!(built["sha256"], sha256(&bytes));
+    let output = project.windlass("plugin test").exits(0);
+    assert!(output.raw_stdout.contains("7 cases of greet-it@0.1.0: 7 ok, 0 failed"), "{}", output.all());
 
     let project = project.locked();
     let output = project.windlass("run").exits(0);
@@ -51,6 +56,21 @@ fn a_new_plugin_in_c_is_built_and_runs() {
     let first = std::fs::read(project.path().join("build/greet-it.wasm")).expect("a component");
     let _ = built(&project);
     assert!(first == std::fs::read(project.path().join("build/greet-it.wasm")).expect("a component"));
+}
+
+/// An example is what it adds to a new project, so that there is one SDK.
+#[test]
+fn the_example_in_c_keeps_a_file_within_its_budget() {
+    let project = Project::new();
+    let _ = project.windlass("plugin new size-budget --lang c --directory .").exits(0);
+    let example = e2e::workspace().join("examples/plugins/size-budget");
+    for file in ["src/plugin.c", "cases.toml", "windlass-plugin.toml"] {
+        project.write(file, &std::fs::read_to_string(example.join(file)).expect("a file of the example"));
+    }
+    let built = built(&project);
+    assert!(built["size"].as_u64().expect("a size") < 60_000, "{built}");
+    let output = project.windlass("plugin test").exits(0);
+    assert!(output.raw_stdout.contains("7 cases of size-budget@0.1.0: 7 ok, 0 failed"), "{}", output.all());
 }
 
 #[test]

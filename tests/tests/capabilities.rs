@@ -446,7 +446,7 @@ fn a_denial_that_fails_a_step_says_what_is_accepted_and_what_to_do() {
             "detail": "denied",
             "what": "plugin `probe@1.2.3` was not allowed to run `echo goodbye`",
             "causes": ["`deploy.lock` accepts only: run `echo hello`, unconfined"],
-            "hint": "if it should be, run `windlass lock` and have the change to `deploy.lock` reviewed",
+            "hint": "if it should be, the plugin has to ask for it in `requires`, for this phase; then run `windlass lock` and have the change to `deploy.lock` reviewed",
         })
     );
     let line = json!({ "kind": "exec", "program": "echo", "arguments": ["goodbye"], "phases": APPLY });
@@ -457,7 +457,7 @@ fn a_denial_that_fails_a_step_says_what_is_accepted_and_what_to_do() {
     for part in [
         "was not allowed to run `echo goodbye`",
         "`deploy.lock` accepts only: run `echo hello`",
-        "hint: if it should be, run `windlass lock`",
+        "hint: if it should be, the plugin has to ask for it in `requires`, for this phase; then run `windlass lock`",
     ] {
         assert!(output.stderr.contains(part), "{part} in {}", output.stderr);
     }

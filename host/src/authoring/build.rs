@@ -99,7 +99,7 @@ fn run(project: &Project, words: &[String], tell: &mut impl FnMut(&str)) -> Resu
     }
     let hint = match project.language {
         Language::C => {
-            "mend what it says above; functions that it does not find are not in `windlass.h` or not written yet"
+            "mend what it says above; a plugin defines the functions that `windlass.h` begins with, and has no other C library"
         }
         _ => "mend what it says above, and build again",
     };

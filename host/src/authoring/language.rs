@@ -137,8 +137,8 @@ impl Language {
     pub(super) const fn source(self) -> &'static str {
         match self {
             Self::Rust => "src/lib.rs",
-            Self::JavaScript => "plugin.js",
-            Self::Python => "plugin.py",
+            Self::JavaScript => "src/plugin.js",
+            Self::Python => "src/plugin.py",
             Self::C => "src/plugin.c",
         }
     }

@@ -135,6 +135,21 @@ impl Project {
     pub fn component_path(&self) -> PathBuf {
         self.directory.join(&self.component)
     }
+
+    /// Its component, which has to be there.
+    ///
+    /// # Errors
+    /// [`Code::PluginNotFound`] where it was not built yet.
+    pub fn built(&self) -> Result<PathBuf, Problem> {
+        let path = self.component_path();
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(Problem::new(Code::PluginNotFound, format!("the plugin `{}` is not built", self.name))
+            .because(format!("there is no `{}`", path.display()))
+            .with_note("nothing was run")
+            .with_hint("run `windlass plugin build`"))
+    }
 }
 
 #[cfg(test)]

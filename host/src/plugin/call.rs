@@ -199,8 +199,8 @@ impl CallFailure {
             .because("it was stopped, and what it had started with it")
             .with_hint(match function {
                 // No step's `timeout` is for these: they compute, and wait for nothing.
-                "describe" | "requires" => "this is the plugin's fault: report it to its author",
-                _ => "give the step a longer `timeout` if it needs one",
+                "describe" | "requires" => "this is a bug in the plugin: mend it, or report it to its author",
+                _ => "give the step a longer `timeout` if it needs one; where it goes round without an end, that is a bug in the plugin",
             }),
             Self::Stopped => {
                 Problem::new(Code::Cancelled, format!("`{function}` of plugin `{plugin}` was told to stop"))
@@ -220,7 +220,7 @@ impl CallFailure {
                 for frame in frames {
                     problem = problem.because(format!("at {frame}"));
                 }
-                problem.with_hint("this is a bug in the plugin: report it to its author with this text")
+                problem.with_hint("this is a bug in the plugin: mend it where this says, or report it to its author with this text")
             }
             Self::Refused(problem) => problem,
         }

@@ -25,8 +25,9 @@ fn invalid(name: &str, why: impl Into<String>) -> Problem {
 /// Checks that the bytes are a component of our contract that imports only what the host has.
 pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
     if bytes.get(..4) != Some(b"\0asm") {
-        return Err(invalid(name, "the file is not WebAssembly")
-            .with_hint("name the component that `cargo build --target wasm32-wasip2` writes, `….wasm`"));
+        return Err(invalid(name, "the file is not WebAssembly").with_hint(
+            "name the component, `….wasm`; of a plugin of your own it is where `windlass plugin build` says",
+        ));
     }
     let damaged = |error: wasmparser::BinaryReaderError| invalid(name, format!("the file is damaged: {error}"));
     let mut lifecycle: Option<String> = None;
@@ -35,7 +36,7 @@ pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
         match payload.map_err(damaged)? {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(invalid(name, "it is a WebAssembly module, not a component")
-                    .with_hint("build it for `wasm32-wasip2`, or wrap it with `wasm-tools component new`"));
+                    .with_hint("build it with `windlass plugin build`: in Rust for `wasm32-wasip2`, and of C that makes a component of the module"));
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
@@ -64,7 +65,10 @@ pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
         Some(CONTRACT) => Ok(()),
         Some(version) => Err(another_contract(name, version)),
         None => Err(invalid(name, "it does not export `windlass:plugin/lifecycle`, so it is not a Windlass plugin")
-            .with_hint("name a component that was built with the `windlass-plugin` crate, or for the world `windlass:plugin/step`")),
+            .with_hint(
+                "of a plugin of your own: in Rust `windlass_plugin::export!(YourType);` exports it, in other languages a component \
+                 that is built for the world `windlass:plugin/step` does",
+            )),
     }
 }
 

@@ -349,8 +349,18 @@ fn broken(locator: &str, error: &wasmtime::Error) -> Problem {
         .with_hint("build the plugin again, or restore its file")
 }
 
+/// What it imports and exports has the names of the contract; whether the types are those, too, shows when it is linked.
 fn prepared(locator: &str, runtime: &Runtime, component: &Component) -> Result<StepPre<State>, Problem> {
-    runtime.prepare(component).map_err(|error| broken(locator, &error))
+    runtime.prepare(component).map_err(|error| {
+        Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
+            .because(format!("it was built for a world that is not that of contract {}", super::CONTRACT))
+            .because(format!("{error:#}"))
+            .with_note("nothing was run")
+            .with_hint(
+                "build it against the `step.wit` of this Windlass: `windlass plugin new` writes it into each project, as \
+                 `windlass-sdk/wit/v0.1.0/step.wit`",
+            )
+    })
 }
 
 impl Plugin {

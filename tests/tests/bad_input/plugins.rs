@@ -63,7 +63,7 @@ fn files_that_are_no_plugins() {
        |          ^^^^^^^^^^
       Caused by: it is a WebAssembly module, not a component
     note: nothing was run
-    hint: build it for `wasm32-wasip2`, or wrap it with `wasm-tools component new`
+    hint: build it with `windlass plugin build`: in Rust for `wasm32-wasip2`, and of C that makes a component of the module
     "#);
     refused(&with_bytes(b"\0asm\x0d\0\x01\0"), "run", 2, &["does not export `windlass:plugin/lifecycle`"]);
     refused(&with_bytes(b"\0asm\x63\0\x01\0"), "run", 2, &["the file is damaged"]);

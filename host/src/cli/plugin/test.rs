@@ -1,6 +1,7 @@
 //! `windlass plugin test`: plays a plugin's cases.
 
 use super::super::{Failed, print, print_json};
+use crate::authoring::Project;
 use crate::cli::arguments::{Common, Format};
 use crate::kit::{self, CaseFile};
 use crate::network::Client;
@@ -38,8 +39,8 @@ impl Test {
     fn place(&self) -> Result<(Place, PathBuf), Problem> {
         let path = Path::new(&self.plugin);
         if path.is_dir() {
-            let problem = Problem::new(Code::PluginNotFound, format!("there is no plugin in `{}`", path.display()));
-            return Err(problem.with_note("nothing was run").with_hint("name the component's file"));
+            let component = Project::read(path)?.built()?;
+            return Ok((Place::File(component), path.join("cases.toml")));
         }
         if built_in_names().contains(&self.plugin.as_str()) && !path.exists() {
             return Ok((Place::BuiltIn, PathBuf::from("cases.toml")));

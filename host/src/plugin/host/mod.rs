@@ -261,7 +261,12 @@ impl State {
             code: "denied".into(),
             message: format!("plugin `{}` was not allowed to {}", self.plugin, denial.asked),
             causes: vec![denial.because.clone()],
-            hint: Some("if it should be, run `windlass lock` and have the change to `deploy.lock` reviewed".into()),
+            // What it asks for is all accepted, or it would not have been called.
+            hint: Some(
+                "if it should be, the plugin has to ask for it in `requires`, for this phase; then run `windlass lock` and have the \
+                 change to `deploy.lock` reviewed"
+                    .into(),
+            ),
             note: None,
         }
     }
