@@ -71,6 +71,15 @@ impl Lock {
         steps.filter_map(|step| Some((step.plugin.as_str(), step.sha256.as_deref()?))).collect()
     }
 
+    /// This one, but for what another one accepts for some steps.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        for (environment, steps) in other.environments {
+            self.environments.entry(environment).or_default().extend(steps);
+        }
+        self
+    }
+
     /// The names of all secrets in it.
     pub fn secret_names(&self) -> impl Iterator<Item = String> {
         let capabilities = self.environments.values().flat_map(BTreeMap::values).flat_map(|step| &step.capabilities);

@@ -78,6 +78,7 @@ variables! {
         ALL_PROXY = "The proxy where neither of the two says one.";
         NO_PROXY = "The hosts that are reached without a proxy, separated by commas.";
         DOCKER_CONFIG = "The directory of the `config.json` that `docker login` writes, instead of `~/.docker`: whoever is logged in to a registry there pulls plugins from it.";
+        SOURCE_DATE_EPOCH = "The time that `plugin publish` writes into an artifact, in seconds since the beginning of 1970, which it is where this is not set: the same component is the same artifact.";
         SSL_CERT_FILE = "The certificates to trust in place of the system's, as a file in PEM.";
         SSL_CERT_DIR = "The certificates to trust in place of the system's, as a directory of files in PEM.";
     }

@@ -4,6 +4,7 @@
 //! to run, so that whole outputs can be compared.
 
 pub mod database;
+pub mod distribution;
 pub mod fault;
 pub mod fetching;
 pub mod github;
@@ -18,6 +19,7 @@ pub mod registry;
 pub mod runs;
 pub mod secure;
 pub mod server;
+pub mod signing;
 pub mod slack;
 pub mod steps;
 #[cfg(unix)]

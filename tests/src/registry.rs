@@ -18,6 +18,8 @@ pub struct State {
     manifests: BTreeMap<String, Vec<u8>>,
     /// By digest.
     blobs: BTreeMap<String, Vec<u8>>,
+    /// What is about a manifest, by its digest.
+    referrers: BTreeMap<String, Value>,
     unexpected: Vec<String>,
     /// The name and password without which it gives no token.
     pub account: Option<(String, String)>,
@@ -91,6 +93,31 @@ impl Registry {
         self.push_layers(tag, &[("application/wasm", component, component.len() as u64)])
     }
 
+    /// Puts some bytes there; how a manifest names them.
+    pub fn keep(&self, media_type: &str, bytes: &[u8]) -> Value {
+        let digest = digest(bytes);
+        self.state().blobs.insert(digest.clone(), bytes.to_vec());
+        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
+    }
+
+    /// Puts a manifest there under a tag; its digest. With `subject` it is about another one, and found by that.
+    pub fn keep_manifest(&self, tag: &str, layers: &[Value], subject: Option<&str>) -> String {
+        let config = self.keep("application/vnd.oci.empty.v1+json", b"{}");
+        let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
+        let manifest = manifest.to_string().into_bytes();
+        let digest = digest(&manifest);
+        let mut state = self.state();
+        if let Some(subject) = subject {
+            let entry = json!({
+                "mediaType": MANIFEST, "digest": digest, "size": manifest.len(), "artifactType": layers[0]["mediaType"]
+            });
+            state.referrers.insert(subject.to_owned(), entry);
+        }
+        state.manifests.insert(tag.to_owned(), manifest.clone());
+        state.manifests.insert(digest.clone(), manifest);
+        digest
+    }
+
     /// Puts layers there, each with its type and the size that the manifest says that it has.
     pub fn push_layers(&self, tag: &str, layers: &[(&str, &[u8], u64)]) -> String {
         let mut state = self.state();
@@ -162,6 +189,12 @@ impl State {
                     .header("docker-content-digest", &digest(manifest)),
                 None => error(404, "MANIFEST_UNKNOWN"),
             };
+        }
+        if let Some(subject) = path.strip_prefix("/v2/acme/noop/referrers/") {
+            let entries: Vec<&Value> = self.referrers.get(subject).into_iter().collect();
+            let kind = "application/vnd.oci.image.index.v1+json";
+            let index = json!({ "schemaVersion": 2, "mediaType": kind, "manifests": entries });
+            return Answer::new(200, index.to_string()).header("content-type", kind);
         }
         match path.strip_prefix("/v2/acme/noop/blobs/") {
             Some(wanted) => match (&self.blob, self.blobs.get(wanted)) {

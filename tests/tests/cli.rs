@@ -36,6 +36,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("status", &["--environment", "--format"]),
     ("history", &["--count", "[default: 20]"]),
     ("report", &["RUN", "--html", "--junit", "--markdown"]),
+    ("plugin", &["new", "build", "test", "inspect", "list", "add", "update", "verify", "publish"]),
     ("schema", &["[PLUGIN]"]),
     ("explain", &["[CODE]"]),
     ("completions", &["bash", "zsh", "fish"]),

@@ -1,6 +1,7 @@
 //! Looking at plugins and choosing them: what is shown is what they are, and what is written is what was shown.
 
-use e2e::registry::digest;
+use e2e::fetching::Fetching;
+use e2e::registry::{Registry, digest};
 use e2e::{Project, guest};
 use serde_json::{Value, json};
 
@@ -131,4 +132,197 @@ fn what_is_no_plugin_is_refused_in_four_parts() {
             assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
         }
     }
+}
+
+#[test]
+fn what_is_added_is_in_both_files_and_the_rest_is_as_it_was() {
+    let project = project().locked();
+    let (config, lock) = (project.read("deploy.toml"), project.read("deploy.lock"));
+    let output = project.windlass("plugin add ./noop.wasm").exits(0);
+    assert!(output.stdout.starts_with("noop@0.1.0: Does nothing.\n"), "{}", output.stdout);
+    assert!(output.stdout.contains("use the plugin `./noop.wasm@0.1.0` (sha256 "), "{}", output.stdout);
+    let text = project.read("deploy.toml");
+    assert_eq!(text, format!("{config}\n[[step]]\nid = \"noop\"\nplugin = \"./noop.wasm\"\n"));
+    let sha256 = digest(&noop()).replace("sha256:", "");
+    let entry = format!(
+        "[environment.staging.noop]\nplugin = \"./noop.wasm@0.1.0\"\nsha256 = \"{sha256}\"\ncapabilities = []\n"
+    );
+    assert!(project.read("deploy.lock").contains(&entry), "{}", project.read("deploy.lock"));
+    assert!(project.read("deploy.lock").contains(lock.lines().last().expect("a line")));
+    let _ = project.windlass("lock --check").exits(0);
+    let _ = project.windlass("run").exits(0);
+}
+
+#[test]
+fn what_is_added_asks_for_what_it_is_told_to() {
+    let project = project().locked();
+    let with = "{ \"capabilities\": [{ \"kind\": \"directory\", \"path\": \"out\", \"write\": true, \"phases\": [\"apply\"] }] }";
+    project.write("with.json", with);
+    let output = project.windlass("plugin inspect ./probe.wasm --with with.json");
+    assert_eq!(output.code, Some(0), "{}", output.all());
+    let output = project.windlass("plugin add ./probe.wasm --id look --with with.json --format json").exits(0);
+    let said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
+    assert_eq!((&said["step"], &said["name"], &said["version"]), (&json!("look"), &json!("probe"), &json!("1.2.3")));
+    let lines: Vec<&str> =
+        said["changes"].as_array().expect("changes").iter().filter_map(|change| change["line"].as_str()).collect();
+    assert!(lines.iter().any(|line| line.contains("change files in `out`")), "{lines:?}");
+    let _ = project.windlass("lock --check").exits(0);
+}
+
+#[test]
+fn what_would_not_be_right_is_written_to_neither_file() {
+    let project = project().locked();
+    let (config, lock) = (project.read("deploy.toml"), project.read("deploy.lock"));
+    for (words, why) in [
+        ("./noop.wasm --id release", "there is a step `release` already"),
+        ("./noop.wasm --id No!", "step `No!` cannot be added: "),
+        ("./noop.wasm --with {\"none\":1}", "step `noop` cannot be added: "),
+        ("smoke-test", "step `smoke-test` cannot be added: "),
+        ("./missing.wasm", "the plugin `./missing.wasm` cannot be read"),
+        ("http://a.example/b.wasm", "names no plugin"),
+    ] {
+        let output = project.windlass(&format!("plugin add {words}")).exits(2);
+        for part in [why, "\nnote: nothing was changed", "\nhint: "] {
+            assert!(output.stderr.contains(part), "{words}: {part}: {}", output.stderr);
+        }
+        assert_eq!(
+            (project.read("deploy.toml"), project.read("deploy.lock")),
+            (config.clone(), lock.clone()),
+            "{words}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn where_one_file_cannot_be_written_the_other_is_as_it_was() {
+    let project = project().locked();
+    // The configuration is where nothing can be written; the lock beside it is what `--config` is relative to, so it is there too.
+    let before = (project.read("deploy.toml"), project.read("deploy.lock"));
+    std::fs::remove_file(project.path().join("deploy.lock")).expect("removed");
+    std::fs::create_dir(project.path().join("deploy.lock")).expect("in the way");
+    let output = project.windlass("plugin add ./noop.wasm");
+    assert_ne!(output.code, Some(0), "{}", output.all());
+    assert_eq!(project.read("deploy.toml"), before.0);
+}
+
+#[test]
+fn the_list_says_what_each_step_uses_and_whether_that_is_accepted() {
+    let project = project();
+    let sha256 = digest(&noop()).replace("sha256:", "");
+    let add = |project: &Project| project.windlass("plugin add ./noop.wasm").exits(0);
+    let _ = add(&project);
+    let output = project.windlass("plugin list").exits(0);
+    let expected = format!(
+        "\
+command 0.1.0: Runs a program, and another one to take it back.
+  locked  no
+  steps   release
+./noop.wasm 0.1.0: `noop`. Does nothing.
+  sha256  {sha256}
+  locked  yes
+  steps   noop
+This Windlass runs plugins of contract 0.1.0.
+"
+    );
+    assert_eq!(output.raw_stdout, expected);
+    let project = project.locked();
+    std::fs::copy(guest("probe"), project.path().join("noop.wasm")).expect("a copy");
+    let output = project.windlass("plugin list --format json").exits(0);
+    let said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
+    assert_eq!(said["plugins"][0]["locked"], "yes");
+    let other = json!({
+        "plugin": "./noop.wasm", "name": "probe", "version": "0.1.0", "sha256": sha256, "locked": "another one",
+        "steps": ["noop"], "summary": said["plugins"][1]["summary"],
+    });
+    assert_eq!(said["plugins"][1], other);
+    let output = Project::new().windlass("plugin list --built-in").exits(0);
+    for name in ["command", "dep-install", "migrate", "notify-slack", "smoke-test", "version-check"] {
+        assert!(output.stdout.contains(&format!("{name} 0.1.0: ")), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn what_moved_is_shown_and_taken_only_where_that_is_said() {
+    let registry = Registry::start();
+    let _ = registry.push("1", &noop());
+    let reference = registry.reference("noop:1");
+    let fetching = Fetching::new(&reference, registry.secure());
+    let project = &fetching.project;
+    let output = project.windlass("plugin update").exits(22);
+    assert!(output.stderr.contains("there is no `deploy.lock`"), "{}", output.stderr);
+    let _ = project.windlass("lock").exits(0);
+    let output = project.windlass("plugin update").exits(0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", "deploy.lock has what there is now\n"));
+    let _ = project.windlass("plugin verify").exits(0);
+    let lock = project.read("deploy.lock");
+
+    let probe = std::fs::read(guest("probe")).expect("a guest");
+    let _ = registry.push("1", &probe);
+    let short = |bytes: &[u8]| digest(bytes)["sha256:".len()..][..12].to_owned();
+    let moved = format!("{reference}: 0.1.0 (sha256 {}…) -> 1.2.3 (sha256 {}…)\n", short(&noop()), short(&probe));
+    let output = project.windlass("plugin update --dry-run").exits(0);
+    assert!(output.raw_stdout.starts_with(&moved), "{moved}{}", output.raw_stdout);
+    assert_eq!(project.read("deploy.lock"), lock);
+    // Until then what was locked is what runs, and `verify` says that it is not what is there.
+    fetching.runs();
+    let output = project.windlass("plugin verify").exits(22);
+    for part in ["is not the file that was accepted", "\nnote: nothing was run", "\nhint: run `windlass lock`"] {
+        assert!(output.stderr.contains(part), "{}", output.stderr);
+    }
+    let output = project.windlass("plugin update a --format json").exits(0);
+    let said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
+    assert_eq!(said["plugins"][0]["from"][0]["version"], "0.1.0");
+    assert_eq!(said["plugins"][0]["to"][0]["version"], "1.2.3");
+    assert!(said["changes"].as_array().expect("changes").len() >= 2, "{said}");
+    assert_ne!(project.read("deploy.lock"), lock);
+    let _ = project.windlass("plugin verify").exits(0);
+    let output = project.windlass("plugin update other").exits(2);
+    assert!(output.stderr.contains("there is no plugin `other` to update"), "{}", output.stderr);
+}
+
+#[test]
+fn a_capability_that_an_update_adds_is_shown() {
+    let project = Project::with(&format!("{CONFIG}\n[[step]]\nid = \"look\"\nplugin = \"./plugin.wasm\"\n"));
+    std::fs::copy(guest("noop"), project.path().join("plugin.wasm")).expect("a copy");
+    let project = project.locked();
+    std::fs::copy(guest("probe"), project.path().join("plugin.wasm")).expect("a copy");
+    let text = project.read("deploy.toml");
+    let with =
+        "with = { capabilities = [{ kind = \"directory\", path = \"out\", write = true, phases = [\"apply\"] }] }\n";
+    project.write("deploy.toml", &format!("{text}{with}"));
+    let lock = project.read("deploy.lock");
+    let output = project.windlass("plugin update look").exits(0);
+    assert!(output.stdout.contains("change files in `out`"), "{}", output.stdout);
+    // What it does not name is as it was.
+    let before = lock.split("\n[environment").find(|part| part.contains("staging.release")).expect("an entry");
+    assert!(project.read("deploy.lock").contains(before), "{}", project.read("deploy.lock"));
+    let _ = project.windlass("lock --check").exits(0);
+}
+
+#[test]
+fn what_is_verified_is_fetched_whatever_is_kept_of_it() {
+    let registry = Registry::start();
+    let _ = registry.push("1", &noop());
+    let fetching = Fetching::new(&registry.reference("noop:1"), registry.secure());
+    let project = &fetching.project;
+    let _ = project.windlass("lock").exits(0);
+    let before = registry.asked().len();
+    let output = project.windlass("plugin verify").exits(0);
+    let expected = format!(
+        "{} 0.1.0: sha256 {}, contract 0.1.0\n",
+        registry.reference("noop:1"),
+        digest(&noop()).replace("sha256:", "")
+    );
+    assert_eq!(output.raw_stdout, expected);
+    assert_eq!(output.stderr, "1 plugin is what was accepted\n");
+    assert!(registry.asked().len() > before);
+    // A step that no lock has is not what was accepted either.
+    let text = project.read("deploy.toml");
+    project.write(
+        "deploy.toml",
+        &format!("{text}\n[[step]]\nid = \"b\"\nplugin = \"{}\"\n", registry.reference("noop:1")),
+    );
+    let output = project.windlass("plugin verify").exits(22);
+    assert!(output.stderr.contains("`deploy.lock` does not have it for step `b`"), "{}", output.stderr);
 }

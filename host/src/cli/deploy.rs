@@ -23,7 +23,6 @@ use crate::journal::Journal;
 use crate::lease::{self, Lease, Standing};
 use crate::lock::{self, Lock};
 use crate::plan::{Plan, PlanFile};
-use crate::plugin::Plugins;
 use crate::policy::visible;
 use crate::prepare::{self, Prepared};
 use crate::problem::{Code, Exit, Problem};
@@ -87,7 +86,7 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
             None
         }
     };
-    let plugins = Plugins::new(project.client.clone());
+    let plugins = project.plugins();
     let session = Session { project, plugins, lock: old };
     let wanted = session.wanted(arguments.check).await?;
     let old = session.lock.clone().unwrap_or_else(|| Lock::new(BTreeMap::new()));

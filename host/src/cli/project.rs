@@ -9,6 +9,7 @@ use crate::forge::{self, Forge, Patience};
 use crate::journal::Directory;
 use crate::lock::Lock;
 use crate::network::{Client, Proxies, Trust, proxies_with_password};
+use crate::plugin::{Keys, Plugins};
 use crate::problem::{Code, Problem};
 use crate::report::screen::say;
 use crate::report::{Console, Style, screen};
@@ -51,6 +52,8 @@ pub(super) struct Project {
     pub(super) facts: ci::Facts,
     /// The way out.
     pub(super) client: Client,
+    /// By one of which each plugin that is not built in has to be signed.
+    pub(super) keys: Keys,
     /// Who tells a person what happens.
     pub(super) listener: Arc<dyn Listener>,
     /// The forge, or why there is none.
@@ -99,6 +102,19 @@ pub(super) fn trust(config: &Config, directory: &Path) -> Result<Trust, Problem>
     })
 }
 
+/// The keys by one of which each plugin that is not built in has to be signed.
+fn keys(config: &Config, directory: &Path) -> Result<Keys, Problem> {
+    Keys::read(&config.signed_by, directory).map_err(|reason| {
+        Problem::new(Code::ConfigInvalid, "`policy.signed-by` names what is no key")
+            .because(reason)
+            .at(config.place_of_signers())
+            .with_note("nothing was run")
+            .with_hint(
+                "name files with a public key in PEM each, relative to `deploy.toml`, or write the keys themselves",
+            )
+    })
+}
+
 impl Project {
     pub(super) fn load(common: &Common) -> Result<Self, Vec<Problem>> {
         let variables = Variables::of_process();
@@ -121,6 +137,7 @@ impl Project {
             facts.doubt = Some(doubt.clone());
         }
         let trust = trust(&config, &directory).map_err(|problem| vec![problem])?;
+        let keys = keys(&config, &directory).map_err(|problem| vec![problem])?;
         let client = Client::new(trust, Proxies::from_environment(|name| variables.get(name)));
         let journals = Directory::of(&directory);
         let local_leases: Arc<dyn lease::Store> = Arc::new(lease::LocalStore::new(&directory));
@@ -143,9 +160,15 @@ impl Project {
             variables,
             facts,
             client,
+            keys,
             listener,
             forge,
         })
+    }
+
+    /// What loads plugins for it.
+    pub(super) fn plugins(&self) -> Plugins {
+        Plugins::demanding(self.client.clone(), self.keys.clone())
     }
 
     /// The forge that is told of deployments.

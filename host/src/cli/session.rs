@@ -3,7 +3,7 @@
 use super::Failed;
 use super::arguments::{Common, Subject as Asked};
 use super::project::{Project, secrets, warn_of_short};
-use crate::config::{Environment, Holes, Selection};
+use crate::config::{Environment, Holes, Selection, Step};
 use crate::event::Subject;
 use crate::history::PastRun;
 use crate::lock::{Lock, LockedSteps};
@@ -44,19 +44,24 @@ impl Session {
         crate::config::WithSchema::prepare();
         let project = Project::load(common)?;
         let lock = Lock::load(&project.directory)?;
-        let plugins = Plugins::new(project.client.clone());
+        let plugins = project.plugins();
         Ok(Self { project, plugins, lock })
     }
 
     /// Everything that is asked for, in every environment: by the plugins that the lock pins, or by what is there now.
     pub(super) async fn wanted(&self, pinned: bool) -> Result<Lock, Failed> {
+        self.wanted_of(pinned, &|_| true).await
+    }
+
+    /// The same of some steps.
+    pub(super) async fn wanted_of(&self, pinned: bool, only: &dyn Fn(&Step) -> bool) -> Result<Lock, Failed> {
         let mut environments = BTreeMap::new();
         let mut problems: Vec<Problem> = Vec::new();
         for environment in &self.project.config.environments {
             let locked = self.lock.as_ref().and_then(|lock| lock.environments.get(environment.key.as_str()));
             let pins = if pinned { Pins::Known(environment, locked) } else { Pins::New };
             let Project { config, directory, .. } = &self.project;
-            match prepare::wanted(config, directory, &self.plugins, environment, pins).await {
+            match prepare::wanted(config, directory, &self.plugins, environment, pins, only).await {
                 Ok(steps) => drop(environments.insert(environment.key.as_str().to_owned(), steps)),
                 // The same mistake in every environment is one mistake.
                 Err(found) => {

@@ -46,6 +46,8 @@ pub(super) struct Document {
     pub(super) store: Keeping,
     /// What holds for every step, whatever is accepted for it. `confinement` says whether programs are held to the files that they
     /// may change and the ports that they may connect to: `"where-possible"` where nothing is said, `"required"` or `"off"`.
+    /// `signed-by` names the keys by one of which each plugin that is not built in has to be signed; where nothing is said, none has
+    /// to be.
     #[serde(default)]
     pub(super) policy: PolicyTable,
     /// How the network is reached. `ca-file`: A file with certificates in PEM, relative to this one, of authorities that are trusted
@@ -190,6 +192,11 @@ pub(super) struct PolicyTable {
     /// them.
     #[serde(default)]
     pub(super) confinement: Confinement,
+    /// The keys by one of which each plugin that is not built in has to be signed: public keys of ECDSA on P-256 in PEM, each as a
+    /// file, relative to this one, or as it is. Where nothing is said, none has to be.
+    #[serde(rename = "signed-by")]
+    #[schemars(length(min = 1))]
+    pub(super) signed_by: Option<Vec<String>>,
 }
 
 /// One place that the app is deployed to.

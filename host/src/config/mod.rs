@@ -67,6 +67,9 @@ pub struct Config {
     pub store: Keeping,
     /// Whether programs are held to what was accepted for them.
     pub confinement: Confinement,
+    /// The keys by one of which each plugin that is not built in has to be signed: in PEM, or files of these. None where nothing is
+    /// demanded.
+    pub signed_by: Vec<String>,
     /// The file with the authorities that are trusted besides the system's, relative to this one.
     pub ca_file: Option<String>,
     /// Texts for `${vars.X}`, in every environment.
@@ -293,6 +296,12 @@ impl Config {
     #[must_use]
     pub fn place_of(&self, key: &str) -> Place {
         self.source.place(&source::join("", key), Half::Value)
+    }
+
+    /// Where `policy.signed-by` stands, in the same way.
+    #[must_use]
+    pub fn place_of_signers(&self) -> Place {
+        self.source.place("/policy/signed-by", Half::Value)
     }
 
     /// Where `network.ca-file` stands, in the same way.

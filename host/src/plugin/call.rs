@@ -1,12 +1,12 @@
 //! One call of one function of a plugin, in a fresh instance that is gone afterwards.
 
-use super::bindings::StepPre;
 use super::bindings::exports::windlass::plugin::lifecycle::Description;
+use super::contract::{Instance, Prepared};
 use super::engine::Runtime;
 use super::host::limits::{self, Exceeded};
 use super::host::{Services, State, Stopped, Surroundings};
 use super::stop::Stop;
-use super::{Plugin, backtrace, bindings, convert};
+use super::{Plugin, backtrace, convert};
 pub use crate::event::Verdict;
 use crate::policy::{Capability, Gate, Usage};
 use crate::problem::{Code, Problem};
@@ -242,23 +242,17 @@ impl Plugin {
         };
         let gate = state.gate();
         let result = enter(self.pre(), runtime, state, limits.time, async |store, step| {
-            let lifecycle = step.windlass_plugin_lifecycle();
+            let outcome = |outcome| Answer::Outcome(convert::outcome(outcome));
             Ok(match function {
-                Function::Plan => lifecycle
-                    .call_plan(store, config)
+                Function::Plan => step
+                    .plan(store, config)
                     .await?
                     .map(|intents| Answer::Intents(intents.into_iter().map(convert::intent).collect())),
-                Function::Apply => {
-                    lifecycle.call_apply(store, config).await?.map(|outcome| Answer::Outcome(convert::outcome(outcome)))
+                Function::Apply => step.apply(store, config).await?.map(outcome),
+                Function::Probe => {
+                    step.probe(store, config, records).await?.map(|verdict| Answer::Verdict(convert::verdict(verdict)))
                 }
-                Function::Probe => lifecycle
-                    .call_probe(store, config, records)
-                    .await?
-                    .map(|verdict| Answer::Verdict(convert::verdict(verdict))),
-                Function::Revert => lifecycle
-                    .call_revert(store, config, records)
-                    .await?
-                    .map(|outcome| Answer::Outcome(convert::outcome(outcome))),
+                Function::Revert => step.revert(store, config, records).await?.map(outcome),
             })
         })
         .await;
@@ -301,30 +295,21 @@ fn within_bounds(answer: Answer) -> Result<Answer, CallFailure> {
 }
 
 /// Ask a plugin who it is.
-pub(super) async fn describe(
-    pre: &StepPre<State>,
-    runtime: &Runtime,
-    limits: &Limits,
-) -> Result<Description, CallFailure> {
+pub(super) async fn describe(pre: &Prepared, runtime: &Runtime, limits: &Limits) -> Result<Description, CallFailure> {
     let state = State::without_host(limits).map_err(CallFailure::Refused)?;
-    enter(pre, runtime, state, limits.time, async |store, step| {
-        step.windlass_plugin_lifecycle().call_describe(store).await
-    })
-    .await
+    enter(pre, runtime, state, limits.time, async |store, step| step.describe(store).await).await
 }
 
 /// Ask a plugin what a configuration needs.
 pub(super) async fn requires(
-    pre: &StepPre<State>,
+    pre: &Prepared,
     runtime: &Runtime,
     config: &str,
     limits: &Limits,
 ) -> Result<Vec<Capability>, CallFailure> {
     let state = State::without_host(limits).map_err(CallFailure::Refused)?;
-    let answer = enter(pre, runtime, state, limits.time, async |store, step| {
-        step.windlass_plugin_lifecycle().call_requires(store, config).await
-    })
-    .await?;
+    let answer =
+        enter(pre, runtime, state, limits.time, async |store, step| step.requires(store, config).await).await?;
     let mut capabilities: Vec<Capability> = answer
         // What a configuration says is no secret.
         .map_err(|failure| CallFailure::Failed(convert::failure(failure, &Redactor::none())))?
@@ -338,11 +323,11 @@ pub(super) async fn requires(
 
 /// Instantiate, do something with the instance, and tell apart the ways in which that can end.
 async fn enter<T>(
-    pre: &StepPre<State>,
+    pre: &Prepared,
     runtime: &Runtime,
     state: State,
     time: Duration,
-    work: impl AsyncFnOnce(&mut Store<State>, &bindings::Step) -> wasmtime::Result<T>,
+    work: impl AsyncFnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<T>,
 ) -> Result<T, CallFailure> {
     runtime.tick();
     let (stop, children) = state.stop();
@@ -351,7 +336,7 @@ async fn enter<T>(
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
     let work = async {
-        let step = pre.instantiate_async(&mut store).await?;
+        let step = pre.instantiate(&mut store).await?;
         work(&mut store, &step).await
     };
     // On time-out the call is dropped where it stands: the guest at its next tick, a host function at once, and with it

@@ -3,13 +3,13 @@
 //! The optimising one (Cranelift) makes what the cache keeps. The quick one (Winch) serves a run that finds nothing in the
 //! cache. Each has an engine and a linker of its own, made when first needed.
 
-use super::bindings::{Step, StepPre};
+use super::contract::{self, Prepared};
 use super::host::{State, wasi};
 use crate::problem::{Code, Problem};
 use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::Duration;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, Strategy};
 
 /// How often a running guest lets the host look at the clock, and so how exact a `timeout` is.
@@ -126,13 +126,13 @@ impl Runtime {
         wasi::add_to_linker(&mut linker)?;
         super::host::link(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-        Step::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+        contract::link(&mut linker)?;
         Ok(Self { engine, linker, ticking: OnceLock::new() })
     }
 
     /// A component, ready to be instantiated any number of times.
-    pub(super) fn prepare(&self, component: &Component) -> wasmtime::Result<StepPre<State>> {
-        StepPre::new(self.linker.instantiate_pre(component)?)
+    pub(super) fn prepare(&self, component: &Component) -> wasmtime::Result<Prepared> {
+        Prepared::new(&self.linker, component)
     }
 
     /// Let guests of this engine be interrupted from now on.

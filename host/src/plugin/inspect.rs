@@ -1,15 +1,12 @@
 //! Looks at a component before anything is compiled, so that a wrong file costs nothing and is refused in one sentence.
 
-use super::CONTRACT;
+use super::contract::{CONTRACT, CONTRACTS, LIFECYCLE};
 use crate::problem::{Code, Problem};
 use wasmparser::{Encoding, Parser, Payload};
 
 /// The interfaces of WASI that the host links; each is empty of rights unless capabilities fill it.
 pub(super) const WASI: &[&str] =
     &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
-
-/// What a plugin exports, before its version.
-pub(super) const LIFECYCLE: &str = "windlass:plugin/lifecycle@";
 
 /// The largest body of one function, in bytes. What the compilers need grows faster than it: one of seven times that took
 /// Cranelift a minute and five gigabytes. The largest of an interpreter that is compiled to WebAssembly has a fifth.
@@ -62,7 +59,7 @@ pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
         }
     }
     match lifecycle.as_deref() {
-        Some(CONTRACT) => Ok(()),
+        Some(version) if CONTRACTS.contains(&version) => Ok(()),
         Some(version) => Err(another_contract(name, version)),
         None => Err(invalid(name, "it does not export `windlass:plugin/lifecycle`, so it is not a Windlass plugin")
             .with_hint(
@@ -73,14 +70,20 @@ pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
 }
 
 fn another_contract(name: &str, version: &str) -> Problem {
-    invalid(name, format!("it speaks contract {version}, and this Windlass speaks {CONTRACT}"))
-        .with_hint("use a release of the plugin and a release of Windlass that speak the same contract")
+    let problem =
+        invalid(name, format!("it wants contract {version}, and this Windlass runs {}", CONTRACTS.join(" and ")));
+    let parsed = |version| semver::Version::parse(version).ok();
+    if parsed(version) > parsed(CONTRACT) {
+        problem.with_hint(format!("take a newer Windlass, or a release of the plugin for contract {CONTRACT}"))
+    } else {
+        problem.with_hint(format!("take a release of the plugin for contract {CONTRACT}"))
+    }
 }
 
 fn check_import(name: &str, import: &str) -> Result<(), Problem> {
     if let Some(ours) = import.strip_prefix("windlass:plugin/") {
         return match ours.split_once('@') {
-            Some((_, CONTRACT)) => Ok(()),
+            Some((_, version)) if CONTRACTS.contains(&version) => Ok(()),
             Some((_, version)) => Err(another_contract(name, version)),
             None => Err(invalid(name, format!("it imports `{import}` without a version"))),
         };

@@ -1,15 +1,15 @@
 //! From a locator to a plugin that can be called.
 
-use super::bindings::StepPre;
 use super::builtin::BuiltIn;
 use super::cache::Cache;
 use super::call::{CallFailure, Limits};
 use super::compile::{self, CompileError};
 use super::component;
+use super::contract::{LIFECYCLE, Prepared};
 use super::engine::{Compiler, Runtime, Runtimes};
 use super::fetch::{self, Store};
-use super::host::State;
 use super::imports::{self, Imports};
+use super::signature::{self, Evidence, Keys};
 use super::{builtin, inspect};
 use crate::config::PluginLocator;
 use crate::network::Client;
@@ -51,6 +51,8 @@ struct Inner {
     missed: Mutex<Vec<String>>,
     /// What fetches those from elsewhere.
     client: Client,
+    /// By one of which each that is not built in has to be signed.
+    keys: Keys,
 }
 
 /// What a plugin is made from.
@@ -60,6 +62,8 @@ struct Source<'a> {
     refill: &'a str,
     bytes: &'a [u8],
     digest: String,
+    /// The name of the key by which it is signed, where that was asked.
+    signed_by: Option<String>,
 }
 
 /// A plugin that can be called. Cheap to clone.
@@ -72,11 +76,12 @@ struct Loaded {
     summary: String,
     digest: String,
     size: Option<usize>,
+    signed_by: Option<String>,
     schema: serde_json::Value,
     may_explode: bool,
     built_in: bool,
     compiler: Compiler,
-    pre: StepPre<State>,
+    pre: Prepared,
     plugins: Arc<Inner>,
 }
 
@@ -93,15 +98,22 @@ impl std::fmt::Debug for Plugins {
 }
 
 impl Plugins {
-    /// None yet. Those from elsewhere are fetched by this client.
+    /// None yet, for whoever only looks at them. Those from elsewhere are fetched by this client.
     #[must_use]
     pub fn new(client: Client) -> Self {
+        Self::demanding(client, Keys::default())
+    }
+
+    /// None yet. Those that are not built in have to be signed by one of these keys.
+    #[must_use]
+    pub fn demanding(client: Client, keys: Keys) -> Self {
         Self(Arc::new(Inner {
             runtimes: Runtimes::default(),
             cache: Cache::open(),
             loaded: Mutex::default(),
             missed: Mutex::default(),
             client,
+            keys,
         }))
     }
 
@@ -134,6 +146,7 @@ impl Plugins {
             refill: name,
             bytes: built_in.component().unwrap_or_default(),
             digest: built_in.digest.to_owned(),
+            signed_by: None,
         };
         self.load(source, Some(built_in)).await
     }
@@ -141,7 +154,7 @@ impl Plugins {
     /// A plugin in a file, named relative to the project. `accept` is asked with its SHA-256 before anything is made of it.
     ///
     /// # Errors
-    /// [`Code::PluginNotFound`], [`Code::PluginInvalid`], and what `accept` says.
+    /// [`Code::PluginNotFound`], [`Code::PluginInvalid`], [`Code::NotSigned`], and what `accept` says.
     pub async fn load_file(
         &self,
         path: &str,
@@ -155,14 +168,34 @@ impl Plugins {
         let bytes = component::read(path, &file)?;
         let digest = component::digest(&bytes);
         accept(&digest)?;
-        self.load(Source { locator: path, refill: &file.to_string_lossy(), bytes: &bytes, digest }, None).await
+        let signed_by = self.demand(path, &bytes, &digest, || Ok(beside(&file)))?;
+        let refill = &file.to_string_lossy();
+        self.load(Source { locator: path, refill, bytes: &bytes, digest, signed_by }, None).await
+    }
+
+    /// A plugin in a file, and the component itself.
+    ///
+    /// # Errors
+    /// As those of [`Self::load_file`].
+    pub async fn load_with_bytes(&self, path: &str) -> Result<(Plugin, Vec<u8>), Problem> {
+        let bytes = component::read(path, Path::new(path))?;
+        let digest = component::digest(&bytes);
+        let source = Source { locator: path, refill: path, bytes: &bytes, digest, signed_by: None };
+        let plugin = self.load(source, None).await?;
+        Ok((plugin, bytes))
+    }
+
+    /// Whether a component with this SHA-256 was fetched before, and is still there.
+    #[must_use]
+    pub fn has(digest: &str) -> bool {
+        Store::open().is_some_and(|store| store.get(digest).is_some())
     }
 
     /// A plugin from elsewhere, which has to have this SHA-256 where one is known: then it is not fetched where it was before.
     /// `accept` is asked with its SHA-256 before anything is made of it.
     ///
     /// # Errors
-    /// [`Code::PluginNotFetched`], [`Code::PluginInvalid`], and what `accept` says. Nothing is kept then.
+    /// [`Code::PluginNotFetched`], [`Code::PluginInvalid`], [`Code::NotSigned`], and what `accept` says. Nothing is kept then.
     pub async fn load_fetched(
         &self,
         locator: &PluginLocator,
@@ -183,9 +216,10 @@ impl Plugins {
         };
         let digest = component::digest(&bytes);
         accept(&digest)?;
+        let signed_by = self.fetched_is_signed(locator, &bytes, &digest, store.as_ref()).await?;
         // It is kept once it has passed everything, and what the cache lacks is made of what is kept.
         let file = store.as_ref().and_then(|store| store.path(&digest)).unwrap_or_default();
-        let source = Source { locator: name, refill: &file.to_string_lossy(), bytes: &bytes, digest };
+        let source = Source { locator: name, refill: &file.to_string_lossy(), bytes: &bytes, digest, signed_by };
         let plugin = self.load(source, None).await?;
         if let Some(store) = store.filter(|_| fetched) {
             store.put(plugin.digest(), &bytes);
@@ -193,12 +227,50 @@ impl Plugins {
         Ok(plugin)
     }
 
+    /// The name of the key by which one of the signatures that are found proves a component; none where no keys are demanded.
+    fn demand(
+        &self,
+        locator: &str,
+        bytes: &[u8],
+        digest: &str,
+        find: impl FnOnce() -> Result<Vec<Evidence>, Problem>,
+    ) -> Result<Option<String>, Problem> {
+        if self.0.keys.is_empty() {
+            return Ok(None);
+        }
+        self.0.keys.check(locator, bytes, digest, &find()?).map(|name| Some(name.to_owned()))
+    }
+
+    /// The same of one from elsewhere: by what is kept of its signatures, or else by those that there are now.
+    async fn fetched_is_signed(
+        &self,
+        locator: &PluginLocator,
+        bytes: &[u8],
+        digest: &str,
+        store: Option<&Store>,
+    ) -> Result<Option<String>, Problem> {
+        if self.0.keys.is_empty() {
+            return Ok(None);
+        }
+        let name = locator.as_str();
+        let kept = store.map(|store| store.signatures(digest)).unwrap_or_default();
+        if let Ok(signed_by) = self.demand(name, bytes, digest, || Ok(kept)) {
+            return Ok(signed_by);
+        }
+        let found = fetch::signatures(locator, &self.0.client).await?;
+        let signed_by = self.demand(name, bytes, digest, || Ok(found.clone()))?;
+        if let Some(store) = store {
+            store.put_signatures(digest, &found);
+        }
+        Ok(signed_by)
+    }
+
     fn remembered(&self, locator: &str) -> Option<Plugin> {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(locator).cloned()
     }
 
     async fn load(&self, source: Source<'_>, built_in: Option<&BuiltIn>) -> Result<Plugin, Problem> {
-        let Source { locator, refill, bytes, digest } = source;
+        let Source { locator, refill, bytes, digest, signed_by } = source;
         let (pre, compiler, source) = match self.compiled(&digest, built_in)? {
             Some((runtime, component)) => {
                 let embedded = built_in.is_some_and(|built_in| built_in.component().is_none());
@@ -209,6 +281,8 @@ impl Plugins {
                 inspect::check(locator, bytes)?;
                 let (pre, compiler) = match built_in {
                     Some(_) => self.compile_here(locator, bytes)?,
+                    // The program of a unit test compiles nothing in a process of its own.
+                    None if cfg!(test) => self.compile_here(locator, bytes)?,
                     None => self.compile_apart(locator, bytes, &digest).await?,
                 };
                 self.miss(refill, &digest)?;
@@ -225,6 +299,7 @@ impl Plugins {
             version: String::new(),
             summary: String::new(),
             digest,
+            signed_by,
             size: (!bytes.is_empty()).then_some(bytes.len()),
             schema: serde_json::Value::Null,
             may_explode: false,
@@ -287,7 +362,7 @@ impl Plugins {
 
     /// Compiles what is ours: with the quick compiler, and what that refuses with the other. Winch has no tail calls, among
     /// others.
-    fn compile_here(&self, locator: &str, bytes: &[u8]) -> Result<(StepPre<State>, Compiler), Problem> {
+    fn compile_here(&self, locator: &str, bytes: &[u8]) -> Result<(Prepared, Compiler), Problem> {
         let quick = self.0.runtimes.of(Compiler::Quick)?;
         if let Ok(component) = Component::from_binary(&quick.engine, bytes) {
             return Ok((prepared(locator, quick, &component)?, Compiler::Quick));
@@ -298,12 +373,7 @@ impl Plugins {
     }
 
     /// The same of what others wrote, in a process with limits.
-    async fn compile_apart(
-        &self,
-        locator: &str,
-        bytes: &[u8],
-        digest: &str,
-    ) -> Result<(StepPre<State>, Compiler), Problem> {
+    async fn compile_apart(&self, locator: &str, bytes: &[u8], digest: &str) -> Result<(Prepared, Compiler), Problem> {
         let mut compiler = Compiler::Quick;
         let code = match compile::compile(compiler, bytes).await {
             Err(CompileError::Refused(_)) => {
@@ -342,6 +412,14 @@ impl Plugins {
     }
 }
 
+/// The signature beside a component's file, where there is one.
+fn beside(file: &Path) -> Vec<Evidence> {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".sig");
+    let text = component::read("", Path::new(&path)).ok().filter(|text| text.len() <= signature::LARGEST);
+    text.map(|text| Evidence::Blob(String::from_utf8_lossy(&text).trim().to_owned())).into_iter().collect()
+}
+
 fn broken(locator: &str, error: &wasmtime::Error) -> Problem {
     Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
         .because(format!("{error:#}"))
@@ -350,7 +428,7 @@ fn broken(locator: &str, error: &wasmtime::Error) -> Problem {
 }
 
 /// What it imports and exports has the names of the contract; whether the types are those, too, shows when it is linked.
-fn prepared(locator: &str, runtime: &Runtime, component: &Component) -> Result<StepPre<State>, Problem> {
+fn prepared(locator: &str, runtime: &Runtime, component: &Component) -> Result<Prepared, Problem> {
     runtime.prepare(component).map_err(|error| {
         Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
             .because(format!("it was built for a world that is not that of contract {}", super::CONTRACT))
@@ -388,6 +466,12 @@ impl Plugin {
         &self.0.digest
     }
 
+    /// The name of the key by which it is signed; none where nobody asked.
+    #[must_use]
+    pub fn signed_by(&self) -> Option<&str> {
+        self.0.signed_by.as_deref()
+    }
+
     /// The size of its component, in bytes; none where only what was compiled of it is here.
     #[must_use]
     pub fn size(&self) -> Option<usize> {
@@ -397,17 +481,25 @@ impl Plugin {
     /// What it imports.
     #[must_use]
     pub fn imports(&self) -> Vec<Imports> {
-        let component = self.pre().instance_pre().component();
+        let component = self.pre().component();
         imports::explain(component.component_type().imports(component.engine()).map(|(name, _)| name))
+    }
+
+    /// The names of the interfaces that it imports and exports, each with its version.
+    pub(super) fn interfaces(&self) -> (Vec<String>, Vec<String>) {
+        let component = self.pre().component();
+        let (kind, engine) = (component.component_type(), component.engine());
+        let imports = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        (imports, kind.exports(engine).map(|(name, _)| name.to_owned()).collect())
     }
 
     /// The contract that it was built for.
     #[must_use]
     pub fn contract(&self) -> String {
-        let component = self.pre().instance_pre().component();
+        let component = self.pre().component();
         let kind = component.component_type();
         let mut exports = kind.exports(component.engine());
-        let version = exports.find_map(|(name, _)| Some(name.strip_prefix(inspect::LIFECYCLE)?.to_owned()));
+        let version = exports.find_map(|(name, _)| Some(name.strip_prefix(LIFECYCLE)?.to_owned()));
         version.unwrap_or_default()
     }
 
@@ -436,7 +528,7 @@ impl Plugin {
         format!("{}@{}", self.0.name, self.0.version)
     }
 
-    pub(super) fn pre(&self) -> &StepPre<State> {
+    pub(super) fn pre(&self) -> &Prepared {
         &self.0.pre
     }
 

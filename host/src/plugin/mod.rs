@@ -10,6 +10,7 @@ mod cache;
 mod call;
 mod compile;
 mod component;
+mod contract;
 mod convert;
 mod engine;
 mod fetch;
@@ -18,17 +19,22 @@ mod imports;
 mod inspect;
 mod load;
 mod outside;
+mod publish;
+mod signature;
 mod stop;
 
 pub use builtin::compile_for;
 pub use cache::fill;
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
 pub use compile::{COMMAND as COMPILE_COMMAND, compile_in_child};
+pub use contract::{CONTRACT, CONTRACTS};
 pub use convert::{Failure, Kind};
 pub use host::{Deployment, EffectKey, LiveRelease, Services, StepState, Surroundings};
 pub use imports::Imports;
 pub use load::{Plugin, Plugins};
 pub use outside::{Asked, Outside, StandIn};
+pub use publish::{About, Published, publish};
+pub use signature::{Keys, Signer};
 pub use stop::Stop;
 
 mod bindings {
@@ -40,12 +46,6 @@ mod bindings {
         with: { "windlass:plugin/database.connection": crate::plugin::host::OpenConnection },
     });
 }
-
-/// The contract's version, as `wit/v0.1.0` has it.
-pub const CONTRACT: &str = "0.1.0";
-
-/// The contracts that this host runs, newest first.
-pub const CONTRACTS: &[&str] = &[CONTRACT];
 
 /// The SHA-256 of the contract's text, in hex.
 pub const CONTRACT_DIGEST: &str = builtin::CONTRACT_DIGEST;

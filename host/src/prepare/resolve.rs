@@ -225,7 +225,7 @@ pub(crate) fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The locked steps that a config asks for in one environment, with run-time holes left open.
+/// The locked steps that a config asks for in one environment, with run-time holes left open; of those that `only` names.
 ///
 /// # Errors
 /// Everything that is wrong.
@@ -235,10 +235,14 @@ pub async fn wanted(
     plugins: &Plugins,
     environment: &Environment,
     pins: Pins<'_>,
+    only: &dyn Fn(&Step) -> bool,
 ) -> Result<LockedSteps, Vec<Problem>> {
     let mut steps = LockedSteps::new();
     let mut problems = Vec::new();
-    for resolved in resolve(config, project, plugins, &config.all_steps_for(environment), pins).await? {
+    let mut selection = config.all_steps_for(environment);
+    selection.steps.retain(only);
+    selection.finally.retain(only);
+    for resolved in resolve(config, project, plugins, &selection, pins).await? {
         match requires(config, &resolved, &resolved.step.with).await {
             Ok(capabilities) => {
                 let locator = resolved.step.plugin.as_str();

@@ -101,3 +101,49 @@ pub fn inspected(it: &Inspected, style: Style) -> String {
     text.push_str("  All that these reach goes through one gate, which lets through what `deploy.lock` accepts.\n");
     text
 }
+
+/// A plugin in a list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listed {
+    /// As `deploy.toml` names it.
+    pub plugin: String,
+    /// Its name; none where it is not here.
+    pub name: Option<String>,
+    /// Its version: the one that is accepted, where one is.
+    pub version: Option<String>,
+    /// What it does, in one line; none where it is not here.
+    pub summary: Option<String>,
+    /// The SHA-256 that is accepted, or that it has; none of a built-in one.
+    pub sha256: Option<String>,
+    /// Whether `deploy.lock` accepts it: `yes`, `no`, `in part` (not for all steps and environments), or `another one`. None
+    /// where there is no lock to ask.
+    pub locked: Option<&'static str>,
+    /// The steps that name it.
+    pub steps: Vec<String>,
+}
+
+/// Them as text.
+#[must_use]
+pub fn listed(list: &[Listed], style: Style) -> String {
+    let mut text = String::new();
+    for it in list {
+        let version = it.version.as_deref().unwrap_or("of a version that nobody has asked for yet");
+        let _ = write!(text, "{}", style.bold(&harmless(&format!("{} {version}", it.plugin))));
+        let name = it.name.as_ref().filter(|name| **name != it.plugin);
+        let says = match (name, &it.summary) {
+            (Some(name), Some(summary)) => format!(": `{name}`. {summary}"),
+            (None, Some(summary)) => format!(": {summary}"),
+            _ => ": not here; what is accepted is fetched when it is needed".to_owned(),
+        };
+        let _ = writeln!(text, "{}", harmless(&says));
+        if let Some(sha256) = &it.sha256 {
+            let _ = writeln!(text, "  sha256  {sha256}");
+        }
+        if let Some(locked) = it.locked {
+            let _ = writeln!(text, "  locked  {locked}\n  steps   {}", harmless(&it.steps.join(", ")));
+        }
+    }
+    let _ = writeln!(text, "This Windlass runs plugins of contract {}.", crate::plugin::CONTRACTS.join(", "));
+    text
+}

@@ -102,7 +102,7 @@ fn what_is_no_plugin_is_not_kept() {
             other[at + name.len() - 3] = b'9';
         }
     }
-    answer(Answer::new(200, other), "it speaks contract 0.9.0, and this Windlass speaks 0.1.0");
+    answer(Answer::new(200, other), "it wants contract 0.9.0, and this Windlass runs 0.1.0");
     if cfg!(target_os = "linux") {
         let tail_call = (0, vec![0x12, 0]);
         let bomb = plugin_with(&module(&[tail_call, deep()]));

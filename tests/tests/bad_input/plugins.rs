@@ -103,9 +103,9 @@ fn plugins_of_another_contract_name_both_versions() {
        |
     13 | plugin = "./a.wasm"
        |          ^^^^^^^^^^
-      Caused by: it speaks contract 0.9.0, and this Windlass speaks 0.1.0
+      Caused by: it wants contract 0.9.0, and this Windlass runs 0.1.0
     note: nothing was run
-    hint: use a release of the plugin and a release of Windlass that speak the same contract
+    hint: take a newer Windlass, or a release of the plugin for contract 0.1.0
     "#);
 }
 

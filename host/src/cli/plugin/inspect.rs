@@ -43,7 +43,7 @@ pub(super) async fn inspect(common: &Common, arguments: &Inspect) -> Result<(), 
 }
 
 /// The configuration that somebody gives: JSON, or a file of it.
-fn given(text: &str) -> Result<Value, Problem> {
+pub(super) fn given(text: &str) -> Result<Value, Problem> {
     let is_json = text.trim_start().starts_with('{');
     let wrong = |cause: String| {
         Problem::new(Code::Usage, "the configuration of `--with` cannot be read")

@@ -1,15 +1,16 @@
 //! `windlass plugin`: writing, trying, choosing and publishing plugins. One file for each command.
 
-// module: add
+mod add;
 mod build;
 pub(super) mod find;
 mod inspect;
-// module: list
+mod list;
 mod new;
-// module: publish
+mod publish;
 mod test;
-// module: update
-// module: verify
+mod update;
+mod used;
+mod verify;
 
 use super::Failed;
 use super::arguments::Common;
@@ -26,11 +27,16 @@ pub(super) enum PluginCommand {
     Test(test::Test),
     /// Show who a plugin is, what it may be told, what it asks for, and what it imports and why that is harmless.
     Inspect(inspect::Inspect),
-    // command: list
-    // command: add
-    // command: update
-    // command: verify
-    // command: publish
+    /// List the plugins that `deploy.toml` names, and which of them `deploy.lock` accepts.
+    List(list::List),
+    /// Add a step with a plugin: resolve it, show what it asks for, and write `deploy.toml` and `deploy.lock`.
+    Add(add::Add),
+    /// Take what there is now of plugins whose tag or file moved, show what changed, and write `deploy.lock`.
+    Update(update::Update),
+    /// Get every plugin that `deploy.lock` names, and hold its digest, contract and signature against what is accepted.
+    Verify,
+    /// Put a plugin into a registry, so that others can add it, and sign it where asked to.
+    Publish(publish::Publish),
 }
 
 /// Does what was asked for.
@@ -40,10 +46,10 @@ pub(super) async fn plugin(common: &Common, command: &PluginCommand) -> Result<(
         PluginCommand::Build(arguments) => build::build(common, arguments).await,
         PluginCommand::Test(arguments) => test::test(common, arguments).await,
         PluginCommand::Inspect(arguments) => inspect::inspect(common, arguments).await,
-        // dispatch: list
-        // dispatch: add
-        // dispatch: update
-        // dispatch: verify
-        // dispatch: publish
+        PluginCommand::List(arguments) => list::list(common, arguments).await,
+        PluginCommand::Add(arguments) => add::add(common, arguments).await,
+        PluginCommand::Update(arguments) => update::update(common, arguments).await,
+        PluginCommand::Verify => verify::verify(common).await,
+        PluginCommand::Publish(arguments) => publish::publish(common, arguments).await,
     }
 }

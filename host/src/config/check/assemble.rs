@@ -37,6 +37,10 @@ impl Check<'_> {
                 "name a file of the project, for example `Cargo.toml`",
             );
         }
+        if document.policy.signed_by.as_ref().is_some_and(Vec::is_empty) {
+            let what = "`policy.signed-by` names no key, so no plugin could be signed by one";
+            self.add("/policy/signed-by", Half::Value, what, "name a key, or leave `signed-by` out");
+        }
         Config {
             app: document.app,
             env: document.env,
@@ -46,6 +50,7 @@ impl Check<'_> {
             keep_runs: document.keep_runs.map_or(20, |keep| keep.0),
             store: document.store,
             confinement: document.policy.confinement,
+            signed_by: document.policy.signed_by.unwrap_or_default(),
             ca_file: document.network.ca_file,
             vars: document.vars,
             environments,

@@ -42,6 +42,9 @@ pub(super) async fn fetch(url: &str, client: &Client) -> Result<Vec<u8>, FetchEr
                 redirects += 1;
                 url = next(&url, &answer)?;
             }
+            status @ (StatusCode::NOT_FOUND | StatusCode::GONE) => {
+                return Err(FetchError::Absent(format!("`{}` answered {status}", route.host)));
+            }
             status if status.is_client_error() => {
                 return Err(FetchError::wrong(format!("`{}` answered {status}", route.host)));
             }

@@ -6,12 +6,14 @@
 mod account;
 mod filter;
 mod https;
-mod oci;
+pub(super) mod oci;
+pub(super) mod signatures;
 mod store;
 
 pub(super) use store::Store;
 
 use super::component::{self, LARGEST};
+use super::signature::Evidence;
 use crate::config::PluginLocator;
 use crate::network::{Addresses, Client, SendError};
 use crate::problem::{Code, Problem};
@@ -22,21 +24,23 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Why there is no component.
 #[derive(Debug)]
-enum FetchError {
+pub(super) enum FetchError {
     /// There is more of it than is taken; how much it says that it has.
     TooLarge(Option<u64>),
+    /// There is nothing there.
+    Absent(String),
     /// Something else, and what helps.
     Failed { why: String, hint: &'static str },
 }
 
 impl FetchError {
     /// It could not be reached, or did not say what it should; it may another time.
-    fn unreached(why: impl Into<String>) -> Self {
+    pub(super) fn unreached(why: impl Into<String>) -> Self {
         Self::Failed { why: why.into(), hint: "run the same command again once it can be reached from here" }
     }
 
     /// It is not there, or is something else.
-    fn wrong(why: impl Into<String>) -> Self {
+    pub(super) fn wrong(why: impl Into<String>) -> Self {
         Self::Failed { why: why.into(), hint: "correct where the plugin is in `deploy.toml`" }
     }
 
@@ -45,8 +49,18 @@ impl FetchError {
         Self::Failed { why: why.into(), hint: "name the place that it leads to in `deploy.toml`, if it is meant" }
     }
 
+    /// Why, and what helps.
+    pub(super) fn parts(self) -> (String, &'static str) {
+        match self {
+            Self::Failed { why, hint } => (why, hint),
+            Self::Absent(why) => Self::wrong(why).parts(),
+            Self::TooLarge(_) => ("the registry says more than is listened to".into(), "publish it elsewhere"),
+        }
+    }
+
     fn problem(self, locator: &str) -> Problem {
         match self {
+            Self::Absent(why) => Self::wrong(why).problem(locator),
             Self::TooLarge(size) => component::too_large(locator, size),
             Self::Failed { why, hint } => {
                 Problem::new(Code::PluginNotFetched, format!("plugin `{locator}` cannot be fetched"))
@@ -81,12 +95,25 @@ fn unconnected(error: &SendError, host: &str, led: bool) -> FetchError {
 /// [`Code::PluginNotFetched`], [`Code::PluginInvalid`] where there are too many.
 pub(super) async fn fetch(locator: &PluginLocator, client: &Client) -> Result<Vec<u8>, Problem> {
     let name = locator.as_str();
-    let fetched = tokio::time::timeout(PATIENCE, async {
+    let fetched = in_time(async {
         match locator {
             PluginLocator::Oci(reference) => oci::fetch(reference, client).await,
             _ => https::fetch(name, client).await,
         }
     });
-    let late = |_| FetchError::unreached(format!("it was not here within {}", crate::words::span(PATIENCE)));
-    fetched.await.map_err(late).and_then(|fetched| fetched).map_err(|error| error.problem(name))
+    fetched.await.map_err(|error| error.problem(name))
+}
+
+/// The signatures of what is behind a locator, as they are now.
+///
+/// # Errors
+/// As those of [`fetch`]. That there are none is no error.
+pub(super) async fn signatures(locator: &PluginLocator, client: &Client) -> Result<Vec<Evidence>, Problem> {
+    in_time(signatures::fetch(locator, client)).await.map_err(|error| error.problem(locator.as_str()))
+}
+
+/// Something that may not take for ever.
+pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
+    let late = |_| FetchError::unreached(format!("it was not done within {}", crate::words::span(PATIENCE)));
+    tokio::time::timeout(PATIENCE, work).await.map_err(late).and_then(|done| done)
 }

@@ -1,12 +1,12 @@
-//! A component in a registry, as an artifact with one layer.
+//! A component in a registry, as an artifact with one layer; and a way for whoever else has to speak to one.
 
 use super::account::Account;
 use super::filter::Filter;
 use super::{FetchError, LARGEST};
 use crate::network;
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig};
-use oci_client::errors::{DigestError, OciDistributionError};
-use oci_client::manifest::WASM_LAYER_MEDIA_TYPE;
+use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
+use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, WASM_LAYER_MEDIA_TYPE};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use std::io;
@@ -16,11 +16,34 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 
 /// What a layer with a component is called, by today's conventions and by those before.
-const LAYERS: [&str; 2] = ["application/wasm", WASM_LAYER_MEDIA_TYPE];
+pub(in crate::plugin) const LAYERS: [&str; 2] = ["application/wasm", WASM_LAYER_MEDIA_TYPE];
 const WAIT: Duration = Duration::from_secs(30);
 
 /// What a reference leads to now.
 pub(super) async fn fetch(locator: &str, client: &network::Client) -> Result<Vec<u8>, FetchError> {
+    with_registry(locator, client, RegistryOperation::Pull, component).await
+}
+
+/// A registry that somebody speaks to.
+pub(in crate::plugin) struct Session<'a> {
+    pub(in crate::plugin) client: Client,
+    /// As it is written.
+    pub(in crate::plugin) reference: Reference,
+    /// Whose host it is, with its port where that is not the usual one.
+    registry: String,
+    /// Who asks.
+    pub(in crate::plugin) who: &'a RegistryAuth,
+    filter: &'a Filter,
+}
+
+/// Does something with what a reference names, as whoever is logged in there: with nobody's account where that is asked for
+/// elsewhere.
+pub(in crate::plugin) async fn with_registry<T>(
+    locator: &str,
+    client: &network::Client,
+    operation: RegistryOperation,
+    work: impl AsyncFn(&Session<'_>) -> Result<T, FetchError>,
+) -> Result<T, FetchError> {
     let text = locator.strip_prefix("oci://").unwrap_or(locator);
     let reference: Reference =
         text.parse().map_err(|error| FetchError::wrong(format!("its reference is none: {error}")))?;
@@ -38,22 +61,27 @@ pub(super) async fn fetch(locator: &str, client: &network::Client) -> Result<Vec
     let failed = |error: io::Error| FetchError::unreached(error.to_string());
     let filter = Filter::start(named, port, client).await.map_err(failed)?;
     let account = Account::of(registry);
-    let pulled = match &account {
-        None => pull(&reference, registry, &filter, client, &RegistryAuth::Anonymous).await,
+    let speak = async |who: &RegistryAuth| {
+        let speaking = connect(registry, &filter, client).await?;
+        speaking.auth(&reference, who, operation).await.map_err(|error| explain(error, registry))?;
+        let (registry, reference) = (registry.to_owned(), reference.clone());
+        work(&Session { client: speaking, reference, registry, who, filter: &filter }).await
+    };
+    let done = match &account {
+        None => speak(&RegistryAuth::Anonymous).await,
         Some(account) => {
             // Whoever is logged in to this registry is that to nobody else.
             filter.hold(true);
-            let basic = RegistryAuth::Basic(account.name.to_string(), account.password.to_string());
-            let pulled = pull(&reference, registry, &filter, client, &basic).await;
+            let done = speak(&RegistryAuth::Basic(account.name.to_string(), account.password.to_string())).await;
             filter.hold(false);
             match filter.withheld_from() {
-                Some(_) => pull(&reference, registry, &filter, client, &RegistryAuth::Anonymous).await,
-                None => pulled,
+                Some(_) => speak(&RegistryAuth::Anonymous).await,
+                None => done,
             }
         }
     };
     // What the way out refused says more than what the client makes of it.
-    pulled.map_err(|error| match (filter.take_refusal().unwrap_or(error), account) {
+    done.map_err(|error| match (filter.take_refusal().unwrap_or(error), account) {
         (FetchError::Failed { why, hint }, Some(account)) => {
             let why = account.without(&why);
             let withheld = filter.withheld_from().map(|host| {
@@ -65,14 +93,8 @@ pub(super) async fn fetch(locator: &str, client: &network::Client) -> Result<Vec
     })
 }
 
-async fn pull(
-    reference: &Reference,
-    registry: &str,
-    filter: &Filter,
-    way_out: &network::Client,
-    who: &RegistryAuth,
-) -> Result<Vec<u8>, FetchError> {
-    let explain = |error| explain(error, registry);
+/// A client that goes out by the filter and by nothing else.
+async fn connect(registry: &str, filter: &Filter, way_out: &network::Client) -> Result<Client, FetchError> {
     // Whoever made it the default before made it this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let certificates = way_out.trust().certificates().await;
@@ -80,7 +102,7 @@ async fn pull(
         .map_err(|why| FetchError::unreached(format!("the certificates to trust cannot be read: {why}")))?
         .into_iter()
         .map(|data| Certificate { encoding: CertificateEncoding::Der, data });
-    let client = Client::try_from(ClientConfig {
+    Client::try_from(ClientConfig {
         tls_certs_only: certificates.collect(),
         platform_resolver: None,
         read_timeout: Some(WAIT),
@@ -90,11 +112,67 @@ async fn pull(
         http_proxy: Some(filter.url()),
         ..ClientConfig::default()
     })
-    .map_err(explain)?;
-    client.auth(reference, who, RegistryOperation::Pull).await.map_err(explain)?;
-    let (manifest, _) = client.pull_image_manifest(reference, who).await.map_err(explain)?;
-    // What follows may lie elsewhere, and is asked for with the registry's token at most.
-    filter.hold(false);
+    .map_err(|error| explain(error, registry))
+}
+
+impl Session<'_> {
+    /// What an error of the client's means here.
+    pub(in crate::plugin) fn explain(&self, error: OciDistributionError) -> FetchError {
+        explain(error, &self.registry)
+    }
+
+    /// The text of the manifest under a reference, and its digest; none where there is none.
+    pub(in crate::plugin) async fn manifest(
+        &self,
+        reference: &Reference,
+    ) -> Result<Option<(String, String)>, FetchError> {
+        match self.client.pull_manifest_raw(reference, self.who, &[OCI_IMAGE_MEDIA_TYPE]).await {
+            Ok((bytes, _)) => {
+                let digest = format!("sha256:{}", crate::plugin::component::digest(&bytes));
+                let text = String::from_utf8(bytes.to_vec());
+                text.map(|text| Some((text, digest))).map_err(|_| FetchError::wrong("its manifest is no text"))
+            }
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// What follows may lie elsewhere, and is asked for with the registry's token at most.
+    pub(in crate::plugin) fn let_go(&self) {
+        self.filter.hold(false);
+    }
+
+    /// The bytes that a layer names, no more than it says.
+    pub(in crate::plugin) async fn blob(&self, layer: &OciDescriptor) -> Result<Vec<u8>, FetchError> {
+        // It becomes a part of a URL.
+        let hexadecimal = |digest: &str| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !layer.digest.strip_prefix("sha256:").is_some_and(hexadecimal) {
+            return Err(FetchError::wrong("its layer has no sha256"));
+        }
+        let size = u64::try_from(layer.size).unwrap_or(u64::MAX);
+        let mut bytes = Bounded { bytes: Vec::new(), size };
+        self.client.pull_blob(&self.reference, layer, &mut bytes).await.map_err(|error| self.explain(error))?;
+        Ok(bytes.bytes)
+    }
+}
+
+/// Whether an error says that there is no such thing.
+fn is_absent(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ImageManifestNotFoundError(_) => true,
+        OciDistributionError::ServerError { code, .. } => *code == 404,
+        OciDistributionError::RegistryError { envelope, .. } => envelope.errors.iter().any(|error| {
+            matches!(error.code, OciErrorCode::ManifestUnknown | OciErrorCode::NameUnknown | OciErrorCode::NotFound)
+        }),
+        _ => false,
+    }
+}
+
+/// The component that an artifact is.
+async fn component(session: &Session<'_>) -> Result<Vec<u8>, FetchError> {
+    let manifest = session.client.pull_image_manifest(&session.reference, session.who).await;
+    let (manifest, _) = manifest.map_err(|error| session.explain(error))?;
+    session.let_go();
     let [layer] = &*manifest.layers else {
         return Err(FetchError::wrong(format!(
             "the artifact has {} layers, and a plugin is one",
@@ -109,14 +187,7 @@ async fn pull(
     if size > LARGEST {
         return Err(FetchError::TooLarge(Some(size)));
     }
-    // It becomes a part of a URL.
-    let hexadecimal = |digest: &str| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !layer.digest.strip_prefix("sha256:").is_some_and(hexadecimal) {
-        return Err(FetchError::wrong("its layer has no sha256"));
-    }
-    let mut bytes = Bounded { bytes: Vec::new(), size };
-    client.pull_blob(reference, layer, &mut bytes).await.map_err(explain)?;
-    Ok(bytes.bytes)
+    session.blob(layer).await
 }
 
 /// What an error of the client's means.
@@ -143,7 +214,7 @@ fn explain(error: OciDistributionError, registry: &str) -> FetchError {
         OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. } => {
             FetchError::Failed {
                 why: format!("`{registry}` does not give it to whoever asks"),
-                hint: "log in there with an account that may pull it, for example with `docker login`",
+                hint: "log in there with an account that may, for example with `docker login`",
             }
         }
         error => FetchError::wrong(error.to_string().escape_debug().take(300).collect::<String>()),

@@ -1,6 +1,7 @@
 //! Where fetched components are kept, by their SHA-256.
 
 use crate::files::write_whole;
+use crate::plugin::signature::Evidence;
 use crate::plugin::{cache, component};
 use std::path::PathBuf;
 
@@ -26,6 +27,19 @@ impl Store {
     pub(in crate::plugin) fn get(&self, digest: &str) -> Option<Vec<u8>> {
         let bytes = component::read("", &self.path(digest)?).ok()?;
         (component::digest(&bytes) == digest).then_some(bytes)
+    }
+
+    /// What was found of signatures of a component. It proves nothing until it is checked.
+    pub(in crate::plugin) fn signatures(&self, digest: &str) -> Vec<Evidence> {
+        let text = self.path(digest).and_then(|path| std::fs::read(path.with_extension("signatures.json")).ok());
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    /// Keeps that beside the component.
+    pub(in crate::plugin) fn put_signatures(&self, digest: &str, found: &[Evidence]) {
+        if let (Some(path), Ok(text)) = (self.path(digest), serde_json::to_vec(found)) {
+            let _ = write_whole(&path.with_extension("signatures.json"), &text);
+        }
     }
 
     /// Keeps a component. Where that cannot be, it is fetched again.

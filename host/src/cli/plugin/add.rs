@@ -1,0 +1,206 @@
+//! `windlass plugin add`: a step more, with a plugin that was looked at, in both files or in none.
+
+use super::inspect::given;
+use crate::cli::arguments::{Common, Format};
+use crate::cli::project::Project;
+use crate::cli::session::{Session, fill_cache};
+use crate::cli::{Failed, print, print_json, say};
+use crate::config::{self, Config, PluginLocator, StepId, example};
+use crate::files::write_whole;
+use crate::lock::{self, Lock};
+use crate::plugin::{Plugin, Plugins};
+use crate::policy::visible;
+use crate::problem::{Code, Problem};
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Add {
+    /// Where the plugin is: a path relative to `deploy.toml`, an `https` URL, an `oci` reference, or a built-in one's name.
+    #[arg(value_name = "LOCATOR")]
+    locator: String,
+    /// What the step is called; otherwise it is called as the plugin.
+    #[arg(long, value_name = "NAME")]
+    id: Option<String>,
+    /// The step's configuration, as JSON or as a file of it; otherwise an example is made of the plugin's schema.
+    #[arg(long, value_name = "FILE|JSON")]
+    with: Option<String>,
+}
+
+/// `windlass plugin add`
+pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> {
+    let mut session = Session::open(common)?;
+    let locator = PluginLocator::try_from(arguments.locator.clone()).map_err(|reason| {
+        Problem::new(Code::Usage, format!("`{}` names no plugin", visible(&arguments.locator)))
+            .because(reason)
+            .with_note(NOTHING)
+            .with_hint("name a file with a `/` in its path, an `https://` URL or an `oci://` reference")
+    })?;
+    let plugin = load(&session.plugins, &session.project, session.lock.as_ref(), &locator).await?;
+    let with = match &arguments.with {
+        Some(text) => given(text)?,
+        None => example(plugin.schema()),
+    };
+    let id = arguments.id.clone().unwrap_or_else(|| plugin.name().to_owned());
+    let old_text = session.project.config.text().to_owned();
+    let text = appended(&old_text, &Entry { id: &id, plugin: locator.as_str(), with: without_null(with) })?;
+    session.project.config = parsed(common, &session.project.config, &text, &id)?;
+    let wanted = session.wanted_of(false, &|step| step.id == *id).await.map_err(|failed| refused(failed, &id))?;
+    fill_cache(&session.plugins);
+    let old = session.lock.clone().unwrap_or_else(|| Lock::new(BTreeMap::new()));
+    let new = old.clone().with(wanted);
+    let changes = old.changes_to(&new);
+    match common.format {
+        Format::Human => {
+            let (name, summary) = (plugin.locked_name(), plugin.summary());
+            print(&format!("{}: {}\n{}", visible(&name), visible(summary), lock::render(&changes)));
+        }
+        Format::Json => print_json(
+            &json!({
+                "step": id, "plugin": locator.as_str(), "name": plugin.name(), "version": plugin.version(),
+                "sha256": plugin.digest(), "changes": changes,
+            })
+            .to_string(),
+        ),
+    }
+    write_both(common, &session.project, &text, &new)?;
+    say(&format!(
+        "wrote step `{id}` to {}, and what it may do to {}: look at both, and commit them\n",
+        common.config.display(),
+        lock::FILE
+    ));
+    Ok(())
+}
+
+const NOTHING: &str = "nothing was changed";
+
+/// The plugin as it is now; where the lock pins what that locator is, that and nothing else.
+async fn load(
+    plugins: &Plugins,
+    project: &Project,
+    lock: Option<&Lock>,
+    locator: &PluginLocator,
+) -> Result<Plugin, Problem> {
+    let all = lock.iter().flat_map(|lock| &lock.environments).flat_map(|(environment, steps)| {
+        steps.iter().map(move |(id, locked)| (environment.as_str(), id.as_str(), locked))
+    });
+    let pinned = all.into_iter().find(|(_, _, locked)| locked.is_of(locator.as_str()) && locked.sha256.is_some());
+    let accept = |digest: &str| pinned.map_or(Ok(()), |(environment, id, it)| it.accepts_file(environment, id, digest));
+    let loaded = match locator {
+        PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
+        PluginLocator::Path(path) => plugins.load_file(path, &project.directory, accept).await,
+        _ => {
+            let known = pinned.and_then(|(_, _, locked)| locked.sha256.as_deref());
+            plugins.load_fetched(locator, known, accept).await
+        }
+    };
+    loaded.map_err(|problem| problem.with_note(NOTHING))
+}
+
+/// A step as it is written.
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    plugin: &'a str,
+    #[serde(skip_serializing_if = "is_nothing")]
+    with: Value,
+}
+
+fn is_nothing(with: &Value) -> bool {
+    with.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+/// The text with a step more at its end: all that was there stays as it was.
+fn appended(text: &str, entry: &Entry<'_>) -> Result<String, Problem> {
+    let written = toml::to_string(&json!({ "step": [entry] })).map_err(|error| {
+        Problem::new(Code::Usage, "the configuration of `--with` cannot be written as TOML")
+            .because(error)
+            .with_note(NOTHING)
+            .with_hint("pass one that is a table of texts, numbers, booleans, lists and tables")
+    })?;
+    let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    Ok(format!("{}{ending}{ending}{}", text.trim_end(), written.replace('\n', ending)))
+}
+
+/// TOML has no `null`: what is nothing is left out.
+fn without_null(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key, without_null(value))).collect())
+        }
+        Value::Array(list) => {
+            Value::Array(list.into_iter().filter(|value| !value.is_null()).map(without_null).collect())
+        }
+        other => other,
+    }
+}
+
+/// The config with the new step in it.
+fn parsed(common: &Common, old: &Config, text: &str, id: &str) -> Result<Config, Failed> {
+    if StepId::try_from(id.to_owned()).is_ok() && old.steps.iter().chain(&old.finally).any(|step| step.id == *id) {
+        return Err(Problem::new(Code::Usage, format!("there is a step `{id}` already"))
+            .with_note(NOTHING)
+            .with_hint("name this one otherwise, with `--id NAME`")
+            .into());
+    }
+    let parsed = config::parse(old.file(), text).map_err(|problems| refused(problems.into(), id))?;
+    let mut parsed = parsed;
+    if let Some(name) = &common.environment {
+        parsed.instantiate(name);
+    }
+    Ok(parsed)
+}
+
+/// What is wrong with the file as it would be, before it is.
+fn refused(failed: Failed, id: &str) -> Failed {
+    let Failed::Problems(problems) = failed else { return failed };
+    let told = problems.into_iter().map(|problem| {
+        let what = format!("step `{id}` cannot be added: {}", problem.what);
+        Problem { what, hint: Some("pass its configuration with `--with FILE|JSON`".into()), ..problem }
+            .with_note(NOTHING)
+    });
+    Failed::Problems(told.collect())
+}
+
+/// Writes both files, or neither.
+fn write_both(common: &Common, project: &Project, text: &str, new: &Lock) -> Result<(), Problem> {
+    let path = project.directory.join(lock::FILE);
+    let before = std::fs::read(&path).ok();
+    let unwritten = |path: &std::path::Path, error: std::io::Error| {
+        Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
+            .because(error)
+            .with_note(NOTHING)
+            .with_hint("mend the permissions")
+    };
+    let new = new.to_text()?;
+    write_whole(&path, new.as_bytes()).map_err(|error| unwritten(&path, error))?;
+    write_whole(&common.config, text.as_bytes()).map_err(|error| {
+        // What nobody asks for accepts nothing, but it would be in the next commit.
+        let _ = match &before {
+            Some(before) => write_whole(&path, before),
+            None => std::fs::remove_file(&path),
+        };
+        unwritten(&common.config, error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, appended, without_null};
+    use serde_json::json;
+
+    #[test]
+    fn what_was_there_stays_as_it_was() {
+        let with = without_null(json!({ "a": ["x"], "b": { "c": 1, "d": null } }));
+        let entry = Entry { id: "new", plugin: "./a.wasm", with };
+        let expected =
+            "[[step]]\nid = \"new\"\nplugin = \"./a.wasm\"\n\n[step.with]\na = [\"x\"]\n\n[step.with.b]\nc = 1\n";
+        let text = "# first\na = 1 # kept\n\n\n";
+        assert_eq!(appended(text, &entry).expect("text"), format!("# first\na = 1 # kept\n\n{expected}"));
+        let windows = appended("a = 1\r\n", &entry).expect("text");
+        assert_eq!(windows, format!("a = 1\n\n{expected}").replace('\n', "\r\n"));
+    }
+}

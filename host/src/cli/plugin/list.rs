@@ -1,0 +1,103 @@
+//! `windlass plugin list`
+
+use super::used::{Used, used};
+use crate::cli::arguments::{Common, Format};
+use crate::cli::project::Project;
+use crate::cli::session::{Session, fill_cache};
+use crate::cli::{Failed, print, print_json};
+use crate::config::PluginLocator;
+use crate::network::Client;
+use crate::plugin::{CONTRACTS, Plugin, Plugins, built_in_names};
+use crate::report::{Listed, Style, listed};
+use clap::Args;
+use serde_json::json;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// List the built-in plugins instead, for which no project is needed.
+    #[arg(long)]
+    built_in: bool,
+}
+
+/// `windlass plugin list`
+pub(super) async fn list(common: &Common, arguments: &List) -> Result<(), Failed> {
+    let list = if arguments.built_in { built_in().await? } else { of_project(common).await? };
+    match common.format {
+        Format::Human => print(&listed(&list, Style::of_stdout())),
+        Format::Json => print_json(&json!({ "contracts": CONTRACTS, "plugins": list }).to_string()),
+    }
+    Ok(())
+}
+
+async fn built_in() -> Result<Vec<Listed>, Failed> {
+    let plugins = Plugins::new(Client::default());
+    let mut list = Vec::new();
+    for name in built_in_names() {
+        let plugin = plugins.load_built_in(name).await?;
+        list.push(Listed {
+            plugin: name.to_owned(),
+            name: Some(plugin.name().to_owned()),
+            version: Some(plugin.version().to_owned()),
+            summary: Some(plugin.summary().to_owned()),
+            sha256: None,
+            locked: None,
+            steps: Vec::new(),
+        });
+    }
+    fill_cache(&plugins);
+    Ok(list)
+}
+
+async fn of_project(common: &Common) -> Result<Vec<Listed>, Failed> {
+    let session = Session::open(common)?;
+    let mut list = Vec::new();
+    for used in used(&session.project.config, session.lock.as_ref()) {
+        let plugin = here(&session.plugins, &session.project, &used).await;
+        list.push(entry(&used, plugin.as_ref()));
+    }
+    fill_cache(&session.plugins);
+    Ok(list)
+}
+
+/// The plugin, where it can be had without asking anybody.
+async fn here(plugins: &Plugins, project: &Project, used: &Used) -> Option<Plugin> {
+    let loaded = match &used.locator {
+        PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
+        PluginLocator::Path(path) => plugins.load_file(path, &project.directory, |_| Ok(())).await,
+        locator => {
+            let digest = used.accepted.iter().find_map(|accepted| accepted.locked.sha256.as_deref())?;
+            if !Plugins::has(digest) {
+                return None;
+            }
+            plugins.load_fetched(locator, Some(digest), |_| Ok(())).await
+        }
+    };
+    loaded.ok()
+}
+
+fn entry(used: &Used, plugin: Option<&Plugin>) -> Listed {
+    let versions = used.versions();
+    let accepted = versions.iter().next();
+    let differs = |plugin: &Plugin| {
+        let same = |(version, sha256): &(&str, Option<&str>)| {
+            *version == plugin.version() && (plugin.is_built_in() || *sha256 == Some(plugin.digest()))
+        };
+        !versions.iter().all(same)
+    };
+    let locked = match (accepted, plugin) {
+        (None, _) => "no",
+        (Some(_), _) if !used.missing.is_empty() => "in part",
+        (Some(_), Some(plugin)) if differs(plugin) => "another one",
+        (Some(_), _) => "yes",
+    };
+    let sha256 = accepted.and_then(|(_, sha256)| *sha256).or_else(|| plugin.map(Plugin::digest));
+    Listed {
+        plugin: used.locator.as_str().to_owned(),
+        name: plugin.map(|plugin| plugin.name().to_owned()),
+        version: accepted.map(|(version, _)| (*version).to_owned()).or(plugin.map(|it| it.version().to_owned())),
+        summary: plugin.map(|plugin| plugin.summary().to_owned()),
+        sha256: sha256.filter(|_| !used.is_built_in()).map(str::to_owned),
+        locked: Some(locked),
+        steps: used.steps.clone(),
+    }
+}
