@@ -51,6 +51,8 @@ pub mod database;
 mod failure;
 pub mod http;
 pub mod process;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
 
 #[doc(hidden)]
 pub mod __bindings {

@@ -182,3 +182,442 @@ fn the_cases_of_the_reference_pass() {
     );
     assert_eq!(output.stderr, "");
 }
+
+/// Each of these cases is wrong in one thing.
+const FAILS: &str = include_str!("kit_cases/fails.toml");
+
+#[test]
+fn each_expectation_that_does_not_hold_is_shown_beside_what_came() {
+    let output = play(FAILS).exits(13);
+    assert_eq!(timeless(&output.raw_stdout), include_str!("kit_cases/fails.txt"));
+    assert_eq!(
+        output.stderr,
+        "error: 25 of 25 cases of plugin `probe@1.2.3` failed\n\
+         hint: mend the plugin; or, where what came is right, the case: `--record` writes it\n"
+    );
+}
+
+#[test]
+fn the_ways_in_which_a_call_ends_can_be_expected() {
+    let cases = r#"
+[[case]]
+name = "a failure"
+config = { apply = [{ do = "fail", text = "it is time" }] }
+expect.apply.failure = { kind = "check-failed", code = "told-to-fail", message = "it is {*}", hint = "it is time" }
+
+[[case]]
+name = "a crash"
+config = { apply = [{ do = "panic", text = "at the disco" }] }
+expect.apply.trap = "at the disco"
+
+[[case]]
+name = "too much memory"
+config = { apply = [{ do = "hoard" }] }
+expect.apply.trap = "memory"
+
+[[case]]
+name = "too long"
+timeout = "200ms"
+config = { apply = [{ do = "spin" }] }
+expect.apply.timed-out = true
+
+[[case]]
+name = "a configuration that does not fit"
+config = { aply = [] }
+expect.refused = "has no key `aply` (write `apply`)"
+
+[[case]]
+name = "a cut-off step that was done, and is taken back"
+call = ["probe", "revert"]
+config = { probe = "done" }
+records = [{ id = 7 }, "b"]
+expect.probe = { verdict = "done", log = ["info: probed with 2 records"] }
+expect.revert.outcome = "2 records | "
+
+[[case]]
+name = "a step that fails after it recorded something, and is taken back"
+call = ["apply", "revert"]
+config = { apply = [{ do = "record", value = '{"id":8}' }, { do = "fail", text = "no" }] }
+records = [{ id = 7 }]
+expect.apply.failure = { code = "told-to-fail" }
+expect.records = [{ id = 8 }]
+expect.revert.outcome = "2 records | "
+"#;
+    let output = play(cases).exits(0);
+    assert!(output.raw_stdout.contains("7 cases of probe@1.2.3: 7 ok, 0 failed"), "{}", output.raw_stdout);
+}
+
+/// Everything that can be asked for, and asked for in `plan`, `apply` and `revert`.
+const ASKS: &str = r#"
+strict = false
+capabilities = [
+  { kind = "http", scheme = "https", host = "api.example", port = 443, methods = ["POST"], path = "/", phases = ["apply"] },
+  { kind = "secret-header", name = "TOKEN", origin = "https://api.example", phases = ["apply"] },
+  { kind = "secret-url", name = "HOOK", methods = ["POST"], phases = ["apply"] },
+  { kind = "exec", program = "make", phases = ["apply"] },
+  { kind = "tcp-probe", host = "db.example", port = 5432, phases = ["apply"] },
+  { kind = "directory", path = "site", write = true, phases = ["apply"] },
+  { kind = "environment", name = "MODE", phases = ["apply"] },
+  { kind = "database", name = "shop", url = "sqlite:shop.db", write = true, phases = ["apply"] },
+]
+"#;
+
+const DOES: &str = r#"[
+  { do = "http", method = "POST", url = "https://api.example/" },
+  { do = "placeholder", secret = "TOKEN" },
+  { do = "secret-url", secret = "HOOK" },
+  { do = "exec", program = "make" },
+  { do = "tcp", host = "db.example", port = 5432 },
+  { do = "file", deed = "read", tree = "site", path = "a" },
+  { do = "variables" },
+  { do = "query", database = "shop", sql = "SELECT 1" },
+  { do = "raw-tcp", port = 80 },
+  { do = "look-up", name = "api.example" },
+]"#;
+
+/// What of [`DOES`] is denied where nothing is granted. A tree and a variable that are not granted are not there at all.
+const DENIED: &str = r#"[
+  "POST `https://api.example/`",
+  "get a stand-in for the secret `TOKEN`",
+  "get a stand-in for the secret `HOOK`",
+  "run `make`",
+  "probe `db.example:5432`",
+  "open the database `shop`",
+  "have a TCP socket of its own",
+  "ask for the addresses of a name",
+]"#;
+
+/// The gate of a case is the gate of a run: with canned answers for everything, what is not granted is denied, and none of the
+/// answers is given.
+#[test]
+fn what_is_not_granted_is_denied_whatever_would_answer() {
+    let given = r#"
+secrets = { TOKEN = "made-up-token", HOOK = "https://hooks.example/made-up" }
+variables = { MODE = "strict" }
+files = { "site/a" = "a" }
+database = [{ path = "shop.db" }]
+"#;
+    let answers = r#"
+[[case.http]]
+method = "POST"
+url = "https://api.example/"
+
+[[case.command]]
+program = "make"
+
+[[case.tcp-probe]]
+host = "db.example"
+port = 5432
+answer = "open"
+"#;
+    let case = |name: &str, granted: &str, function: &str| {
+        format!(
+            "[[case]]\nname = \"{name}\"\n{granted}\n{given}\n[case.config]\n{ASKS}\n{function} = {DOES}\n{answers}\n\
+             [case.expect.{function}]\nused = []\ndenied = {DENIED}\n\n"
+        )
+    };
+    let cases = case("nothing is granted", "granted = []", "apply")
+        + &case("only in another phase", "", "plan")
+        + &case("not while it is taken back", "call = [\"revert\"]", "revert");
+    let output = play(&cases).exits(13);
+    let left = "        the answer to POST `https://api.example/` (line LINE) was never asked for\n\
+                \u{20}       the result of `make` (line LINE) was never asked for\n\
+                \u{20}       the probe of `db.example:5432` (line LINE) was never asked for\n";
+    let lines = |text: &str| {
+        let line = |line: &str| match line.split_once("(line ") {
+            Some((before, after)) => format!("{before}(line LINE){}\n", after.split_once(')').expect("a number").1),
+            None => format!("{line}\n"),
+        };
+        text.lines().map(line).collect::<String>()
+    };
+    // All that is not as expected is that the answers were not asked for: everything was denied before.
+    assert_eq!(
+        lines(&timeless(&output.raw_stdout)),
+        format!(
+            "FAILED  nothing is granted\n{left}FAILED  only in another phase\n{left}FAILED  not while it is taken back\n{left}\
+             3 cases of probe@1.2.3: 0 ok, 3 failed\n"
+        )
+    );
+}
+
+#[test]
+fn a_denial_that_nobody_expects_fails_a_case() {
+    let cases = "[[case]]\nname = \"a\"\nconfig = { apply = [{ do = \"exec\", program = \"make\" }] }\n";
+    let output = play(cases).exits(13);
+    let expected = "FAILED  a\n        what was denied to `apply` is not as expected\n          + run `make`\n";
+    assert!(timeless(&output.raw_stdout).starts_with(expected), "{}", output.raw_stdout);
+}
+
+#[test]
+fn an_address_that_is_not_granted_is_denied_although_an_answer_would_fit() {
+    let case = |addresses: &str| {
+        format!(
+            r#"
+[[case]]
+name = "a"
+[case.config]
+capabilities = [
+  {{ kind = "http", host = "127.0.0.1", port = 80, methods = ["GET"], path = "/", addresses = {addresses}, phases = ["apply"] }},
+  {{ kind = "tcp-probe", host = "169.254.169.254", port = 80, addresses = {addresses}, phases = ["apply"] }},
+]
+apply = [{{ do = "http", url = "http://127.0.0.1/" }}, {{ do = "tcp", host = "169.254.169.254", port = 80 }}]
+
+[[case.http]]
+url = "http://127.0.0.1/"
+
+[[case.tcp-probe]]
+host = "169.254.169.254"
+port = 80
+answer = "open"
+"#
+        )
+    };
+    let output = play(&case("[]")).exits(13);
+    for words in [
+        "the answer to GET `http://127.0.0.1/` (line 11) was never asked for",
+        "+ GET `http://127.0.0.1/`",
+        "+ probe `169.254.169.254:80`",
+    ] {
+        assert!(output.raw_stdout.contains(words), "{words}: {}", output.raw_stdout);
+    }
+    let output = play(&case("[\"loopback\"]")).exits(13);
+    assert!(!output.raw_stdout.contains("GET"), "{}", output.raw_stdout);
+    assert!(output.raw_stdout.contains("+ probe `169.254.169.254:80`"), "{}", output.raw_stdout);
+}
+
+#[test]
+fn what_nothing_answers_fails_a_case_and_shows_the_nearest() {
+    let cases = r#"
+[[case]]
+name = "a"
+[case.config]
+capabilities = [
+  { kind = "http", scheme = "https", host = "a.example", port = 443, methods = ["GET", "POST"], path = "/", phases = ["apply"] },
+  { kind = "exec", program = "make", arguments = ["*"], phases = ["apply"] },
+  { kind = "tcp-probe", host = "a.example", port = 1, phases = ["apply"] },
+  { kind = "database", name = "shop", url = "postgres://db.example/shop", phases = ["apply"] },
+]
+apply = [
+  { do = "http", url = "https://a.example/one" },
+  { do = "http", url = "https://a.example/one" },
+  { do = "http", method = "POST", url = "https://a.example/two", body = "{}" },
+  { do = "exec", program = "make", arguments = ["all"] },
+  { do = "tcp", host = "a.example", port = 1 },
+  { do = "query", database = "shop", sql = "SELECT 1" },
+]
+
+[[case.http]]
+url = "https://a.example/one"
+answer = { error = "timed-out" }
+
+[[case.http]]
+method = "POST"
+url = "https://a.example/{*}"
+headers = { x-a = "b" }
+json = { a = 1 }
+
+[[case.command]]
+program = "make"
+arguments = ["install"]
+times = 2
+
+[case.expect.apply]
+log = [
+  "debug: `a.example` did not begin to answer in time",
+  "info: 0: unavailable: {*}",
+  "debug: `a.example` refused the connection to port 443",
+  "info: 1: unavailable: {*}",
+  "debug: `a.example` refused the connection to port 443",
+  "info: 2: unavailable: {*}",
+  "info: 3: unavailable: program-not-found: there is no program `make` <- it is in no directory of `PATH`",
+  "info: 4: unavailable: connection-refused: `a.example` refused the connection to port 1",
+  "info: 5: unavailable: database-unreachable: the database `shop` is on a server, and nothing stands in for that",
+]
+"#;
+    let output = play(cases).exits(13);
+    assert_eq!(
+        timeless(&output.raw_stdout),
+        r#"FAILED  a
+        nothing answers GET `https://a.example/one` but the `[[case.http]]` in line 20, which was given as often as it says: write `times`, or one more
+        nothing answers POST `https://a.example/two`; the nearest is the `[[case.http]]` in line 24
+          - header x-a: b
+          + header x-a: 
+          - json: {"a":1}
+          + json: {}
+        nothing answers `make all`; the nearest is the `[[case.command]]` in line 30
+          - arguments: ["install"]
+          + arguments: ["all"]
+        nothing answers a probe of `a.example:1`: the case has no `[[case.tcp-probe]]`
+        the database `shop` is on a server, and a case has only SQLite files: give it `sqlite:PATH`
+        the answer to POST `https://a.example/{*}` (line 24) was never asked for
+        the result of `make install` (line 30) was never asked for
+1 case of probe@1.2.3: 0 ok, 1 failed
+"#
+    );
+}
+
+/// A file, and what is said of it.
+const WRONG: &[(&str, &str)] = &[
+    ("", "error: `cases.toml` has no `case`"),
+    ("case = []", "error: there is no case\n --> cases.toml:1:8\n"),
+    ("[[case]]\nname = a", "error: `cases.toml` is not valid TOML\n --> cases.toml:2:8\n"),
+    ("[[case]]\nnmae = \"a\"", "error: case 1 has no key `nmae`\n --> cases.toml:2:1\n"),
+    ("[[case]]\nname = \"a\"\ncal = []", "error: case `a` has no key `cal`\n --> cases.toml:3:1\n"),
+    ("[[case]]\nname = \"a\"\n[case.expect.plan]\nintent = []", "hint: write `intents`\n"),
+    ("[[case]]\nname = \"a\"\n[[case.http]]\nurl = \"https://a/\"\nanswer = { staus = 1 }", "hint: write `status`\n"),
+    (
+        "[[case]]\nname = \"a\"\ncall = [\"aply\"]",
+        "error: `call[0]` of case `a` cannot be `aply`\n --> cases.toml:3:9\n",
+    ),
+    ("[[case]]\nname = \"a\"\ncall = [\"plan\", \"plan\"]", "error: `plan` is called twice\n"),
+    ("[[case]]\nname = \"\"", "error: a case's name is one line\n --> cases.toml:2:8\n"),
+    ("[[case]]\nname = \"a\"\n[[case]]\nname = \"a\"", "error: there are two cases `a`\n --> cases.toml:4:8\n"),
+    ("[[case]]\nname = \"a\"\nfiles = { \"../a\" = \"\" }", "error: `../a` is no file of the project\n"),
+    ("[[case]]\nname = \"a\"\nfiles = { \"a\" = { form = \"b\" } }", "hint: write `from`\n"),
+    (
+        "[[case]]\nname = \"a\"\ntimeout = \"1 s\"",
+        "error: `timeout` of case `a` cannot be `1 s`\n --> cases.toml:3:11\n",
+    ),
+    (
+        "[[case]]\nname = \"a\"\ngranted = [{ kind = \"htp\", phases = [\"apply\"] }]",
+        "error: this is no line that `deploy.lock` could have\n --> cases.toml:3:12\n",
+    ),
+    (
+        "[[case]]\nname = \"a\"\n[[case.http]]\nurl = \"/a\"",
+        "error: `/a` is no URL that can be asked for\n --> cases.toml:4:7\n",
+    ),
+    (
+        "[[case]]\nname = \"a\"\n[[case.http]]\nmethod = \"get\"\nurl = \"https://a/\"",
+        "error: a method is in upper case\n",
+    ),
+    (
+        "[[case]]\nname = \"a\"\n[[case.http]]\nurl = \"https://a/\"\nbody = \"\"\njson = 1",
+        "error: there are both `body` and `json`\n --> cases.toml:6:8\n",
+    ),
+    (
+        "[[case]]\nname = \"a\"\n[[case.http]]\nurl = \"https://a/\"\nanswer.status = 100",
+        "error: `100` is no final status\n",
+    ),
+    (
+        "[[case]]\nname = \"a\"\n[case.expect.plan]\noutcome = \"x\"",
+        "error: `plan` has no `outcome`\n --> cases.toml:4:11\n",
+    ),
+    ("[[case]]\nname = \"a\"\n[case.expect.revert]\noutcome = \"x\"", "error: `revert` is not called in this case\n"),
+    (
+        "[[case]]\nname = \"a\"\n[case.expect.apply]\ntrap = \"x\"\ntimed-out = true",
+        "error: `apply` ends in two ways\n",
+    ),
+    ("[[case]]\nname = \"a\"\nfiles = { a = { from = \"none\" } }", "error: `none` cannot be read\n"),
+    (
+        "[[case]]\nname = \"a\"\ndatabase = [{ path = \"a.db\", sql = \"SELEKT\" }]",
+        "error: `a.db` cannot be made with these statements\n",
+    ),
+];
+
+#[test]
+fn each_mistake_in_a_case_file_is_named_with_its_place() {
+    let project = project("");
+    let mut wrong = String::new();
+    for (text, words) in WRONG {
+        project.write("cases.toml", text);
+        let output = project.windlass("plugin test ./probe.wasm");
+        if output.code != Some(2) || !output.stderr.contains(words) || !output.stderr.contains("note: nothing was run")
+        {
+            wrong.push_str(&format!("--- {text}\n--- wanted {words}\n{}\n", output.all()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    let output = project.windlass("plugin test ./probe.wasm --cases none.toml").exits(2);
+    assert!(output.stderr.starts_with("error: the cases in `none.toml` cannot be read\n"), "{}", output.stderr);
+    assert!(output.stderr.ends_with("hint: write one, or name another with `--cases FILE`\n"), "{}", output.stderr);
+}
+
+#[test]
+fn cases_are_chosen_by_their_names() {
+    let project = project("[[case]]\nname = \"one\"\n[[case]]\nname = \"two\"\n");
+    let output = project.windlass("plugin test ./probe.wasm tw").exits(0);
+    assert_eq!(timeless(&output.raw_stdout), "ok      two\n1 case of probe@1.2.3: 1 ok, 0 failed\n");
+    let output = project.windlass("plugin test ./probe.wasm three").exits(2);
+    assert_eq!(
+        output.stderr,
+        "error: no case has `three` in its name\n  Caused by: `./cases.toml` has `one` and `two`\nnote: nothing was run\n\
+         hint: leave the name out to play all\n"
+    );
+}
+
+#[test]
+fn results_are_json_and_junit_too() {
+    let project =
+        project("[[case]]\nname = \"a <b>\"\n[[case]]\nname = \"c\"\nexpect.apply.outcome = \"\\u001b[31m&\"\n");
+    let output = project.windlass("plugin test ./probe.wasm --format json --junit out.xml").exits(13);
+    let mut result = output.result();
+    for case in result["cases"].as_array_mut().expect("cases") {
+        assert!(case["duration-ms"].take().is_u64());
+    }
+    assert_eq!(result["sha256"].take().as_str().map(str::len), Some(64));
+    assert_eq!(
+        result,
+        serde_json::json!({
+            "schema": "windlass.cases/1", "plugin": "probe@1.2.3", "sha256": null, "passed": 1, "failed": 1,
+            "cases": [
+                { "name": "a <b>", "passed": true, "duration-ms": null, "differences": [] },
+                { "name": "c", "passed": false, "duration-ms": null, "differences": [{
+                    "what": "the outcome of `apply` is not as expected",
+                    "lines": [{ "expected": "\u{1b}[31m&" }, { "came": "did what it was told" }],
+                }] },
+            ],
+        })
+    );
+    let xml = project.read("out.xml");
+    for words in [
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites><testsuite name=\"probe@1-2-3\" id=\"0\"",
+        " tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\" ",
+        "<testcase name=\"a &lt;b&gt;\" classname=\"probe@1-2-3\" ",
+        "<failure type=\"cases-failed\" message=\"the outcome of `apply` is not as expected\">",
+        "  - \u{fffd}[31m&amp;\n  + did what it was told\n</failure>",
+    ] {
+        assert!(xml.contains(words), "{words}: {xml}");
+    }
+    let output = project.windlass("plugin test ./probe.wasm --junit none/out.xml").exits(2);
+    assert!(output.stderr.starts_with("error: `none/out.xml` cannot be written\n"), "{}", output.stderr);
+}
+
+#[test]
+fn a_directory_is_built_and_then_played_with() {
+    let manifest = "[plugin]\nname = \"probe\"\nlanguage = \"rust\"\ncomponent = \"out/probe.wasm\"\n";
+    let manifest = format!("{manifest}build = [\"cp\", \"probe.wasm\", \"out/probe.wasm\"]\n");
+    let project = Project::new().guest("probe").file("windlass-plugin.toml", &manifest);
+    let project = project.file("cases.toml", "[[case]]\nname = \"a\"\n");
+    let output = project.windlass("plugin test --no-build").exits(2);
+    assert!(output.stderr.starts_with("error: the plugin `probe` is not built\n"), "{}", output.stderr);
+    let output = project.windlass("plugin test").exits(0);
+    assert!(output.raw_stdout.starts_with("ok      a "), "{}", output.raw_stdout);
+    // What is not built anew is as it was.
+    std::fs::remove_file(project.path().join("probe.wasm")).expect("gone");
+    let _ = project.windlass("plugin test --no-build").exits(0);
+    let output = project.windlass("plugin test").exits(2);
+    assert!(output.stderr.contains("error: the plugin `probe` was not built\n"), "{}", output.stderr);
+    // From elsewhere, with the cases beside the project.
+    let mut command = project.command(["plugin", "test", "project", "--no-build"]);
+    let output = command.current_dir(project.path().join("..")).output().expect("the binary runs");
+    assert!(output.status.success(), "{output:?}");
+    let output = Project::new().file("cases.toml", "[[case]]\nname = \"a\"\n").windlass("plugin test").exits(2);
+    assert!(output.stderr.starts_with("error: `./windlass-plugin.toml` cannot be read\n"), "{}", output.stderr);
+}
+
+/// The cases of a built-in plugin, beside its source.
+fn built_in(plugin: &str) {
+    let cases = workspace().join("plugins").join(plugin).join("cases.toml");
+    let output = Project::new().windlass(&format!("plugin test {plugin} --cases {}", cases.display())).exits(0);
+    assert!(output.raw_stdout.lines().count() > 5, "{}", output.raw_stdout);
+}
+
+#[test]
+fn the_cases_of_notify_slack_pass() {
+    built_in("notify-slack");
+}
+
+#[test]
+fn the_cases_of_version_check_pass() {
+    built_in("version-check");
+}

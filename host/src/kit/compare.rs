@@ -188,10 +188,10 @@ impl Comparison<'_> {
             Err(CallFailure::TimedOut(_)) if expected.timed_out => {}
             Err(failure @ (CallFailure::Trapped { .. } | CallFailure::Exceeded(_))) if expected.trap.is_some() => {
                 let text = expected.trap.as_deref().unwrap_or_default();
-                let came = told(failure, name).join("\n");
+                let came = told(failure, &self.played.plugin, name).join("\n");
                 if !fits(&format!("{ANYTHING}{text}{ANYTHING}"), &came) {
                     let mut difference = Difference::said(format!("`{name}` crashes in another way"));
-                    difference.add(&[text.to_owned()], &told(failure, name));
+                    difference.add(&[text.to_owned()], &told(failure, &self.played.plugin, name));
                     self.differences.push(difference);
                 }
             }
@@ -301,11 +301,8 @@ impl Comparison<'_> {
                 CallFailure::Refused(_) | CallFailure::Stopped => format!("`{name}` could not be called"),
                 CallFailure::Exceeded(_) | CallFailure::Trapped { .. } => format!("`{name}` crashed"),
             });
-            let lines: Vec<String> = told(came, name)
-                .iter()
-                .flat_map(|line| line.lines())
-                .map(|line| self.played.project.clean(line))
-                .collect();
+            let lines: Vec<String> =
+                told(came, &self.played.plugin, name).iter().map(|line| self.played.project.clean(line)).collect();
             difference.add(&[], &lines);
             self.differences.push(difference);
             return;
@@ -372,11 +369,12 @@ impl Comparison<'_> {
 }
 
 /// A failure as a person is told of it.
-fn told(failure: &CallFailure, function: &str) -> Vec<String> {
-    let problem = failure.clone().into_problem("the plugin", function);
+fn told(failure: &CallFailure, plugin: &str, function: &str) -> Vec<String> {
+    let problem = failure.clone().into_problem(plugin, function);
     let detail = problem.detail.map(|detail| format!("code: {detail}"));
     let hint = problem.hint.map(|hint| format!("hint: {hint}"));
-    std::iter::once(problem.what).chain(problem.causes).chain(detail).chain(hint).collect()
+    let said = std::iter::once(problem.what).chain(problem.causes).chain(detail).chain(hint);
+    said.flat_map(|said| said.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// What was allowed or denied in a call, with how often.

@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// What came of a case.
 #[derive(Debug)]
 pub(super) struct Played {
+    /// `name@version` of the plugin.
+    pub(super) plugin: String,
     /// Why the configuration does not fit.
     pub(super) refused: Vec<String>,
     /// What the plugin asks for.
@@ -57,6 +59,8 @@ pub(super) struct Play<'a> {
     pub(super) secrets: Secrets,
     /// The job's environment.
     pub(super) environment: std::collections::BTreeMap<String, String>,
+    /// How long a call may take, where the case does not say.
+    pub(super) patience: std::time::Duration,
 }
 
 const fn phase(called: Called) -> Phase {
@@ -81,6 +85,7 @@ impl Play<'_> {
         let beside = self.file.path.parent().unwrap_or_else(|| std::path::Path::new(""));
         let project = Project::make(case, beside).await?;
         let mut played = Played {
+            plugin: self.plugin.locked_name(),
             refused: vec![],
             requires: None,
             too_much: vec![],
@@ -138,8 +143,7 @@ impl Play<'_> {
             ..Services::default()
         });
         let usual = [Called::Plan, Called::Apply];
-        let limits =
-            Limits { time: case.timeout.as_ref().map_or(Limits::default().time, |it| it.get()), ..Limits::default() };
+        let limits = Limits { time: case.timeout.as_ref().map_or(self.patience, |it| it.get()), ..Limits::default() };
         for called in case.call.as_deref().unwrap_or(&usual) {
             let stage = Arc::new(Stage::new(case, *called, std::mem::take(&mut played.left)));
             let given = match called {

@@ -5,6 +5,7 @@ use crate::database::{Access, Connection, Value};
 use crate::files::Temporary;
 use crate::problem::{Code, Problem};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What stands for the project's own path in what a plugin says.
@@ -15,6 +16,7 @@ pub(super) const PROJECT: &str = "PROJECT";
 pub(super) struct Project {
     _temporary: Temporary,
     path: PathBuf,
+    before: BTreeMap<String, String>,
 }
 
 fn failed(what: &str, path: &str, error: impl std::fmt::Display) -> Problem {
@@ -55,7 +57,8 @@ impl Project {
                 error.causes().into_iter().fold(problem, Problem::because)
             })?;
         }
-        Ok(Self { _temporary: temporary, path })
+        let made = Self { _temporary: temporary, path, before: BTreeMap::new() };
+        Ok(Self { before: made.digests(), ..made })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -70,6 +73,29 @@ impl Project {
     /// What a file holds; none where it is not there.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
         std::fs::read(self.path.join(name)).ok()
+    }
+
+    /// The digests of all files when the case began.
+    pub(super) const fn before(&self) -> &BTreeMap<String, String> {
+        &self.before
+    }
+
+    /// The digests of all files, by their names.
+    pub(super) fn digests(&self) -> BTreeMap<String, String> {
+        let mut digests = BTreeMap::new();
+        let mut directories = vec![self.path.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_directory {
+                    directories.push(path);
+                } else if let (Ok(name), Ok(bytes)) = (path.strip_prefix(&self.path), std::fs::read(&path)) {
+                    digests.insert(name.to_string_lossy().into_owned(), digest(&bytes));
+                }
+            }
+        }
+        digests
     }
 
     /// What a query answers, a line for each row.

@@ -95,6 +95,12 @@ impl Check<'_> {
     }
 
     fn case(&mut self, case: &Case, pointer: &str) {
+        for (place, called) in case.call.iter().flatten().enumerate() {
+            if case.call.iter().flatten().take(place).any(|before| before == called) {
+                let name = called.name();
+                self.add(&format!("{pointer}/call/{place}"), format!("`{name}` is called twice"), "write another case");
+            }
+        }
         self.lines(case.granted.as_deref(), &format!("{pointer}/granted"));
         let requires = case.expect.requires.as_ref();
         let expected = requires.and_then(|requires| requires.capabilities.as_deref());

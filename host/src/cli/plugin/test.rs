@@ -1,20 +1,22 @@
 //! `windlass plugin test`: plays a plugin's cases.
 
-use super::super::{Failed, print, print_json};
-use crate::authoring::Project;
+use super::find::{client, find};
+use crate::authoring::{self, Project};
+use crate::ci::Variables;
 use crate::cli::arguments::{Common, Format};
-use crate::kit::{self, CaseFile};
-use crate::network::Client;
-use crate::plugin::{Plugin, Plugins, built_in_names};
+use crate::cli::{Failed, print, print_json, say};
+use crate::kit::{self, CaseFile, Results, World};
+use crate::plugin::{Plugin, Plugins};
 use crate::problem::{Code, Problem};
 use crate::report::{self, Style};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What to test, and how.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Test {
-    /// The plugin: its project's directory, a component's file, or the name of a built-in one.
+    /// The plugin: its project's directory, a component's file, a URL or reference, or the name of a built-in one.
     #[arg(default_value = ".", value_name = "PLUGIN")]
     plugin: String,
     /// Play only the cases whose names have this text in them.
@@ -23,50 +25,68 @@ pub(in crate::cli) struct Test {
     /// The cases; `cases.toml` beside the plugin where nothing is said.
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
+    /// Write what came into the cases as what is expected; of those without canned answers also what really answered.
+    #[arg(long)]
+    record: bool,
+    /// Play with the component as it is, and do not build the project before.
+    #[arg(long)]
+    no_build: bool,
     /// Write the results as JUnit XML, too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }
 
-/// Where a plugin is.
-enum Place {
-    BuiltIn,
-    File(PathBuf),
-}
-
 impl Test {
-    /// The plugin, and where its cases are where nothing is said of that.
-    fn place(&self) -> Result<(Place, PathBuf), Problem> {
+    /// Where the cases are, where nothing is said of that.
+    fn cases(&self) -> PathBuf {
         let path = Path::new(&self.plugin);
-        if path.is_dir() {
-            let component = Project::read(path)?.built()?;
-            return Ok((Place::File(component), path.join("cases.toml")));
+        let beside = if path.is_dir() { path } else { path.parent().unwrap_or_else(|| Path::new("")) };
+        self.cases.clone().unwrap_or_else(|| beside.join("cases.toml"))
+    }
+
+    /// The plugin: of a project, as it is built now.
+    async fn plugin(&self, plugins: &Plugins) -> Result<Plugin, Problem> {
+        let directory = Path::new(&self.plugin);
+        if !directory.is_dir() {
+            return find(plugins, &self.plugin).await;
         }
-        if built_in_names().contains(&self.plugin.as_str()) && !path.exists() {
-            return Ok((Place::BuiltIn, PathBuf::from("cases.toml")));
+        let project = Project::read(directory)?;
+        if self.no_build {
+            return find(plugins, &project.built()?.to_string_lossy()).await;
         }
-        let beside = path.parent().unwrap_or_else(|| Path::new(""));
-        Ok((Place::File(path.to_owned()), beside.join("cases.toml")))
+        Ok(authoring::build(&project, plugins, say).await?.plugin)
+    }
+
+    /// Plays the cases, or records them.
+    async fn results(&self, common: &Common, plugin: &Plugin, file: &CaseFile) -> Result<Results, Failed> {
+        let filter = self.filter.as_deref();
+        if !self.record {
+            return Ok(kit::run(plugin, file, filter).await?);
+        }
+        let world = World { client: client(common)?, variables: Variables::of_process().without(&BTreeSet::new()) };
+        let (results, text) = kit::record(plugin, file, filter, &world).await?;
+        if text != file.text {
+            std::fs::write(&file.path, text).map_err(|error| unwritten(&file.path, &error))?;
+            say(&format!("wrote {}\n", file.path.display()));
+        }
+        Ok(results)
     }
 }
 
-async fn load(place: &Place, name: &str) -> Result<Plugin, Problem> {
-    let plugins = Plugins::new(Client::default());
-    match place {
-        Place::BuiltIn => plugins.load_built_in(name).await,
-        Place::File(file) => plugins.load_file(&file.to_string_lossy(), Path::new(""), |_| Ok(())).await,
-    }
+fn unwritten(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
+        .because(error)
+        .with_hint("name a file that can be written")
 }
 
 /// `windlass plugin test`
 pub(in crate::cli) async fn test(common: &Common, arguments: &Test) -> Result<(), Failed> {
     crate::config::WithSchema::prepare();
     let began = jiff::Timestamp::now();
-    let (place, cases) = arguments.place()?;
-    let cases = arguments.cases.as_ref().unwrap_or(&cases);
-    let file = CaseFile::load(cases)?;
-    let plugin = load(&place, &arguments.plugin).await?;
-    let results = kit::run(&plugin, &file, arguments.filter.as_deref()).await?;
+    let cases = arguments.cases();
+    let file = CaseFile::load(&cases)?;
+    let plugin = arguments.plugin(&Plugins::new(client(common)?)).await?;
+    let results = arguments.results(common, &plugin, &file).await?;
     if results.cases.is_empty() {
         let filter = arguments.filter.as_deref().unwrap_or_default();
         let names = file.cases.iter().map(|case| case.name.as_str());
@@ -76,11 +96,7 @@ pub(in crate::cli) async fn test(common: &Common, arguments: &Test) -> Result<()
         return Err(problem.with_hint("leave the name out to play all").into());
     }
     if let Some(path) = &arguments.junit {
-        std::fs::write(path, report::cases_junit(&results, began)).map_err(|error| {
-            Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
-                .because(error)
-                .with_hint("name a file that can be written")
-        })?;
+        std::fs::write(path, report::cases_junit(&results, began)).map_err(|error| unwritten(path, &error))?;
     }
     match common.format {
         Format::Human => print(&report::cases(&results, Style::of_stdout())),
@@ -92,7 +108,7 @@ pub(in crate::cli) async fn test(common: &Common, arguments: &Test) -> Result<()
             let (all, plugin) = (results.cases.len(), &results.plugin);
             let what = format!("{failed} of {all} cases of plugin `{plugin}` failed");
             Err(Problem::new(Code::CasesFailed, what)
-                .with_hint("mend the plugin; or, where what came is right, the case")
+                .with_hint("mend the plugin; or, where what came is right, the case: `--record` writes it")
                 .into())
         }
     }

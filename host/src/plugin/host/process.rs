@@ -51,15 +51,11 @@ fn asked<'a>(command: &'a interface::Command, environment: &'a [(OsString, OsStr
 /// What a stand-in said instead of a program, heard as if the program had written it.
 fn answered(
     result: Result<process::Completion, process::Error>,
-    stream: bool,
     write: impl Fn(process::Stream, &[u8]),
 ) -> Result<process::Completion, process::Error> {
-    let mut done = result?;
+    let done = result?;
     write(process::Stream::Out, &done.stdout);
     write(process::Stream::Error, &done.stderr);
-    if stream {
-        (done.stdout, done.stderr) = (vec![], vec![]);
-    }
     Ok(done)
 }
 
@@ -285,6 +281,7 @@ impl interface::Host for State {
             }
         };
         let held = confines.is_some();
+        let is_captured = matches!(command.output, interface::Output::Capture);
         let spawn = Spawn {
             program,
             arguments: command.arguments.clone(),
@@ -294,15 +291,14 @@ impl interface::Host for State {
             background: exec.background,
             confines,
             timeout: command.timeout_milliseconds.map(Duration::from_millis),
-            capture: matches!(command.output, interface::Output::Capture).then_some(CAPTURE),
+            capture: (is_captured || self.services.outside.listening().is_some()).then_some(CAPTURE),
         };
-        let stream = spawn.capture.is_none();
         let output = self.output.clone();
         locked(&output).take_tail();
-        let writer = if stream { Writer::Child } else { Writer::Captured };
+        let writer = if is_captured { Writer::Captured } else { Writer::Child };
         let write = |from, bytes: &[u8]| locked(&output).write(writer, from, bytes);
         let result = match self.services.outside.answering() {
-            Some(stand_in) => answered(stand_in.command(&asked(&command, &environment)), stream, write),
+            Some(stand_in) => answered(stand_in.command(&asked(&command, &environment)), write),
             None => {
                 let child = self.children.begin();
                 let result = process::run_until(spawn, self.stop.told(), GRACE, write).await;
@@ -342,8 +338,8 @@ impl interface::Host for State {
                 code: done.code,
                 signal: done.signal,
                 timed_out: done.timed_out,
-                stdout: self.without_secrets(done.stdout, done.truncated),
-                stderr: self.without_secrets(done.stderr, done.truncated),
+                stdout: if is_captured { self.without_secrets(done.stdout, done.truncated) } else { vec![] },
+                stderr: if is_captured { self.without_secrets(done.stderr, done.truncated) } else { vec![] },
                 truncated: done.truncated,
                 tail,
             }),
