@@ -40,13 +40,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A plugin's component.
 #[derive(Debug, Clone)]
-pub struct Plugin(PathBuf);
+pub struct Plugin {
+    component: PathBuf,
+    windlass: PathBuf,
+}
 
 impl Plugin {
     /// The one in this file.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        let windlass = std::env::var_os("WINDLASS").unwrap_or_else(|| "windlass".into()).into();
+        Self { component: path.into(), windlass }
+    }
+
+    /// Played by this program, whatever `WINDLASS` and the search path say.
+    #[must_use]
+    pub fn played_by(self, windlass: impl Into<PathBuf>) -> Self {
+        Self { windlass: windlass.into(), ..self }
     }
 
     /// The one of the crate that is being tested, built for release.
@@ -67,21 +77,22 @@ impl Plugin {
             String::from_utf8_lossy(&output.stderr)
         );
         let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-        let files = messages.lines().filter_map(|line| {
+        let mut files = messages.lines().rev().filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             let of_this = Path::new(message["manifest_path"].as_str()?) == manifest;
             let files = message["filenames"].as_array().filter(|_| of_this)?;
             files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm")).map(PathBuf::from)
         });
-        Self(files.last().unwrap_or_else(|| {
-            panic!("{} builds no component: it needs `crate-type = [\"cdylib\"]`", manifest.display())
-        }))
+        let Some(file) = files.next() else {
+            panic!("{} builds no component: it needs `crate-type = [\"cdylib\"]`", manifest.display());
+        };
+        Self::at(file)
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.component
     }
 }
 
@@ -444,11 +455,10 @@ impl Case {
     /// Where it does not pass, what was expected beside what came.
     pub fn play(&self, plugin: &Plugin) -> Result<(), String> {
         let file = CaseFile::write(&format!("[[case]]\n{}", self.lines()))?;
-        let windlass = std::env::var_os("WINDLASS").unwrap_or_else(|| "windlass".into());
-        let mut command = Process::new(&windlass);
+        let mut command = Process::new(&plugin.windlass);
         command.args(["plugin", "test"]).arg(plugin.path()).arg("--cases").arg(&file.0);
         let output = command.output().map_err(|error| {
-            let windlass = Path::new(&windlass).display();
+            let windlass = plugin.windlass.display();
             format!("`{windlass}` cannot be run ({error}): install Windlass, or name it in the variable `WINDLASS`")
         })?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

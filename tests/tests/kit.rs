@@ -540,7 +540,7 @@ fn cases_are_chosen_by_their_names() {
     let output = project.windlass("plugin test ./probe.wasm three").exits(2);
     assert_eq!(
         output.stderr,
-        "error: no case has `three` in its name\n  Caused by: `./cases.toml` has `one` and `two`\nnote: nothing was run\n\
+        "error: no case has `three` in its name\n  Caused by: `cases.toml` has `one` and `two`\nnote: nothing was run\n\
          hint: leave the name out to play all\n"
     );
 }

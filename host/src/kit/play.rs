@@ -83,7 +83,10 @@ impl Play<'_> {
     pub(super) async fn play(self) -> Result<Played, Problem> {
         let case = self.case();
         let beside = self.file.path.parent().unwrap_or_else(|| std::path::Path::new(""));
-        let project = Project::make(case, beside).await?;
+        let project = Project::make(case, beside).await.map_err(|problem| {
+            let problem = problem.with_note("nothing was run of this case").with_hint("mend what the case begins with");
+            problem.at(self.file.written.place(&format!("/case/{}", self.index)))
+        })?;
         let mut played = Played {
             plugin: self.plugin.locked_name(),
             refused: vec![],

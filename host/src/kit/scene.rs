@@ -90,6 +90,13 @@ impl<T> Canned<T> {
 /// What differs between what is asked and what was prepared: a key, what was prepared, and what came.
 type Unlike = (String, String, String);
 
+/// How far an answer is from what is asked: one to something else altogether is farther than one with another header.
+fn distance(unlike: &[Unlike]) -> usize {
+    let weight =
+        |(key, ..): &Unlike| if matches!(key.as_str(), "method" | "url" | "program" | "host" | "port") { 4 } else { 1 };
+    unlike.iter().map(weight).sum()
+}
+
 /// The first canned answer that fits and is not used up, or why there is none.
 fn take<T: Clone>(
     canned: &mut [Canned<T>],
@@ -104,7 +111,7 @@ fn take<T: Clone>(
             one.given += 1;
             return Ok(one.what.clone());
         }
-        if nearest.as_ref().is_none_or(|(_, least)| unlike.len() < least.len()) {
+        if nearest.as_ref().is_none_or(|(_, least)| distance(&unlike) < distance(least)) {
             nearest = Some((place, unlike));
         }
     }
@@ -140,7 +147,10 @@ impl CannedRequest {
         let mut differences = vec![];
         unlike(&mut differences, "method", &self.method, request.method().as_str());
         let normal = |url: &str| url::Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
-        unlike(&mut differences, "url", &normal(&self.url), &normal(&request.uri().to_string()));
+        let came = request.uri().to_string();
+        if normal(&self.url) != normal(&came) {
+            unlike(&mut differences, "url", &self.url, &came);
+        }
         for (name, value) in &self.headers {
             unlike(&mut differences, format!("header {name}"), value, &header(request.headers(), name));
         }

@@ -5,7 +5,7 @@ use super::compare::{inline, kind, text_of, usages, without_nothing};
 use super::play::{Played, PlayedCall};
 use super::project::digest;
 use super::read::CaseFile;
-use crate::plugin::{Answer, CallFailure};
+use crate::plugin::{Answer, CallFailure, Kind};
 use crate::problem::{Code, Problem};
 use serde::Serialize as _;
 use serde_json::Value;
@@ -164,7 +164,8 @@ fn ending(played: &Played, failure: &CallFailure, function: &str) -> String {
                 ("code", Some(text(&failure.code))),
                 ("message", Some(clean(&failure.message))),
                 ("causes", (!causes.is_empty()).then(|| format!("[{}]", causes.join(", ")))),
-                ("hint", failure.hint.as_deref().map(clean)),
+                // Of a denial it is the host's.
+                ("hint", failure.hint.as_deref().filter(|_| failure.kind != Kind::Denied).map(clean)),
             ]);
             format!("failure = {failure}\n")
         }
@@ -263,24 +264,25 @@ pub(super) fn insert(file: &CaseFile, inserts: &BTreeMap<usize, Insert>) -> Resu
                 .with_hint("write it in tables of its own: `[case.expect.plan]`, `[case.expect.apply]`");
             return Err(problem.at(file.written.place(&pointer)));
         }
-        let place = match (expected.first(), of_case.last()) {
-            (Some(first), _) => headers[*first].start,
-            (None, Some(last)) => end_of(*last),
-            (None, None) => source.len(),
-        };
-        let mut new: Vec<String> = insert.canned.clone();
+        let end = of_case.last().map_or(source.len(), |last| end_of(*last));
+        let expected_at = expected.first().map_or(end, |first| headers[*first].start);
+        // What is said above the first expectation is said of that.
+        let canned_at = expected.first().map_or(end, |first| end_before(source, headers[*first].start));
+        if !insert.canned.is_empty() {
+            edits.push((canned_at..canned_at, format!("\n{}\n", insert.canned.join("\n"))));
+        }
         if let Some(expectation) = &insert.expected {
             let mut comments = String::new();
+            let mut removed = vec![];
             for at in &expected {
                 let range = headers[*at].start..end_of(*at);
                 let lines = source[range.clone()].lines().filter(|line| line.trim_start().starts_with('#'));
                 lines.for_each(|line| comments.push_str(&format!("{line}\n")));
-                edits.push((range, String::new()));
+                removed.push((range, String::new()));
             }
-            new.push(format!("{comments}{expectation}"));
-        }
-        if !new.is_empty() {
-            edits.push((place..place, format!("\n{}\n", new.join("\n"))));
+            let gap = if expected.is_empty() { "\n" } else { "" };
+            edits.push((expected_at..expected_at, format!("{gap}{comments}{expectation}\n")));
+            edits.extend(removed);
         }
     }
     // What is put in comes before what is taken out at the same place.
@@ -288,7 +290,7 @@ pub(super) fn insert(file: &CaseFile, inserts: &BTreeMap<usize, Insert>) -> Resu
     let (mut text, mut at) = (String::new(), 0);
     for (range, new) in edits {
         text.push_str(&source[at..range.start]);
-        if !new.is_empty() {
+        if new.starts_with('\n') {
             text.truncate(text.trim_end().len());
             text.push('\n');
         }
@@ -370,7 +372,6 @@ files = { a = """
 """ }
 
 # above
-
 # why
 [case.expect.plan]
 log = []

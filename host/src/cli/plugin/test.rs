@@ -41,6 +41,7 @@ impl Test {
     fn cases(&self) -> PathBuf {
         let path = Path::new(&self.plugin);
         let beside = if path.is_dir() { path } else { path.parent().unwrap_or_else(|| Path::new("")) };
+        let beside = beside.strip_prefix(".").unwrap_or(beside);
         self.cases.clone().unwrap_or_else(|| beside.join("cases.toml"))
     }
 
