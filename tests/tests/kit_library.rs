@@ -63,7 +63,7 @@ fn a_case_is_played_as_one_of_a_file_is() {
         .expect_outcome("did what it was told")
         .expect_outputs(&[
             ("0", "ok: 202 [x-id=7] done"),
-            ("1", "ok: exit code 0 out=built err= tail=built"),
+            ("1", "ok: exit code 0 out=built err= tail={*}"),
             ("10", "ok: shop test 1.0.0 1"),
             ("2", "ok: connected"),
             ("3", "ok: {*}"),
