@@ -236,6 +236,9 @@ This Windlass runs plugins of contract 0.1.0.
         "steps": ["noop"], "summary": said["plugins"][1]["summary"],
     });
     assert_eq!(said["plugins"][1], other);
+    std::fs::remove_file(project.path().join("noop.wasm")).expect("removed");
+    let output = project.windlass("plugin list").exits(0);
+    assert!(output.stdout.contains("./noop.wasm 0.1.0: cannot be used: No such file"), "{}", output.stdout);
     let output = Project::new().windlass("plugin list --built-in").exits(0);
     for name in ["command", "dep-install", "migrate", "notify-slack", "smoke-test", "version-check"] {
         assert!(output.stdout.contains(&format!("{name} 0.1.0: ")), "{}", output.stdout);

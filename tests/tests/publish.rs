@@ -180,8 +180,13 @@ fn who_may_not_publish_is_told_so_and_whoever_is_logged_in_may() {
     author.write("docker/config.json", &json!({ "auths": { registry.secure().host(): { "auth": auth } } }).to_string());
     let directory = author.path().join("docker").to_string_lossy().into_owned();
     let author = author.variable("DOCKER_CONFIG", &directory);
-    let output = author.windlass(&format!("plugin publish ./noop.wasm {reference}")).exits(0);
+    let key = SigningKey::new();
+    let private = key.private().to_string_lossy().into_owned();
+    let output = author.windlass(&format!("plugin publish ./noop.wasm {reference} --sign {private}")).exits(0);
     assert!(!output.everything().contains(USER.1), "{}", output.all());
+    // What is signed is found as whoever may see it.
+    author.write("trusted.pub", &key.public);
+    author.write("deploy.toml", &format!("{CONFIG}\n[policy]\nsigned-by = [\"trusted.pub\"]\n"));
     let _ = author.windlass(&format!("plugin add {reference}")).exits(0);
 }
 

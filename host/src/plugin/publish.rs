@@ -13,12 +13,18 @@ use crate::problem::{Code, Problem};
 use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
 use oci_client::{Reference, RegistryOperation};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// What the config of a component is called.
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 /// What all annotations of the specification's begin with.
 const ANNOTATION: &str = "org.opencontainers.image.";
+
+/// How it stands where something went wrong before it was there.
+const NOT_SENT: &str = "what is there under that tag is what was there before";
+/// And after.
+const SENT: &str = "it is there under that tag, and is not signed";
 
 /// What is said about a plugin besides what it says itself.
 #[derive(Debug, Clone, Default)]
@@ -126,13 +132,14 @@ pub async fn publish(
 ) -> Result<Published, Problem> {
     let locator = reference.as_str();
     let artifact = Artifact::new(plugin, bytes, about);
-    let send = async |session: &Session<'_>| artifact.send(session, replace, signer).await;
-    let sent = in_time(with_registry(locator, client, RegistryOperation::Push, send)).await;
-    sent.map_err(|error| {
+    let sent = Cell::new(false);
+    let send = async |session: &Session<'_>| artifact.send(session, replace, signer, &sent).await;
+    let published = in_time(with_registry(locator, client, RegistryOperation::Push, send)).await;
+    published.map_err(|error| {
         let (why, hint) = error.parts();
         Problem::new(Code::PluginNotPublished, format!("plugin `{}` cannot be published as `{locator}`", plugin.name()))
             .because(why)
-            .with_note("what is there under that tag is what was there before")
+            .with_note(if sent.get() { SENT } else { NOT_SENT })
             .with_hint(hint)
     })
 }
@@ -143,6 +150,7 @@ impl Artifact {
         session: &Session<'_>,
         replace: bool,
         signer: Option<&Signer>,
+        sent: &Cell<bool>,
     ) -> Result<Published, FetchError> {
         let there = session.manifest(&session.reference).await?.map(|(_, digest)| digest);
         match &there {
@@ -157,6 +165,7 @@ impl Artifact {
                 put(session, &self.layer).await?;
                 put(session, &self.config).await?;
                 put_manifest(session, &session.reference, self.manifest.clone()).await?;
+                sent.set(true);
             }
         }
         if let Some(signer) = signer {

@@ -121,6 +121,9 @@ pub struct Listed {
     pub locked: Option<&'static str>,
     /// The steps that name it.
     pub steps: Vec<String>,
+    /// Why it cannot be used as it is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// Them as text.
@@ -132,6 +135,9 @@ pub fn listed(list: &[Listed], style: Style) -> String {
         let _ = write!(text, "{}", style.bold(&harmless(&format!("{} {version}", it.plugin))));
         let name = it.name.as_ref().filter(|name| **name != it.plugin);
         let says = match (name, &it.summary) {
+            _ if it.problem.is_some() => {
+                format!(": cannot be used: {}", it.problem.as_deref().unwrap_or_default())
+            }
             (Some(name), Some(summary)) => format!(": `{name}`. {summary}"),
             (None, Some(summary)) => format!(": {summary}"),
             _ => ": not here; what is accepted is fetched when it is needed".to_owned(),

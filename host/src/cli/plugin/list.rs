@@ -8,6 +8,7 @@ use crate::cli::{Failed, print, print_json};
 use crate::config::PluginLocator;
 use crate::network::Client;
 use crate::plugin::{CONTRACTS, Plugin, Plugins, built_in_names};
+use crate::problem::Problem;
 use crate::report::{Listed, Style, listed};
 use clap::Args;
 use serde_json::json;
@@ -42,6 +43,7 @@ async fn built_in() -> Result<Vec<Listed>, Failed> {
             sha256: None,
             locked: None,
             steps: Vec::new(),
+            problem: None,
         });
     }
     fill_cache(&plugins);
@@ -53,26 +55,32 @@ async fn of_project(common: &Common) -> Result<Vec<Listed>, Failed> {
     let mut list = Vec::new();
     for used in used(&session.project.config, session.lock.as_ref()) {
         let plugin = here(&session.plugins, &session.project, &used).await;
-        list.push(entry(&used, plugin.as_ref()));
+        list.push(match plugin {
+            Ok(plugin) => entry(&used, plugin.as_ref()),
+            Err(problem) => {
+                let why = problem.causes.first().unwrap_or(&problem.what).clone();
+                Listed { problem: Some(why), ..entry(&used, None) }
+            }
+        });
     }
     fill_cache(&session.plugins);
     Ok(list)
 }
 
 /// The plugin, where it can be had without asking anybody.
-async fn here(plugins: &Plugins, project: &Project, used: &Used) -> Option<Plugin> {
+async fn here(plugins: &Plugins, project: &Project, used: &Used) -> Result<Option<Plugin>, Problem> {
     let loaded = match &used.locator {
         PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
         PluginLocator::Path(path) => plugins.load_file(path, &project.directory, |_| Ok(())).await,
         locator => {
-            let digest = used.accepted.iter().find_map(|accepted| accepted.locked.sha256.as_deref())?;
-            if !Plugins::has(digest) {
-                return None;
+            let digest = used.accepted.iter().find_map(|accepted| accepted.locked.sha256.as_deref());
+            match digest.filter(|digest| Plugins::has(digest)) {
+                Some(digest) => plugins.load_fetched(locator, Some(digest), |_| Ok(())).await,
+                None => return Ok(None),
             }
-            plugins.load_fetched(locator, Some(digest), |_| Ok(())).await
         }
     };
-    loaded.ok()
+    loaded.map(Some)
 }
 
 fn entry(used: &Used, plugin: Option<&Plugin>) -> Listed {
@@ -99,5 +107,6 @@ fn entry(used: &Used, plugin: Option<&Plugin>) -> Listed {
         sha256: sha256.filter(|_| !used.is_built_in()).map(str::to_owned),
         locked: Some(locked),
         steps: used.steps.clone(),
+        problem: None,
     }
 }

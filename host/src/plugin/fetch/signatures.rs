@@ -45,6 +45,7 @@ async fn of_artifact(session: &Session<'_>) -> Result<Vec<Evidence>, FetchError>
     let Some((manifest, digest)) = session.manifest(&session.reference).await? else {
         return Err(FetchError::wrong("it is not there any more"));
     };
+    session.let_go();
     let mut found = Vec::new();
     for layer in layers(session, &tag(&session.reference, &digest)).await? {
         let signature = layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE));
