@@ -24,7 +24,6 @@ typedef struct {
   size_t len;
 } step_list_tuple2_string_string_t;
 
-// A time and date in seconds plus nanoseconds.
 typedef struct wasi_clocks_wall_clock_datetime_t {
   uint64_t   seconds;
   uint32_t   nanoseconds;
@@ -48,7 +47,6 @@ typedef struct wasi_io_poll_borrow_pollable_t {
 
 typedef wasi_io_error_own_error_t wasi_io_streams_own_error_t;
 
-// An error for input-stream and output-stream operations.
 typedef struct wasi_io_streams_stream_error_t {
   uint8_t tag;
   union {
@@ -56,16 +54,7 @@ typedef struct wasi_io_streams_stream_error_t {
   } val;
 } wasi_io_streams_stream_error_t;
 
-// The last operation (a write or flush) failed before completion.
-// 
-// More information is available in the `error` payload.
-// 
-// After this, the stream will be closed. All future operations return
-// `stream-error::closed`.
 #define WASI_IO_STREAMS_STREAM_ERROR_LAST_OPERATION_FAILED 0
-// The stream is closed: no more input will be accepted by the
-// stream. A closed output-stream will return this error on all
-// future operations.
 #define WASI_IO_STREAMS_STREAM_ERROR_CLOSED 1
 
 typedef struct wasi_io_streams_own_input_stream_t {
@@ -106,95 +95,39 @@ typedef struct {
 
 typedef wasi_clocks_wall_clock_datetime_t wasi_filesystem_types_datetime_t;
 
-// File size or length of a region within a file.
 typedef uint64_t wasi_filesystem_types_filesize_t;
 
-// The type of a filesystem object referenced by a descriptor.
-// 
-// Note: This was called `filetype` in earlier versions of WASI.
 typedef uint8_t wasi_filesystem_types_descriptor_type_t;
 
-// The type of the descriptor or file is unknown or is different from
-// any of the other types specified.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_UNKNOWN 0
-// The descriptor refers to a block device inode.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_BLOCK_DEVICE 1
-// The descriptor refers to a character device inode.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_CHARACTER_DEVICE 2
-// The descriptor refers to a directory inode.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_DIRECTORY 3
-// The descriptor refers to a named pipe.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_FIFO 4
-// The file refers to a symbolic link inode.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_SYMBOLIC_LINK 5
-// The descriptor refers to a regular file inode.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_REGULAR_FILE 6
-// The descriptor refers to a socket.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_SOCKET 7
 
-// Descriptor flags.
-// 
-// Note: This was called `fdflags` in earlier versions of WASI.
 typedef uint8_t wasi_filesystem_types_descriptor_flags_t;
 
-// Read mode: Data can be read.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ (1 << 0)
-// Write mode: Data can be written to.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_WRITE (1 << 1)
-// Request that writes be performed according to synchronized I/O file
-// integrity completion. The data stored in the file and the file's
-// metadata are synchronized. This is similar to `O_SYNC` in POSIX.
-// 
-// The precise semantics of this operation have not yet been defined for
-// WASI. At this time, it should be interpreted as a request, and not a
-// requirement.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_FILE_INTEGRITY_SYNC (1 << 2)
-// Request that writes be performed according to synchronized I/O data
-// integrity completion. Only the data stored in the file is
-// synchronized. This is similar to `O_DSYNC` in POSIX.
-// 
-// The precise semantics of this operation have not yet been defined for
-// WASI. At this time, it should be interpreted as a request, and not a
-// requirement.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_DATA_INTEGRITY_SYNC (1 << 3)
-// Requests that reads be performed at the same level of integrity
-// requested for writes. This is similar to `O_RSYNC` in POSIX.
-// 
-// The precise semantics of this operation have not yet been defined for
-// WASI. At this time, it should be interpreted as a request, and not a
-// requirement.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_REQUESTED_WRITE_SYNC (1 << 4)
-// Mutating directories mode: Directory contents may be mutated.
-// 
-// When this flag is unset on a descriptor, operations using the
-// descriptor which would create, rename, delete, modify the data or
-// metadata of filesystem objects, or obtain another handle which
-// would permit any of those, shall fail with `error-code::read-only` if
-// they would otherwise succeed.
-// 
-// This may only be set on directories.
 #define WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_MUTATE_DIRECTORY (1 << 5)
 
-// Flags determining the method of how paths are resolved.
 typedef uint8_t wasi_filesystem_types_path_flags_t;
 
-// As long as the resolved path corresponds to a symbolic link, it is
-// expanded.
 #define WASI_FILESYSTEM_TYPES_PATH_FLAGS_SYMLINK_FOLLOW (1 << 0)
 
-// Open flags used by `open-at`.
 typedef uint8_t wasi_filesystem_types_open_flags_t;
 
-// Create file if it does not exist, similar to `O_CREAT` in POSIX.
 #define WASI_FILESYSTEM_TYPES_OPEN_FLAGS_CREATE (1 << 0)
-// Fail if not a directory, similar to `O_DIRECTORY` in POSIX.
 #define WASI_FILESYSTEM_TYPES_OPEN_FLAGS_DIRECTORY (1 << 1)
-// Fail if file already exists, similar to `O_EXCL` in POSIX.
 #define WASI_FILESYSTEM_TYPES_OPEN_FLAGS_EXCLUSIVE (1 << 2)
-// Truncate file to size 0, similar to `O_TRUNC` in POSIX.
 #define WASI_FILESYSTEM_TYPES_OPEN_FLAGS_TRUNCATE (1 << 3)
 
-// Number of hard links to an inode.
 typedef uint64_t wasi_filesystem_types_link_count_t;
 
 typedef struct {
@@ -202,35 +135,15 @@ typedef struct {
   wasi_filesystem_types_datetime_t val;
 } wasi_filesystem_types_option_datetime_t;
 
-// File attributes.
-// 
-// Note: This was called `filestat` in earlier versions of WASI.
 typedef struct wasi_filesystem_types_descriptor_stat_t {
-  // File type.
   wasi_filesystem_types_descriptor_type_t   type;
-  // Number of hard links to the file.
   wasi_filesystem_types_link_count_t   link_count;
-  // For regular files, the file size in bytes. For symbolic links, the
-  // length in bytes of the pathname contained in the symbolic link.
   wasi_filesystem_types_filesize_t   size;
-  // Last data access timestamp.
-  // 
-  // If the `option` is none, the platform doesn't maintain an access
-  // timestamp for this file.
   wasi_filesystem_types_option_datetime_t   data_access_timestamp;
-  // Last data modification timestamp.
-  // 
-  // If the `option` is none, the platform doesn't maintain a
-  // modification timestamp for this file.
   wasi_filesystem_types_option_datetime_t   data_modification_timestamp;
-  // Last file status-change timestamp.
-  // 
-  // If the `option` is none, the platform doesn't maintain a
-  // status-change timestamp for this file.
   wasi_filesystem_types_option_datetime_t   status_change_timestamp;
 } wasi_filesystem_types_descriptor_stat_t;
 
-// When setting a timestamp, this gives the value to set it to.
 typedef struct wasi_filesystem_types_new_timestamp_t {
   uint8_t tag;
   union {
@@ -238,131 +151,66 @@ typedef struct wasi_filesystem_types_new_timestamp_t {
   } val;
 } wasi_filesystem_types_new_timestamp_t;
 
-// Leave the timestamp set to its previous value.
 #define WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_NO_CHANGE 0
-// Set the timestamp to the current time of the system clock associated
-// with the filesystem.
 #define WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_NOW 1
-// Set the timestamp to the given value.
 #define WASI_FILESYSTEM_TYPES_NEW_TIMESTAMP_TIMESTAMP 2
 
-// A directory entry.
 typedef struct wasi_filesystem_types_directory_entry_t {
-  // The type of the file referred to by this directory entry.
   wasi_filesystem_types_descriptor_type_t   type;
-  // The name of the object.
   step_string_t   name;
 } wasi_filesystem_types_directory_entry_t;
 
-// Error codes returned by functions, similar to `errno` in POSIX.
-// Not all of these error codes are returned by the functions provided by this
-// API; some are used in higher-level library layers, and others are provided
-// merely for alignment with POSIX.
 typedef uint8_t wasi_filesystem_types_error_code_t;
 
-// Permission denied, similar to `EACCES` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_ACCESS 0
-// Resource unavailable, or operation would block, similar to `EAGAIN` and `EWOULDBLOCK` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_WOULD_BLOCK 1
-// Connection already in progress, similar to `EALREADY` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_ALREADY 2
-// Bad descriptor, similar to `EBADF` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_BAD_DESCRIPTOR 3
-// Device or resource busy, similar to `EBUSY` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_BUSY 4
-// Resource deadlock would occur, similar to `EDEADLK` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_DEADLOCK 5
-// Storage quota exceeded, similar to `EDQUOT` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_QUOTA 6
-// File exists, similar to `EEXIST` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_EXIST 7
-// File too large, similar to `EFBIG` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_FILE_TOO_LARGE 8
-// Illegal byte sequence, similar to `EILSEQ` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_ILLEGAL_BYTE_SEQUENCE 9
-// Operation in progress, similar to `EINPROGRESS` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_IN_PROGRESS 10
-// Interrupted function, similar to `EINTR` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_INTERRUPTED 11
-// Invalid argument, similar to `EINVAL` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_INVALID 12
-// I/O error, similar to `EIO` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_IO 13
-// Is a directory, similar to `EISDIR` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_IS_DIRECTORY 14
-// Too many levels of symbolic links, similar to `ELOOP` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_LOOP 15
-// Too many links, similar to `EMLINK` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_TOO_MANY_LINKS 16
-// Message too large, similar to `EMSGSIZE` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_MESSAGE_SIZE 17
-// Filename too long, similar to `ENAMETOOLONG` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NAME_TOO_LONG 18
-// No such device, similar to `ENODEV` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_DEVICE 19
-// No such file or directory, similar to `ENOENT` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_ENTRY 20
-// No locks available, similar to `ENOLCK` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_LOCK 21
-// Not enough space, similar to `ENOMEM` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_INSUFFICIENT_MEMORY 22
-// No space left on device, similar to `ENOSPC` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_INSUFFICIENT_SPACE 23
-// Not a directory or a symbolic link to a directory, similar to `ENOTDIR` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_DIRECTORY 24
-// Directory not empty, similar to `ENOTEMPTY` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_EMPTY 25
-// State not recoverable, similar to `ENOTRECOVERABLE` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_RECOVERABLE 26
-// Not supported, similar to `ENOTSUP` and `ENOSYS` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_UNSUPPORTED 27
-// Inappropriate I/O control operation, similar to `ENOTTY` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_TTY 28
-// No such device or address, similar to `ENXIO` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NO_SUCH_DEVICE 29
-// Value too large to be stored in data type, similar to `EOVERFLOW` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_OVERFLOW 30
-// Operation not permitted, similar to `EPERM` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_PERMITTED 31
-// Broken pipe, similar to `EPIPE` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_PIPE 32
-// Read-only file system, similar to `EROFS` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_READ_ONLY 33
-// Invalid seek, similar to `ESPIPE` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_INVALID_SEEK 34
-// Text file busy, similar to `ETXTBSY` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_TEXT_FILE_BUSY 35
-// Cross-device link, similar to `EXDEV` in POSIX.
 #define WASI_FILESYSTEM_TYPES_ERROR_CODE_CROSS_DEVICE 36
 
-// File or memory access pattern advisory information.
 typedef uint8_t wasi_filesystem_types_advice_t;
 
-// The application has no advice to give on its behavior with respect
-// to the specified data.
 #define WASI_FILESYSTEM_TYPES_ADVICE_NORMAL 0
-// The application expects to access the specified data sequentially
-// from lower offsets to higher offsets.
 #define WASI_FILESYSTEM_TYPES_ADVICE_SEQUENTIAL 1
-// The application expects to access the specified data in a random
-// order.
 #define WASI_FILESYSTEM_TYPES_ADVICE_RANDOM 2
-// The application expects to access the specified data in the near
-// future.
 #define WASI_FILESYSTEM_TYPES_ADVICE_WILL_NEED 3
-// The application expects that it will not access the specified data
-// in the near future.
 #define WASI_FILESYSTEM_TYPES_ADVICE_DONT_NEED 4
-// The application expects to access the specified data once and then
-// not reuse it thereafter.
 #define WASI_FILESYSTEM_TYPES_ADVICE_NO_REUSE 5
 
-// A 128-bit hash value, split into parts because wasm doesn't have a
-// 128-bit integer type.
 typedef struct wasi_filesystem_types_metadata_hash_value_t {
-  // 64 bits of a 128-bit hash value.
   uint64_t   lower;
-  // Another 64 bits of a 128-bit hash value.
   uint64_t   upper;
 } wasi_filesystem_types_metadata_hash_value_t;
 
@@ -459,17 +307,12 @@ typedef struct {
   size_t len;
 } wasi_filesystem_preopens_list_tuple2_own_descriptor_string_t;
 
-// An instant in time, in nanoseconds. An instant is relative to an
-// unspecified initial value, and can only be compared to instances from
-// the same monotonic-clock.
 typedef uint64_t wasi_clocks_monotonic_clock_instant_t;
 
-// A duration of time, in nanoseconds.
 typedef uint64_t wasi_clocks_monotonic_clock_duration_t;
 
 typedef wasi_clocks_monotonic_clock_duration_t wasi_http_types_duration_t;
 
-// This type corresponds to HTTP standard Methods.
 typedef struct wasi_http_types_method_t {
   uint8_t tag;
   union {
@@ -488,7 +331,6 @@ typedef struct wasi_http_types_method_t {
 #define WASI_HTTP_TYPES_METHOD_PATCH 8
 #define WASI_HTTP_TYPES_METHOD_OTHER 9
 
-// This type corresponds to HTTP standard Related Schemes.
 typedef struct wasi_http_types_scheme_t {
   uint8_t tag;
   union {
@@ -510,7 +352,6 @@ typedef struct {
   uint16_t val;
 } step_option_u16_t;
 
-// Defines the case payload type for `DNS-error` above:
 typedef struct wasi_http_types_dns_error_payload_t {
   step_option_string_t   rcode;
   step_option_u16_t   info_code;
@@ -521,7 +362,6 @@ typedef struct {
   uint8_t val;
 } step_option_u8_t;
 
-// Defines the case payload type for `TLS-alert-received` above:
 typedef struct wasi_http_types_tls_alert_received_payload_t {
   step_option_u8_t   alert_id;
   step_option_string_t   alert_message;
@@ -532,7 +372,6 @@ typedef struct {
   uint32_t val;
 } step_option_u32_t;
 
-// Defines the case payload type for `HTTP-response-{header,trailer}-size` above:
 typedef struct wasi_http_types_field_size_payload_t {
   step_option_string_t   field_name;
   step_option_u32_t   field_size;
@@ -548,8 +387,6 @@ typedef struct {
   wasi_http_types_field_size_payload_t val;
 } wasi_http_types_option_field_size_payload_t;
 
-// These cases are inspired by the IANA HTTP Proxy Error Types:
-//   <https://www.iana.org/assignments/http-proxy-status/http-proxy-status.xhtml#table-http-proxy-error-types>
 typedef struct wasi_http_types_error_code_t {
   uint8_t tag;
   union {
@@ -609,49 +446,20 @@ typedef struct wasi_http_types_error_code_t {
 #define WASI_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR 35
 #define WASI_HTTP_TYPES_ERROR_CODE_LOOP_DETECTED 36
 #define WASI_HTTP_TYPES_ERROR_CODE_CONFIGURATION_ERROR 37
-// This is a catch-all error for anything that doesn't fit cleanly into a
-// more specific case. It also includes an optional string for an
-// unstructured description of the error. Users should not depend on the
-// string for diagnosing errors, as it's not required to be consistent
-// between implementations.
 #define WASI_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR 38
 
-// This type enumerates the different kinds of errors that may occur when
-// setting or appending to a `fields` resource.
 typedef struct wasi_http_types_header_error_t {
   uint8_t tag;
 } wasi_http_types_header_error_t;
 
-// This error indicates that a `field-name` or `field-value` was
-// syntactically invalid when used with an operation that sets headers in a
-// `fields`.
 #define WASI_HTTP_TYPES_HEADER_ERROR_INVALID_SYNTAX 0
-// This error indicates that a forbidden `field-name` was used when trying
-// to set a header in a `fields`.
 #define WASI_HTTP_TYPES_HEADER_ERROR_FORBIDDEN 1
-// This error indicates that the operation on the `fields` was not
-// permitted because the fields are immutable.
 #define WASI_HTTP_TYPES_HEADER_ERROR_IMMUTABLE 2
 
-// Field keys are always strings.
-// 
-// Field keys should always be treated as case insensitive by the `fields`
-// resource for the purposes of equality checking.
-// 
-// # Deprecation
-// 
-// This type has been deprecated in favor of the `field-name` type.
 typedef step_string_t wasi_http_types_field_key_t;
 
-// Field names are always strings.
-// 
-// Field names should always be treated as case insensitive by the `fields`
-// resource for the purposes of equality checking.
 typedef wasi_http_types_field_key_t wasi_http_types_field_name_t;
 
-// Field values should always be ASCII strings. However, in
-// reality, HTTP implementations often have to interpret malformed values,
-// so they are provided as a list of bytes.
 typedef struct wasi_http_types_field_value_t {
   uint8_t   *ptr;
   size_t len;
@@ -697,7 +505,6 @@ typedef struct wasi_http_types_borrow_response_outparam_t {
   int32_t __handle;
 } wasi_http_types_borrow_response_outparam_t;
 
-// This type corresponds to the HTTP standard Status Code.
 typedef uint16_t wasi_http_types_status_code_t;
 
 typedef struct wasi_http_types_own_incoming_response_t {
@@ -1544,248 +1351,51 @@ typedef struct {
 } exports_windlass_plugin_lifecycle_result_verdict_failure_t;
 
 // Imported Functions from `wasi:cli/environment@0.2.12`
-// Get the POSIX-style environment variables.
-// 
-// Each environment variable is provided as a pair of string variable names
-// and string value.
-// 
-// Morally, these are a value import, but until value imports are available
-// in the component model, this import function should return the same
-// values each time it is called.
 extern void wasi_cli_environment_get_environment(step_list_tuple2_string_string_t *ret);
 
 // Imported Functions from `wasi:clocks/wall-clock@0.2.12`
-// Read the current value of the clock.
-// 
-// This clock is not monotonic, therefore calling this function repeatedly
-// will not necessarily produce a sequence of non-decreasing values.
-// 
-// The returned timestamps represent the number of seconds since
-// 1970-01-01T00:00:00Z, also known as [POSIX's Seconds Since the Epoch],
-// also known as [Unix Time].
-// 
-// The nanoseconds field of the output is always less than 1000000000.
-// 
-// [POSIX's Seconds Since the Epoch]: https://pubs.opengroup.org/onlinepubs/9699919799/xrat/V4_xbd_chap04.html#tag_21_04_16
-// [Unix Time]: https://en.wikipedia.org/wiki/Unix_time
 extern void wasi_clocks_wall_clock_now(wasi_clocks_wall_clock_datetime_t *ret);
 
 // Imported Functions from `wasi:io/poll@0.2.12`
-// `block` returns immediately if the pollable is ready, and otherwise
-// blocks until ready.
-// 
-// This function is equivalent to calling `poll.poll` on a list
-// containing only this pollable.
 extern void wasi_io_poll_method_pollable_block(wasi_io_poll_borrow_pollable_t self);
 
 // Imported Functions from `wasi:io/streams@0.2.12`
-// Read bytes from a stream, after blocking until at least one byte can
-// be read. Except for blocking, behavior is identical to `read`.
 extern bool wasi_io_streams_method_input_stream_blocking_read(wasi_io_streams_borrow_input_stream_t self, uint64_t len, step_list_u8_t *ret, wasi_io_streams_stream_error_t *err);
-// Perform a write of up to 4096 bytes, and then flush the stream. Block
-// until all of these operations are complete, or an error occurs.
-// 
-// Returns success when all of the contents written are successfully
-// flushed to output. If an error occurs at any point before all
-// contents are successfully flushed, that error is returned as soon as
-// possible. If writing and flushing the complete contents causes the
-// stream to become closed, this call should return success, and
-// subsequent calls to check-write or other interfaces should return
-// stream-error::closed.
 extern bool wasi_io_streams_method_output_stream_blocking_write_and_flush(wasi_io_streams_borrow_output_stream_t self, step_list_u8_t *contents, wasi_io_streams_stream_error_t *err);
 
 // Imported Functions from `wasi:filesystem/types@0.2.12`
-// Read from a descriptor, without using and updating the descriptor's offset.
-// 
-// This function returns a list of bytes containing the data that was
-// read, along with a bool which, when true, indicates that the end of the
-// file was reached. The returned list will contain up to `length` bytes; it
-// may return fewer than requested, if the end of the file is reached or
-// if the I/O operation is interrupted.
-// 
-// In the future, this may change to return a `stream<u8, error-code>`.
-// 
-// Note: This is similar to `pread` in POSIX.
 extern bool wasi_filesystem_types_method_descriptor_read(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_filesize_t length, wasi_filesystem_types_filesize_t offset, step_tuple2_list_u8_bool_t *ret, wasi_filesystem_types_error_code_t *err);
-// Write to a descriptor, without using and updating the descriptor's offset.
-// 
-// It is valid to write past the end of a file; the file is extended to the
-// extent of the write, with bytes between the previous end and the start of
-// the write set to zero.
-// 
-// In the future, this may change to take a `stream<u8, error-code>`.
-// 
-// Note: This is similar to `pwrite` in POSIX.
 extern bool wasi_filesystem_types_method_descriptor_write(wasi_filesystem_types_borrow_descriptor_t self, step_list_u8_t *buffer, wasi_filesystem_types_filesize_t offset, wasi_filesystem_types_filesize_t *ret, wasi_filesystem_types_error_code_t *err);
-// Read directory entries from a directory.
-// 
-// On filesystems where directories contain entries referring to themselves
-// and their parents, often named `.` and `..` respectively, these entries
-// are omitted.
-// 
-// This always returns a new stream which starts at the beginning of the
-// directory. Multiple streams may be active on the same directory, and they
-// do not interfere with each other.
 extern bool wasi_filesystem_types_method_descriptor_read_directory(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_own_directory_entry_stream_t *ret, wasi_filesystem_types_error_code_t *err);
-// Return the attributes of a file or directory.
-// 
-// Note: This is similar to `fstatat` in POSIX, except that it does not
-// return device and inode information. See the `stat` description for a
-// discussion of alternatives.
-// 
-// Note: This was called `path_filestat_get` in earlier versions of WASI.
 extern bool wasi_filesystem_types_method_descriptor_stat_at(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_path_flags_t path_flags, step_string_t *path, wasi_filesystem_types_descriptor_stat_t *ret, wasi_filesystem_types_error_code_t *err);
-// Open a file or directory.
-// 
-// If `flags` contains `descriptor-flags::mutate-directory`, and the base
-// descriptor doesn't have `descriptor-flags::mutate-directory` set,
-// `open-at` fails with `error-code::read-only`.
-// 
-// If `flags` contains `write` or `mutate-directory`, or `open-flags`
-// contains `truncate` or `create`, and the base descriptor doesn't have
-// `descriptor-flags::mutate-directory` set, `open-at` fails with
-// `error-code::read-only`.
-// 
-// Note: This is similar to `openat` in POSIX.
 extern bool wasi_filesystem_types_method_descriptor_open_at(wasi_filesystem_types_borrow_descriptor_t self, wasi_filesystem_types_path_flags_t path_flags, step_string_t *path, wasi_filesystem_types_open_flags_t open_flags, wasi_filesystem_types_descriptor_flags_t flags, wasi_filesystem_types_own_descriptor_t *ret, wasi_filesystem_types_error_code_t *err);
-// Unlink a filesystem object that is not a directory.
-// 
-// Return `error-code::is-directory` if the path refers to a directory.
-// Note: This is similar to `unlinkat(fd, path, 0)` in POSIX.
 extern bool wasi_filesystem_types_method_descriptor_unlink_file_at(wasi_filesystem_types_borrow_descriptor_t self, step_string_t *path, wasi_filesystem_types_error_code_t *err);
-// Read a single directory entry from a `directory-entry-stream`.
 extern bool wasi_filesystem_types_method_directory_entry_stream_read_directory_entry(wasi_filesystem_types_borrow_directory_entry_stream_t self, wasi_filesystem_types_option_directory_entry_t *ret, wasi_filesystem_types_error_code_t *err);
 
 // Imported Functions from `wasi:filesystem/preopens@0.2.12`
-// Return the set of preopened directories, and their paths.
 extern void wasi_filesystem_preopens_get_directories(wasi_filesystem_preopens_list_tuple2_own_descriptor_string_t *ret);
 
 // Imported Functions from `wasi:http/types@0.2.12`
-// Construct an empty HTTP Fields.
-// 
-// The resulting `fields` is mutable.
 extern wasi_http_types_own_fields_t wasi_http_types_constructor_fields(void);
-// Append a value for a name. Does not change or delete any existing
-// values for that name.
-// 
-// Fails with `header-error.immutable` if the `fields` are immutable.
-// 
-// Fails with `header-error.invalid-syntax` if the `field-name` or
-// `field-value` are syntactically invalid.
 extern bool wasi_http_types_method_fields_append(wasi_http_types_borrow_fields_t self, wasi_http_types_field_name_t *name, wasi_http_types_field_value_t *value, wasi_http_types_header_error_t *err);
-// Construct a new `outgoing-request` with a default `method` of `GET`, and
-// `none` values for `path-with-query`, `scheme`, and `authority`.
-// 
-// * `headers` is the HTTP Headers for the Request.
-// 
-// It is possible to construct, or manipulate with the accessor functions
-// below, an `outgoing-request` with an invalid combination of `scheme`
-// and `authority`, or `headers` which are not permitted to be sent.
-// It is the obligation of the `outgoing-handler.handle` implementation
-// to reject invalid constructions of `outgoing-request`.
 extern wasi_http_types_own_outgoing_request_t wasi_http_types_constructor_outgoing_request(wasi_http_types_own_headers_t headers);
-// Returns the resource corresponding to the outgoing Body for this
-// Request.
-// 
-// Returns success on the first call: the `outgoing-body` resource for
-// this `outgoing-request` can be retrieved at most once. Subsequent
-// calls will return error.
 extern bool wasi_http_types_method_outgoing_request_body(wasi_http_types_borrow_outgoing_request_t self, wasi_http_types_own_outgoing_body_t *ret);
-// Set the Method for the Request. Fails if the string present in a
-// `method.other` argument is not a syntactically valid method.
 extern bool wasi_http_types_method_outgoing_request_set_method(wasi_http_types_borrow_outgoing_request_t self, wasi_http_types_method_t *method);
-// Set the combination of the HTTP Path and Query for the Request.
-// When `none`, this represents an empty Path and empty Query. Fails is the
-// string given is not a syntactically valid path and query uri component.
 extern bool wasi_http_types_method_outgoing_request_set_path_with_query(wasi_http_types_borrow_outgoing_request_t self, step_string_t *maybe_path_with_query);
-// Set the HTTP Related Scheme for the Request. When `none`, the
-// implementation may choose an appropriate default scheme. Fails if the
-// string given is not a syntactically valid uri scheme.
 extern bool wasi_http_types_method_outgoing_request_set_scheme(wasi_http_types_borrow_outgoing_request_t self, wasi_http_types_scheme_t *maybe_scheme);
-// Set the authority of the Request's target URI. A value of `none` may be used
-// with Related Schemes which do not require an authority. The HTTP and
-// HTTPS schemes always require an authority. Fails if the string given is
-// not a syntactically valid URI authority.
 extern bool wasi_http_types_method_outgoing_request_set_authority(wasi_http_types_borrow_outgoing_request_t self, step_string_t *maybe_authority);
-// Returns the status code from the incoming response.
 extern wasi_http_types_status_code_t wasi_http_types_method_incoming_response_status(wasi_http_types_borrow_incoming_response_t self);
-// Returns the incoming body. May be called at most once. Returns error
-// if called additional times.
 extern bool wasi_http_types_method_incoming_response_consume(wasi_http_types_borrow_incoming_response_t self, wasi_http_types_own_incoming_body_t *ret);
-// Returns the contents of the body, as a stream of bytes.
-// 
-// Returns success on first call: the stream representing the contents
-// can be retrieved at most once. Subsequent calls will return error.
-// 
-// The returned `input-stream` resource is a child: it must be dropped
-// before the parent `incoming-body` is dropped, or consumed by
-// `incoming-body.finish`.
-// 
-// This invariant ensures that the implementation can determine whether
-// the user is consuming the contents of the body, waiting on the
-// `future-trailers` to be ready, or neither. This allows for network
-// backpressure is to be applied when the user is consuming the body,
-// and for that backpressure to not inhibit delivery of the trailers if
-// the user does not read the entire body.
 extern bool wasi_http_types_method_incoming_body_stream(wasi_http_types_borrow_incoming_body_t self, wasi_http_types_own_input_stream_t *ret);
-// Returns a stream for writing the body contents.
-// 
-// The returned `output-stream` is a child resource: it must be dropped
-// before the parent `outgoing-body` resource is dropped (or finished),
-// otherwise the `outgoing-body` drop or `finish` will trap.
-// 
-// Returns success on the first call: the `output-stream` resource for
-// this `outgoing-body` may be retrieved at most once. Subsequent calls
-// will return error.
 extern bool wasi_http_types_method_outgoing_body_write(wasi_http_types_borrow_outgoing_body_t self, wasi_http_types_own_output_stream_t *ret);
-// Finalize an outgoing body, optionally providing trailers. This must be
-// called to signal that the response is complete. If the `outgoing-body`
-// is dropped without calling `outgoing-body.finalize`, the implementation
-// should treat the body as corrupted.
-// 
-// Fails if the body's `outgoing-request` or `outgoing-response` was
-// constructed with a Content-Length header, and the contents written
-// to the body (via `write`) does not match the value given in the
-// Content-Length.
 extern bool wasi_http_types_static_outgoing_body_finish(wasi_http_types_own_outgoing_body_t this_, wasi_http_types_own_trailers_t *maybe_trailers, wasi_http_types_error_code_t *err);
-// Returns a pollable which becomes ready when either the Response has
-// been received, or an error has occurred. When this pollable is ready,
-// the `get` method will return `some`.
 extern wasi_http_types_own_pollable_t wasi_http_types_method_future_incoming_response_subscribe(wasi_http_types_borrow_future_incoming_response_t self);
-// Returns the incoming HTTP Response, or an error, once one is ready.
-// 
-// The outer `option` represents future readiness. Users can wait on this
-// `option` to become `some` using the `subscribe` method.
-// 
-// The outer `result` is used to retrieve the response or error at most
-// once. It will be success on the first call in which the outer option
-// is `some`, and error on subsequent calls.
-// 
-// The inner `result` represents that either the incoming HTTP Response
-// status and headers have received successfully, or that an error
-// occurred. Errors may also occur while consuming the response body,
-// but those will be reported by the `incoming-body` and its
-// `output-stream` child.
 extern bool wasi_http_types_method_future_incoming_response_get(wasi_http_types_borrow_future_incoming_response_t self, wasi_http_types_result_result_own_incoming_response_error_code_void_t *ret);
 
 // Imported Functions from `wasi:http/outgoing-handler@0.2.12`
-// This function is invoked with an outgoing HTTP Request, and it returns
-// a resource `future-incoming-response` which represents an HTTP Response
-// which may arrive in the future.
-// 
-// The `options` argument accepts optional parameters for the HTTP
-// protocol's transport layer.
-// 
-// This function may return an error if the `outgoing-request` is invalid
-// or not allowed to be made. Otherwise, protocol errors are reported
-// through the `future-incoming-response`.
 extern bool wasi_http_outgoing_handler_handle(wasi_http_outgoing_handler_own_outgoing_request_t request, wasi_http_outgoing_handler_own_request_options_t *maybe_options, wasi_http_outgoing_handler_own_future_incoming_response_t *ret, wasi_http_outgoing_handler_error_code_t *err);
 
 // Imported Functions from `wasi:random/random@0.2.12`
-// Return a cryptographically-secure random or pseudo-random `u64` value.
-// 
-// This function returns the same type of data as `get-random-bytes`,
-// represented as a `u64`.
 extern uint64_t wasi_random_random_get_random_u64(void);
 
 // Imported Functions from `windlass:plugin/record@0.1.0`

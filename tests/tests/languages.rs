@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasmparser::{Parser, Payload};
 use wit_bindgen_core::Files;
-use wit_bindgen_core::wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve, WorldId};
+use wit_bindgen_core::wit_parser::{Docs, LiftLowerAbi, ManglingAndAbi, Resolve, TypeDefKind, WorldId};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 
 const WORLD: &str = "
@@ -90,6 +90,7 @@ fn world() -> (Resolve, WorldId) {
     resolve.push_path(e2e::workspace().join("wit/v0.1.0")).expect("the contract");
     let package = resolve.push_str("c.wit", WORLD).expect("the world of C");
     let world = resolve.select_world(&[package], Some("step")).expect("the world of C");
+    let mut without_docs = vec![];
     for (_, interface) in &mut resolve.interfaces {
         let package = interface.package.map(|id| &resolve.packages[id].name);
         let Some(package) = package.filter(|name| name.namespace == "wasi") else { continue };
@@ -100,6 +101,24 @@ fn world() -> (Resolve, WorldId) {
             _ => KEPT.iter().find(|(kept, _)| *kept == name).map_or(&[][..], |(_, functions)| functions),
         };
         interface.functions.retain(|function, _| kept.contains(&function.as_str()));
+        // A person reads WASI's own pages, or `windlass.h`; every project would have all of it again.
+        interface.docs = Docs::default();
+        for function in interface.functions.values_mut() {
+            function.docs = Docs::default();
+        }
+        without_docs.extend(interface.types.values().copied());
+    }
+    for id in without_docs {
+        let definition = &mut resolve.types[id];
+        definition.docs = Docs::default();
+        let parts: Vec<&mut Docs> = match &mut definition.kind {
+            TypeDefKind::Record(record) => record.fields.iter_mut().map(|field| &mut field.docs).collect(),
+            TypeDefKind::Variant(variant) => variant.cases.iter_mut().map(|case| &mut case.docs).collect(),
+            TypeDefKind::Enum(words) => words.cases.iter_mut().map(|case| &mut case.docs).collect(),
+            TypeDefKind::Flags(flags) => flags.flags.iter_mut().map(|flag| &mut flag.docs).collect(),
+            _ => vec![],
+        };
+        parts.into_iter().for_each(|docs| *docs = Docs::default());
     }
     (resolve, world)
 }
@@ -152,4 +171,38 @@ fn what_makes_a_component_of_a_module_is_what_the_contract_gives() {
     let wrapper = [&component[..range.start - header], empty, &component[range.end..]].concat();
     assert_eq!(component[range.start - header], 1, "the section of a module");
     compare("host/src/authoring/wrapper.bin", &wrapper);
+}
+
+/// The manifest that a project in Rust has for the SDK says of its dependencies what the SDK's own says, through the workspace.
+#[test]
+fn a_project_in_rust_has_the_dependencies_of_the_sdk() {
+    let read = |path: &str| -> toml::Table {
+        let text = std::fs::read_to_string(e2e::workspace().join(path)).expect(path);
+        text.parse().expect(path)
+    };
+    let own = read("sdk/Cargo.toml");
+    let workspace = read("Cargo.toml");
+    let template = read("templates/plugin/rust/windlass-sdk/rust/Cargo.toml");
+    let wasm = "cfg(target_family = \"wasm\")";
+    let of = |manifest: &toml::Table| -> toml::Table {
+        let mut all = manifest["dependencies"].as_table().expect("dependencies").clone();
+        all.extend(manifest["target"][wasm]["dependencies"].as_table().expect("those of plugins").clone());
+        all
+    };
+    let expected: toml::Table = of(&own)
+        .into_iter()
+        .map(|(name, value)| {
+            let inherited = value.get("workspace").and_then(toml::Value::as_bool) == Some(true);
+            let value = if inherited { workspace["workspace"]["dependencies"][&name].clone() } else { value };
+            (name, value)
+        })
+        .collect();
+    assert_eq!(of(&template), expected, "write the same into templates/plugin/rust/windlass-sdk/rust/Cargo.toml");
+    let package = |key: &str| workspace["workspace"]["package"][key].clone();
+    for manifest in [&template, &read("templates/plugin/rust/Cargo.toml")] {
+        for key in ["edition", "rust-version"] {
+            assert_eq!(manifest["package"][key], package(key), "{key}");
+        }
+    }
+    assert_eq!(template["package"]["license"], package("license"));
 }
