@@ -73,6 +73,20 @@ fn the_example_in_c_keeps_a_file_within_its_budget() {
     assert!(output.raw_stdout.contains("7 cases of size-budget@0.1.0: 7 ok, 0 failed"), "{}", output.all());
 }
 
+/// What a plugin in C has in the place of a library, with what is hard about texts, numbers and files.
+#[test]
+fn what_c_is_helped_with_does_what_it_says() {
+    let project = Project::new();
+    let _ = project.windlass("plugin new c-helper --lang c --directory .").exits(0);
+    let fixture = e2e::workspace().join("tests/fixtures/c-helper");
+    for (from, to) in [("plugin.c", "src/plugin.c"), ("cases.toml", "cases.toml")] {
+        project.write(to, &std::fs::read_to_string(fixture.join(from)).expect("a file"));
+    }
+    let _ = built(&project);
+    let output = project.windlass("plugin test").exits(0);
+    assert!(output.raw_stdout.contains("3 cases of c-helper@0.1.0: 3 ok, 0 failed"), "{}", output.all());
+}
+
 #[test]
 fn a_new_plugin_in_rust_is_built_and_runs() {
     let _ = lives("rust", "target/wasm32-wasip2/release/greet_it.wasm");

@@ -4,6 +4,7 @@ use super::language::Step;
 use super::{Language, Project, tool, wrap};
 use crate::plugin::{Plugin, Plugins};
 use crate::problem::{Code, Problem};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -89,8 +90,11 @@ fn run(project: &Project, words: &[String], tell: &mut impl FnMut(&str)) -> Resu
     drop(command);
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
+    let mut undefined = BTreeSet::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-        tell(&String::from_utf8_lossy(&line));
+        let text = String::from_utf8_lossy(&line);
+        undefined.extend(text.split_once("undefined symbol: ").map(|(_, symbol)| symbol.trim().to_owned()));
+        tell(&text);
         line.clear();
     }
     let status = child.wait().map_err(|error| failed().because(error))?;
@@ -103,5 +107,11 @@ fn run(project: &Project, words: &[String], tell: &mut impl FnMut(&str)) -> Resu
         }
         _ => "mend what it says above, and build again",
     };
-    Err(not_built(project).because(format!("`{program}` ended with {status}")).with_hint(hint))
+    let problem = not_built(project).because(format!("`{program}` ended with {status}"));
+    let named = |symbol: &String| match symbol.strip_prefix("exports_windlass_plugin_lifecycle_") {
+        // As a person writes it: `windlass.h` makes the one of the other.
+        Some(function) => format!("nothing defines `windlass_{function}`, which every plugin has"),
+        None => format!("nothing defines `{symbol}`"),
+    };
+    Err(undefined.iter().map(named).fold(problem, Problem::because).with_hint(hint))
 }

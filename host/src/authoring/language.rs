@@ -199,6 +199,8 @@ fn c(project: &Project) -> Vec<String> {
         "-O2",
         "-Wall",
         "-Wextra",
+        // With its place, where the linker would only have its name.
+        "-Werror=implicit-function-declaration",
         "-ffreestanding",
         "-ffunction-sections",
         "-nostdlib",

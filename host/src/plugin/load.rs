@@ -5,7 +5,7 @@ use super::cache::Cache;
 use super::call::{CallFailure, Limits};
 use super::compile::{self, CompileError};
 use super::component;
-use super::contract::{LIFECYCLE, Prepared};
+use super::contract::{LIFECYCLE, Prepared, another_world};
 use super::engine::{Compiler, Runtime, Runtimes};
 use super::fetch::{self, Store};
 use super::imports::{self, Imports};
@@ -311,8 +311,11 @@ impl Plugins {
         let description = super::call::describe(&loaded.pre, self.0.runtimes.of(compiler)?, &Limits::default())
             .await
             .map_err(|failure| {
-            let problem = failure.into_problem(locator, "describe").with_note("nothing was run");
-            Problem { code: Code::PluginInvalid, ..problem }
+            let problem = match failure {
+                CallFailure::Refused(problem) => unusable(locator, problem),
+                failure => failure.into_problem(locator, "describe"),
+            };
+            Problem { code: Code::PluginInvalid, ..problem }.with_note("nothing was run")
         })?;
         let wrong = |what: &str| {
             Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
@@ -427,18 +430,14 @@ fn broken(locator: &str, error: &wasmtime::Error) -> Problem {
         .with_hint("build the plugin again, or restore its file")
 }
 
+/// The same of the plugin by its name.
+fn unusable(locator: &str, problem: Problem) -> Problem {
+    Problem { what: format!("plugin `{locator}` cannot be used"), ..problem }
+}
+
 /// What it imports and exports has the names of the contract; whether the types are those, too, shows when it is linked.
 fn prepared(locator: &str, runtime: &Runtime, component: &Component) -> Result<Prepared, Problem> {
-    runtime.prepare(component).map_err(|error| {
-        Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
-            .because(format!("it was built for a world that is not that of contract {}", super::CONTRACT))
-            .because(format!("{error:#}"))
-            .with_note("nothing was run")
-            .with_hint(
-                "build it against the `step.wit` of this Windlass: `windlass plugin new` writes it into each project, as \
-                 `windlass-sdk/wit/v0.1.0/step.wit`",
-            )
-    })
+    runtime.prepare(component).map_err(|error| unusable(locator, another_world(&error)))
 }
 
 impl Plugin {

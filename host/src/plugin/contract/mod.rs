@@ -12,6 +12,7 @@ use super::bindings::exports::windlass::plugin::lifecycle::Description;
 use super::bindings::windlass::plugin::types::{Capability, Failure, Intent, Outcome, Verdict};
 use super::bindings::{Step, StepPre};
 use super::host::State;
+use crate::problem::{Code, Problem};
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker};
 
@@ -35,6 +36,18 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     #[cfg(test)]
     older::link(linker)?;
     Ok(())
+}
+
+/// That a component has the names of the contract and not its types.
+pub(super) fn another_world(error: &wasmtime::Error) -> Problem {
+    Problem::new(Code::PluginInvalid, "the plugin cannot be used")
+        .because(format!("it was built for a world that is not that of contract {}", CONTRACT))
+        .because(format!("{error:#}"))
+        .with_note("nothing was run")
+        .with_hint(
+            "build it against the `step.wit` of this Windlass: `windlass plugin new` writes it into each project, as \
+             `windlass-sdk/wit/v0.1.0/step.wit`",
+        )
 }
 
 /// A component that is linked, by its contract.
@@ -75,7 +88,14 @@ impl Prepared {
 
     pub(super) async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
         match self {
-            Self::V0_1(pre) => pre.instantiate_async(store).await.map(Instance::V0_1),
+            Self::V0_1(pre) => {
+                let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+                // What is exported is held to the contract's types only here.
+                match Step::new(&mut *store, &instance) {
+                    Ok(step) => Ok(Instance::V0_1(step)),
+                    Err(error) => store.data_mut().end(another_world(&error)),
+                }
+            }
             #[cfg(test)]
             Self::Older(pre) => pre.instantiate_async(store).await.map(Instance::Older),
         }

@@ -246,7 +246,7 @@ impl State {
     }
 
     /// End the call: nothing may happen after this problem.
-    fn end<T>(&mut self, problem: Problem) -> wasmtime::Result<T> {
+    pub(super) fn end<T>(&mut self, problem: Problem) -> wasmtime::Result<T> {
         self.fatal = Some(problem);
         Err(wasmtime::Error::new(Ended))
     }
