@@ -28,8 +28,10 @@ pub(crate) fn table(workspace: &Path) -> Result<String, String> {
             "rust" => collect(&workspace.join("sdk/src"), "windlass-sdk/rust/src", &mut files)?,
             "javascript" | "python" | "c" => {
                 let sdk = workspace.join("sdk").join(folder);
-                if sdk.is_dir() {
-                    collect(&sdk, &format!("windlass-sdk/{folder}"), &mut files)?;
+                collect(&sdk, &format!("windlass-sdk/{folder}"), &mut files)?;
+                // The bindings of C are generated; the others' tools make theirs of this.
+                if folder != "c" {
+                    files.push(("windlass-sdk/wit/plugin.wit".to_owned(), workspace.join("sdk/wit/plugin.wit")));
                 }
             }
             _ => {}

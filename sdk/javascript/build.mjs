@@ -1,4 +1,4 @@
-// Builds the plugin: node windlass-sdk/javascript/build.mjs ENTRY OUTPUT
+// Builds the plugin: node windlass-sdk/javascript/build.mjs src/plugin.js build/NAME.wasm
 //
 // `componentize-qjs` runs the plugin once while it builds it, and gives it WASI without HTTP for that; a world with
 // `wasi:http` in it then does not fit, because HTTP's streams would not be those of `wasi:io`. So the world is built with its
@@ -11,7 +11,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { componentize } from "componentize-qjs";
 
-const [entry = "plugin.js", output = "plugin.wasm"] = process.argv.slice(2);
+const [entry, output] = process.argv.slice(2);
 const sdk = dirname(dirname(fileURLToPath(import.meta.url)));
 const project = dirname(sdk);
 
@@ -54,7 +54,7 @@ try {
   const { component } = await componentize({
     witPath: scratch,
     world: "plugin-with-files",
-    jsSource: readFileSync(jsPath, "utf8").replaceAll("plugin.js", entry),
+    jsSource: readFileSync(jsPath, "utf8").replaceAll("src/plugin.js", entry),
     jsPath,
     moduleRoot: project,
     sync: true,

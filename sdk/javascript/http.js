@@ -10,6 +10,11 @@ const KEPT = 8 << 20;
 /** The most that is written at once. */
 const CHUNK = 4096;
 
+/** What helps where a request was denied; the host says the same of other things. */
+const ASK =
+  "if it should be, the plugin has to ask for it in `requires`, for this phase; " +
+  "then run `windlass lock` and have the change to `deploy.lock` reviewed";
+
 const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 const UNREACHABLE = {
   "DNS-timeout": ["dns", "no such host"],
@@ -32,7 +37,7 @@ const PLAIN = ["connection-refused", "timed-out", "closed"];
 function explain(what, error) {
   const tag = error?.tag;
   if (tag === "HTTP-request-denied" || tag === "destination-IP-prohibited") {
-    return new Failure("denied", "http-denied", `\`${what}\` was denied`);
+    return new Failure("denied", "http-denied", `\`${what}\` was denied`, { hint: ASK });
   }
   const [code, text] = UNREACHABLE[tag] ?? ["failed", "it failed"];
   return Failure.unavailable(code, `\`${what}\`: ${text}${PLAIN.includes(code) ? "" : ` (${tag})`}`);

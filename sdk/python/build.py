@@ -1,4 +1,4 @@
-"""Builds the plugin: python windlass-sdk/python/build.py MODULE OUTPUT
+"""Builds the plugin: python windlass-sdk/python/build.py src/plugin.py build/NAME.wasm
 
 `componentize-py` runs the plugin once while it builds it. What goes wrong then is the plugin's, and is all that is shown.
 """
@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-module, output = sys.argv[1:]
+source, output = (Path(argument) for argument in sys.argv[1:])
 sdk = Path(__file__).resolve().parent.parent
 tool = Path(sys.executable).with_name("componentize-py.exe" if os.name == "nt" else "componentize-py")
 command = [tool, "--quiet", "-d", sdk / "wit/v0.1.0", "-d", sdk / "wit/plugin.wit", "-w", "windlass:sdk/plugin@0.1.0"]
-command += ["componentize", "-p", sdk.parent, "-p", sdk / "python", module, "-o", output]
+command += ["componentize", "-p", source.parent, "-p", sdk / "python", source.stem, "-o", output]
 # With it, what the tool says would have its own stack in it.
 environment = {**os.environ, "RUST_BACKTRACE": "0"}
 done = subprocess.run(command, cwd=sdk.parent, env=environment, capture_output=True, text=True)
@@ -20,5 +20,5 @@ if done.returncode != 0:
     said = done.stdout + done.stderr
     said = said.split("AssertionError: ", 1)[-1].split("\n\nCaused by:")[0].strip()
     if "has no attribute 'Lifecycle'" in said:
-        said = f"`{module}.py` has no `Lifecycle`: write `Lifecycle = step(…)` at its end"
+        said = f"`{source.as_posix()}` has no `Lifecycle`: write `Lifecycle = step(…)` at its end"
     sys.exit(said)

@@ -46,7 +46,11 @@ impl From<Error> for Failure {
                 code: "http-denied".into(),
                 message,
                 causes: vec![],
-                hint: None,
+                hint: Some(
+                    "if it should be, the plugin has to ask for it in `requires`, for this phase; then run `windlass lock` and \
+                     have the change to `deploy.lock` reviewed"
+                        .into(),
+                ),
                 note: None,
             },
             Error::Unreachable { code, message } => Self::unavailable(code, message),

@@ -10,6 +10,8 @@ pub mod fetching;
 pub mod github;
 pub mod gitlab;
 #[cfg(unix)]
+pub mod languages;
+#[cfg(unix)]
 pub mod mix;
 pub mod probe;
 pub mod proxy;

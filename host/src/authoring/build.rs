@@ -1,7 +1,7 @@
 //! Building a plugin: with its language's own tool, and then a look at what came of it.
 
 use super::language::Step;
-use super::{Language, Project, tool, wrap};
+use super::{Language, Project, new, tool, wrap};
 use crate::plugin::{Plugin, Plugins};
 use crate::problem::{Code, Problem};
 use std::collections::BTreeSet;
@@ -28,6 +28,11 @@ pub async fn build(project: &Project, plugins: &Plugins, mut tell: impl FnMut(&s
         Some(command) => vec![Step { says: None, command: command.clone(), made: None }],
         None => {
             tool::demand(project.language.name(), project.language.tools(), &project.directory)?;
+            let written = new::supply(project)
+                .map_err(|error| not_built(project).because(format!("its `{}` cannot be written: {error}", new::SDK)))?;
+            if written {
+                tell(&format!("wrote `{}`, which was not there\n", new::SDK));
+            }
             project.language.recipe(project)
         }
     };

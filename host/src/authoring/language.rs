@@ -9,7 +9,7 @@ use clap::ValueEnum;
 pub enum Language {
     /// Rust, by cargo.
     Rust,
-    /// JavaScript, by componentize-js of npm.
+    /// JavaScript, by componentize-qjs of npm.
     #[value(name = "js")]
     JavaScript,
     /// Python, by componentize-py of PyPI.
@@ -57,6 +57,53 @@ const RUST: &[Tool] = &[
         elsewhere: "rustup target add wasm32-wasip2",
     },
 ];
+
+/// How npm is called: what Windows has is a script.
+const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
+/// How Python 3 is called.
+const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+
+/// The Python of a project's own environment.
+const OWN_PYTHON: &str = if cfg!(windows) { ".venv/Scripts/python.exe" } else { ".venv/bin/python" };
+
+/// What builds a component of Python, once it is installed.
+const COMPONENTIZE_PY: &str =
+    if cfg!(windows) { ".venv/Scripts/componentize-py.exe" } else { ".venv/bin/componentize-py" };
+
+const JAVASCRIPT: &[Tool] = &[
+    Tool {
+        name: "`node`",
+        purpose: "it runs what makes a component of JavaScript",
+        look: &["node", "--version"],
+        shows: Shows::Running,
+        debian: "sudo apt-get install nodejs npm",
+        macos: "brew install node",
+        windows: "winget install OpenJS.NodeJS.LTS",
+        elsewhere: "install Node 20 or newer: https://nodejs.org/en/download",
+    },
+    Tool {
+        name: "`npm`",
+        purpose: "it installs what `package-lock.json` names",
+        look: &[NPM, "--version"],
+        shows: Shows::Running,
+        debian: "sudo apt-get install nodejs npm",
+        macos: "brew install node",
+        windows: "winget install OpenJS.NodeJS.LTS",
+        elsewhere: "install Node 20 or newer: https://nodejs.org/en/download",
+    },
+];
+
+const PYTHON_TOOLS: &[Tool] = &[Tool {
+    name: "`python3` with `venv` and `pip`",
+    purpose: "it installs what `requirements.txt` names into `.venv`, and runs it",
+    look: &[PYTHON, "-c", "import ensurepip, venv"],
+    shows: Shows::Running,
+    debian: "sudo apt-get install python3 python3-venv",
+    macos: "brew install python",
+    windows: "winget install Python.Python.3.13",
+    elsewhere: "install Python 3.10 or newer: https://www.python.org/downloads/",
+}];
 
 const C: &[Tool] = &[
     Tool {
@@ -172,7 +219,8 @@ impl Language {
     pub(super) const fn tools(self) -> &'static [Tool] {
         match self {
             Self::Rust => RUST,
-            Self::JavaScript | Self::Python => &[],
+            Self::JavaScript => JAVASCRIPT,
+            Self::Python => PYTHON_TOOLS,
             Self::C => C,
         }
     }
@@ -184,10 +232,39 @@ impl Language {
             Self::Rust => {
                 vec![Step::new(["cargo", "build", "--release", "--target", "wasm32-wasip2", "--target-dir", "target"])]
             }
-            Self::JavaScript | Self::Python => vec![],
+            Self::JavaScript => javascript(project),
+            Self::Python => python(project),
             Self::C => vec![Step::new(c(project))],
         }
     }
+}
+
+/// What is pinned is installed into the project, where that has not been done, and run there.
+fn javascript(project: &Project) -> Vec<Step> {
+    let source = Language::JavaScript.source();
+    vec![
+        Step {
+            says: Some("installing what `package-lock.json` names into `node_modules`"),
+            made: Some(("node_modules/.package-lock.json", "package-lock.json")),
+            ..Step::new([NPM, "ci", "--silent", "--no-audit", "--no-fund"])
+        },
+        Step::new(["node", "windlass-sdk/javascript/build.mjs", source, &project.component]),
+    ]
+}
+
+/// As for JavaScript. An environment that is there is made new where what it holds is to be another.
+fn python(project: &Project) -> Vec<Step> {
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--force-reinstall"];
+    let install = [OWN_PYTHON].into_iter().chain(install).chain(["--requirement", "requirements.txt"]);
+    vec![
+        Step {
+            says: Some("installing what `requirements.txt` names into `.venv`"),
+            made: Some((".venv/pyvenv.cfg", "requirements.txt")),
+            ..Step::new([PYTHON, "-m", "venv", ".venv"])
+        },
+        Step { made: Some((COMPONENTIZE_PY, "requirements.txt")), ..Step::new(install) },
+        Step::new([OWN_PYTHON, "windlass-sdk/python/build.py", Language::Python.source(), &project.component]),
+    ]
 }
 
 /// One call of clang for everything: the plugin's own files and the SDK's, of which the linker leaves out what is not used.

@@ -1,13 +1,16 @@
 //! A new project: the files of a template, with the plugin's name in them, and what its language needs of the SDK. None of that is
 //! on a package registry, so it is a part of this binary, and of the project then.
 
-use super::Language;
+use super::{Language, Project};
 use super::project::unfit;
 use crate::config::listing;
 use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// The folder of a project with what it has of the SDK.
+pub(super) const SDK: &str = "windlass-sdk";
 
 /// A file of a template: its path in the project, and its text.
 type File = (&'static str, &'static str);
@@ -75,6 +78,21 @@ pub fn create(directory: &Path, name: &str, language: Language, built_in: &[&str
             .map_err(|error| unwritable(&directory.join(path), &error))?;
     }
     Ok(files.into_keys().map(PathBuf::from).collect())
+}
+
+/// Writes what a project has of the SDK, where it has none: into a clone of one that keeps it out of its repository, or where it
+/// was removed for that of this Windlass. Returns whether it did.
+///
+/// # Errors
+/// Where it cannot be written.
+pub(super) fn supply(project: &Project) -> std::io::Result<bool> {
+    if project.directory.join(SDK).exists() {
+        return Ok(false);
+    }
+    for (path, text) in files(project.language).filter(|(path, _)| path.starts_with(SDK)) {
+        write(&project.directory.join(path), &filled(text, &project.name, project.language))?;
+    }
+    Ok(true)
 }
 
 fn filled(text: &str, name: &str, language: Language) -> String {

@@ -12,6 +12,12 @@ from .failure import Failure
 KEPT = 8 << 20
 CHUNK = 4096
 
+# What helps where a request was denied; the host says the same of other things.
+ASK = (
+    "if it should be, the plugin has to ask for it in `requires`, for this phase; "
+    "then run `windlass lock` and have the change to `deploy.lock` reviewed"
+)
+
 METHODS = {
     "GET": wasi.Method_Get,
     "HEAD": wasi.Method_Head,
@@ -170,7 +176,7 @@ def _read_all(what, stream, keep):
 
 def _explain(what, error):
     if isinstance(error, DENIED):
-        return Failure(FailureKind.DENIED, "http-denied", f"`{what}` was denied")
+        return Failure(FailureKind.DENIED, "http-denied", f"`{what}` was denied", hint=ASK)
     name = type(error).__name__.removeprefix("ErrorCode_")
     found = next(((code, text) for code, text, names in UNREACHABLE if name in names), ("failed", "it failed"))
     plain = found[0] in ("connection-refused", "timed-out", "closed")

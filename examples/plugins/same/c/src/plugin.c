@@ -78,7 +78,7 @@ static bool is_there(const settings *with, const char *version, bool *there, win
 
 void windlass_describe(windlass_description *description) {
   description->name = windlass_text("same");
-  description->version = windlass_text("0.1.0");
+  description->version = windlass_text("1.0.0");
   description->summary = windlass_text("Registers a release.");
   description->config_schema = windlass_text(SCHEMA);
 }

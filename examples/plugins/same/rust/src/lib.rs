@@ -53,7 +53,8 @@ impl Step for Same {
         Ok(vec![
             Capability::directory(directory, Access::Read, Phases::PLAN | Phases::APPLY),
             Capability::exec(&config.stamp).arguments(["*"]).during(Phases::APPLY),
-            http("/releases/").methods(["GET", "DELETE"]).during(ALL_PHASES),
+            http("/releases/").during(Phases::PLAN),
+            http("/releases/").methods(["DELETE"]).during(Phases::REVERT),
             http("/releases").methods(["POST"]).during(Phases::APPLY),
             Capability::secret(&config.token.secret, SecretUse::Header(target.origin()), ALL_PHASES),
         ])
@@ -74,7 +75,7 @@ impl Step for Same {
         if !stamped.succeeded() {
             let what = format!("`{} {version}` ended with {}", config.stamp, stamped.ending());
             return Err(Failure::check_failed("stamp-failed", what)
-                .because(stamped.stderr_text().trim())
+                .because(stamped.tail.trim())
                 .with_note("nothing was registered"));
         }
         let stamp = stamped.stdout_text().trim().to_owned();

@@ -10,7 +10,7 @@ import {
   record,
   secrets,
   step,
-} from "./windlass-sdk/javascript/windlass.js";
+} from "../windlass-sdk/javascript/windlass.js";
 
 const describe = {
   name: "purge-cdn",

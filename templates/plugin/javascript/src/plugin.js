@@ -1,6 +1,6 @@
 // Sets a feature flag with the program `./flag`, and sets it back when the deployment is taken back.
 
-import { Failure, capability, intent, process, record, step } from "./windlass-sdk/javascript/windlass.js";
+import { Failure, capability, intent, process, record, step } from "../windlass-sdk/javascript/windlass.js";
 
 /** The program that keeps flags. */
 const PROGRAM = "./flag";

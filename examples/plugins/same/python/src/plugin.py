@@ -29,13 +29,13 @@ def base(config):
 
 def requires(config):
     origin, secret = base(config), config["token"]["secret"]
-    always = ["plan", "apply", "revert"]
     return [
         capability.directory(config["file"].split("/")[0], during=["plan", "apply"]),
         capability.exec(config["stamp"], arguments=["*"], during=["apply"]),
-        capability.http(f"{origin}/releases/", methods=["GET", "DELETE"], during=always),
+        capability.http(f"{origin}/releases/", during=["plan"]),
+        capability.http(f"{origin}/releases/", methods=["DELETE"], during=["revert"]),
         capability.http(f"{origin}/releases", methods=["POST"], during=["apply"]),
-        capability.secret_header(secret, origin, during=always),
+        capability.secret_header(secret, origin, during=["plan", "apply", "revert"]),
     ]
 
 
@@ -79,7 +79,7 @@ def apply(config):
         raise Failure.check_failed(
             "stamp-failed",
             f"`{config['stamp']} {version}` ended with {stamped.ending}",
-            causes=[stamped.stderr.strip()],
+            causes=[stamped.tail.strip()],
             note="nothing was registered",
         )
     stamp = stamped.stdout.strip()

@@ -11,7 +11,7 @@ import {
   record,
   secrets,
   step,
-} from "./windlass-sdk/javascript/windlass.js";
+} from "../windlass-sdk/javascript/windlass.js";
 
 const SECRET = { type: "string", pattern: "^[A-Za-z_][A-Za-z0-9_]*$" };
 
@@ -39,7 +39,8 @@ function requires(config) {
   return [
     capability.directory(config.file.split("/")[0], { during: ["plan", "apply"] }),
     capability.exec(config.stamp, { arguments: ["*"], during: ["apply"] }),
-    capability.http(`${origin}/releases/`, { methods: ["GET", "DELETE"], during: ["plan", "apply", "revert"] }),
+    capability.http(`${origin}/releases/`, { during: ["plan"] }),
+    capability.http(`${origin}/releases/`, { methods: ["DELETE"], during: ["revert"] }),
     capability.http(`${origin}/releases`, { methods: ["POST"], during: ["apply"] }),
     capability.secretHeader(config.token.secret, origin, { during: ["plan", "apply", "revert"] }),
   ];
@@ -82,7 +83,7 @@ function apply(config) {
   const stamped = process.run(config.stamp, [version]);
   if (!stamped.succeeded) {
     throw Failure.checkFailed("stamp-failed", `\`${config.stamp} ${version}\` ended with ${stamped.ending}`, {
-      causes: [stamped.stderr.trim()],
+      causes: [stamped.tail.trim()],
       note: "nothing was registered",
     });
   }

@@ -1,0 +1,64 @@
+//! The same plugin in four languages: one set of cases, and each of them plans, does and is denied the same.
+#![cfg(unix)]
+
+use e2e::languages::example;
+use e2e::{Output, workspace};
+use serde_json::Value;
+
+const LANGUAGES: [&str; 4] = ["rust", "javascript", "python", "c"];
+
+fn play(language: &str) -> Output {
+    let project = example(&format!("same/{language}"));
+    let cases = workspace().join("examples/plugins/same/cases.toml");
+    project.windlass(&format!("plugin test --format json --cases {}", cases.display()))
+}
+
+fn passes(language: &str) {
+    let output = play(language).exits(0);
+    let results: Value = serde_json::from_str(&output.raw_stdout).unwrap_or_else(|_| panic!("{}", output.all()));
+    assert_eq!(results["plugin"], "same@1.0.0");
+    assert_eq!(results["failed"], 0, "{results:#}");
+    // Each way in which it can come out has a case.
+    assert!(results["passed"].as_u64() >= Some(14), "{results:#}");
+}
+
+#[test]
+fn in_rust() {
+    passes("rust");
+}
+
+#[test]
+fn in_javascript() {
+    passes("javascript");
+}
+
+#[test]
+fn in_python() {
+    passes("python");
+}
+
+#[test]
+fn in_c() {
+    passes("c");
+}
+
+/// What is said of them is the same, too: the same name, version and summary, and configurations that fit the same schema.
+#[test]
+fn they_describe_themselves_alike() {
+    let schema = |language: &str| {
+        let project = example(&format!("same/{language}"));
+        let component = if language == "rust" { "target/wasm32-wasip2/release/same.wasm" } else { "build/same.wasm" };
+        let output = project.windlass(&format!("plugin inspect {component} --format json")).exits(0);
+        let mut said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
+        let mut kept = serde_json::Map::new();
+        for key in ["name", "version", "summary", "contract"] {
+            kept.insert(key.to_owned(), said[key].take());
+        }
+        assert_eq!(kept["name"], "same", "{}", output.all());
+        Value::Object(kept)
+    };
+    let first = schema(LANGUAGES[0]);
+    for language in &LANGUAGES[1..] {
+        assert_eq!(schema(language), first, "{language}");
+    }
+}

@@ -1,0 +1,133 @@
+//! What is generated for JavaScript and Python, and kept in the repository: the contract's types. `WRITE_LANGUAGES=1` writes them
+//! anew, after the contract changed.
+
+use std::fmt::Write as _;
+use wit_bindgen_core::wit_parser::{Docs, Resolve, Type, TypeDef, TypeDefKind, TypeId};
+
+const HEAD: &str = "\
+// The types of the contract, as `componentize-qjs` gives and takes them. Written from `wit/v0.1.0/step.wit`:
+// WRITE_LANGUAGES=1 cargo test -p e2e --test language_types
+";
+
+/// What is in the repository is what would be written.
+fn compare(path: &str, expected: &str) {
+    let file = e2e::workspace().join(path);
+    if std::env::var_os("WRITE_LANGUAGES").is_some() {
+        std::fs::write(&file, expected).expect("a file");
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        found == expected,
+        "`{path}` is not what the contract gives: WRITE_LANGUAGES=1 cargo test -p e2e --test language_types"
+    );
+}
+
+fn documented(text: &mut String, docs: &Docs, indent: &str) {
+    let Some(docs) = &docs.contents else { return };
+    let lines: Vec<&str> = docs.trim().lines().collect();
+    if let [line] = lines[..] {
+        let _ = writeln!(text, "{indent}/** {line} */");
+        return;
+    }
+    let _ = writeln!(text, "{indent}/**");
+    for line in lines {
+        let _ = writeln!(text, "{}", format!("{indent} * {line}").trim_end());
+    }
+    let _ = writeln!(text, "{indent} */");
+}
+
+fn pascal(name: &str) -> String {
+    name.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect()
+}
+
+fn camel(name: &str) -> String {
+    let pascal = pascal(name);
+    format!("{}{}", pascal[..1].to_lowercase(), &pascal[1..])
+}
+
+fn typed(resolve: &Resolve, wanted: &Type) -> String {
+    match wanted {
+        Type::Bool => "boolean".into(),
+        Type::String | Type::Char => "string".into(),
+        Type::Id(id) => named(resolve, *id),
+        _ => "number".into(),
+    }
+}
+
+fn named(resolve: &Resolve, id: TypeId) -> String {
+    let TypeDef { name, kind, .. } = &resolve.types[id];
+    if let Some(name) = name {
+        return pascal(name);
+    }
+    match kind {
+        TypeDefKind::List(Type::U8) => "Uint8Array".into(),
+        TypeDefKind::List(of) => format!("{}[]", typed(resolve, of)),
+        TypeDefKind::Option(of) => format!("{} | null", typed(resolve, of)),
+        TypeDefKind::Tuple(tuple) => {
+            let parts: Vec<String> = tuple.types.iter().map(|of| typed(resolve, of)).collect();
+            format!("[{}]", parts.join(", "))
+        }
+        other => panic!("a type that the contract did not have: {other:?}"),
+    }
+}
+
+/// One type of the contract; nothing for what is only another's name, and for what has methods.
+fn declared(text: &mut String, resolve: &Resolve, id: TypeId) {
+    let TypeDef { name, kind, docs, .. } = &resolve.types[id];
+    let name = pascal(name.as_deref().unwrap_or_default());
+    let mut fields = |fields: &mut dyn Iterator<Item = (&str, String, &Docs)>| {
+        text.push('\n');
+        documented(text, docs, "");
+        let _ = writeln!(text, "export interface {name} {{");
+        for (field, of, docs) in fields {
+            documented(text, docs, "  ");
+            let _ = writeln!(text, "  {}: {of};", camel(field));
+        }
+        text.push_str("}\n");
+    };
+    match kind {
+        TypeDefKind::Record(record) => fields(
+            &mut record.fields.iter().map(|field| (field.name.as_str(), typed(resolve, &field.ty), &field.docs)),
+        ),
+        TypeDefKind::Flags(flags) => {
+            fields(&mut flags.flags.iter().map(|flag| (flag.name.as_str(), "boolean".to_owned(), &flag.docs)));
+        }
+        TypeDefKind::Enum(cases) => {
+            let cases = cases.cases.iter().map(|case| (format!("{:?}", case.name), &case.docs));
+            union(text, &name, docs, &mut { cases });
+        }
+        TypeDefKind::Variant(cases) => {
+            let mut cases = cases.cases.iter().map(|case| {
+                let value = case.ty.map(|of| format!("; val: {}", typed(resolve, &of))).unwrap_or_default();
+                (format!("{{ tag: {:?}{value} }}", case.name), &case.docs)
+            });
+            union(text, &name, docs, &mut cases);
+        }
+        _ => {}
+    }
+}
+
+fn union<'a>(text: &mut String, name: &str, docs: &Docs, cases: &mut dyn Iterator<Item = (String, &'a Docs)>) {
+    text.push('\n');
+    documented(text, docs, "");
+    let _ = write!(text, "export type {name} =");
+    for (case, docs) in cases {
+        text.push('\n');
+        documented(text, docs, "  ");
+        let _ = write!(text, "  | {case}");
+    }
+    text.push_str(";\n");
+}
+
+#[test]
+fn the_types_of_javascript_are_what_the_contract_gives() {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_path(e2e::workspace().join("wit/v0.1.0")).expect("the contract");
+    let mut text = HEAD.to_owned();
+    for interface in resolve.packages[package].interfaces.values() {
+        for id in resolve.interfaces[*interface].types.values() {
+            declared(&mut text, &resolve, *id);
+        }
+    }
+    compare("sdk/javascript/contract.d.ts", &text);
+}
