@@ -4,6 +4,7 @@
 
 use crate::action::Action;
 use crate::journal;
+use crate::languages;
 use crate::measure::{Sample, Subject};
 use crate::project::{Bench, Project, SECRET, Steps};
 use crate::redactor;
@@ -147,7 +148,7 @@ fn synced(bench: &Bench, lines: usize) -> Result<Subject, String> {
 pub(crate) fn all(bench: &Bench, empty: &Path, quick: bool, only: Option<&str>) -> Result<String, String> {
     let rounds = |many: usize| if quick { many.div_ceil(5) } else { many };
     let mut text = String::new();
-    let tables: [(&str, Table, usize); 7] = [
+    let tables: [(&str, Table, usize); 8] = [
         ("The action", the_action, 40),
         ("One run", one_run, 40),
         ("Many steps", many_steps, 9),
@@ -155,6 +156,7 @@ pub(crate) fn all(bench: &Bench, empty: &Path, quick: bool, only: Option<&str>) 
         ("Growth", growth, 15),
         ("A gigabyte of output", output, 5),
         ("Fifty secrets in a gigabyte", redaction, 5),
+        ("Four languages", languages::table, 20),
     ];
     for (title, make, many) in tables {
         if only.is_none_or(|word| title.to_lowercase().contains(&word.to_lowercase())) {
@@ -347,7 +349,7 @@ fn growth(bench: &Bench, _: &Path, title: &str, rounds: usize) -> Result<String,
 }
 
 /// A copy of a directory with all that is in it.
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let broken = |error: std::io::Error| format!("`{}` cannot be copied: {error}", from.display());
     std::fs::create_dir_all(to).map_err(broken)?;
     for entry in std::fs::read_dir(from).map_err(broken)? {

@@ -8,6 +8,7 @@
 mod action;
 mod cases;
 mod journal;
+mod languages;
 mod machine;
 mod measure;
 mod project;
@@ -15,6 +16,7 @@ mod redactor;
 mod statistics;
 mod table;
 
+use cases::copy;
 use project::Bench;
 use std::ffi::OsString;
 use std::io::Write;

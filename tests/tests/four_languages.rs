@@ -7,10 +7,15 @@ use serde_json::Value;
 
 const LANGUAGES: [&str; 4] = ["rust", "javascript", "python", "c"];
 
+/// Where the build puts it.
+fn component(language: &str) -> &'static str {
+    if language == "rust" { "target/wasm32-wasip2/release/same.wasm" } else { "build/same.wasm" }
+}
+
 fn play(language: &str) -> Output {
     let project = example(&format!("same/{language}"));
     let cases = workspace().join("examples/plugins/same/cases.toml");
-    project.windlass(&format!("plugin test --format json --cases {}", cases.display()))
+    project.windlass(&format!("plugin test {} --format json --cases {}", component(language), cases.display()))
 }
 
 fn passes(language: &str) {
@@ -47,8 +52,7 @@ fn in_c() {
 fn they_describe_themselves_alike() {
     let schema = |language: &str| {
         let project = example(&format!("same/{language}"));
-        let component = if language == "rust" { "target/wasm32-wasip2/release/same.wasm" } else { "build/same.wasm" };
-        let output = project.windlass(&format!("plugin inspect {component} --format json")).exits(0);
+        let output = project.windlass(&format!("plugin inspect {} --format json", component(language))).exits(0);
         let mut said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
         let mut kept = serde_json::Map::new();
         for key in ["name", "version", "summary", "contract"] {

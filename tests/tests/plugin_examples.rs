@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 /// Its cases pass, in its own project.
 fn passes(folder: &str) {
-    let output = example(folder).windlass("plugin test").exits(0);
+    let output = example(folder).windlass(&format!("plugin test build/{folder}.wasm --cases cases.toml")).exits(0);
     assert!(!output.stdout.is_empty(), "{}", output.all());
 }
 

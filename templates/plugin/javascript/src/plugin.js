@@ -68,7 +68,7 @@ function revert(_, records) {
   let summary = "nothing to take back";
   for (const { flag, before } of records.reverse()) {
     set(flag, before);
-    summary = `set \`${flag}\` back to \`${before}\``;
+    summary = before === "" ? `took \`${flag}\` away again` : `set \`${flag}\` back to \`${before}\``;
   }
   return summary;
 }

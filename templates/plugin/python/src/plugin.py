@@ -79,8 +79,9 @@ def revert(config, records):
     """Take back what the records say, newest first."""
     summary = "nothing to take back"
     for one in reversed(records):
-        write(one["flag"], one["before"])
-        summary = f"set `{one['flag']}` back to `{one['before']}`"
+        flag, before = one["flag"], one["before"]
+        write(flag, before)
+        summary = f"set `{flag}` back to `{before}`" if before else f"took `{flag}` away again"
     return summary
 
 

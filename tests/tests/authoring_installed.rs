@@ -1,0 +1,89 @@
+//! Writing a plugin in JavaScript and Python, from nothing: three commands, the second of which installs what the project pins.
+#![cfg(unix)]
+
+use e2e::languages::online;
+use e2e::{Output, Project};
+
+fn three_commands(language: &str, installs: &str) {
+    let project = online(Project::new());
+    let _ = project.windlass(&format!("plugin new greet-it --lang {language} --directory .")).exits(0);
+    let output = project.windlass("plugin build").exits(0);
+    assert!(output.stderr.starts_with(&format!("installing what {installs}\n")), "{}", output.all());
+    assert!(output.stderr.contains("built greet-it@0.1.0, "), "{}", output.all());
+    let output = project.windlass("plugin test").exits(0);
+    assert!(output.raw_stdout.contains("7 cases of greet-it@0.1.0: 7 ok, 0 failed"), "{}", output.all());
+
+    // What is installed is not installed again, unless something else is pinned.
+    let output = project.windlass("plugin build").exits(0);
+    assert!(output.stderr.starts_with("built greet-it@0.1.0, "), "{}", output.all());
+
+    // And it is deployed with, and taken back.
+    let project = project.locked();
+    let output = project.windlass("run").exits(0);
+    assert!(output.stderr.contains("✓ flag: set `new-checkout` to `on`"), "{}", output.all());
+    assert_eq!(project.read("flags/new-checkout"), "on\n");
+    let _ = project.windlass("rollback").exits(0);
+    assert!(!project.has("flags/new-checkout"), "it is taken back");
+}
+
+#[test]
+fn from_nothing_to_passing_cases_in_javascript() {
+    three_commands("js", "`package-lock.json` names into `node_modules`");
+}
+
+#[test]
+fn from_nothing_to_passing_cases_in_python() {
+    three_commands("python", "`requirements.txt` names into `.venv`");
+}
+
+/// Where there is no tool at all, what is missing is all said at once, with what installs it.
+#[cfg(target_os = "linux")]
+#[test]
+fn tools_that_are_missing_are_named_with_what_installs_them() {
+    let empty = tempfile::tempdir().expect("a directory");
+    let without = |language: &str| -> Output {
+        let project = Project::new();
+        let _ = project.windlass(&format!("plugin new greet-it --lang {language} --directory .")).exits(0);
+        project.windlass_with("plugin build", &[("PATH", empty.path().to_str().expect("a path"))]).exits(2)
+    };
+    let debian = std::path::Path::new("/etc/debian_version").exists();
+    let output = without("js");
+    let (hint, other) = ("sudo apt-get install nodejs npm\n", "install Node 20 or newer: https://nodejs.org/en/download\n");
+    assert_eq!(
+        output.stderr,
+        format!(
+            "error: plugins in JavaScript cannot be built here\n  \
+             Caused by: `node` is missing: it runs what makes a component of JavaScript\n             \
+             `npm` is missing: it installs what `package-lock.json` names\n\
+             note: nothing was built\nhint: {}",
+            if debian { hint } else { other }
+        )
+    );
+    let output = without("python");
+    let (hint, other) =
+        ("sudo apt-get install python3 python3-venv\n", "install Python 3.10 or newer: https://www.python.org/downloads/\n");
+    assert_eq!(
+        output.stderr,
+        format!(
+            "error: plugins in Python cannot be built here\n  \
+             Caused by: `python3` with `venv` and `pip` is missing: it installs what `requirements.txt` names into `.venv`, and runs it\n\
+             note: nothing was built\nhint: {}",
+            if debian { hint } else { other }
+        )
+    );
+}
+
+/// A project keeps its SDK in its repository, or is given that of the Windlass that builds it.
+#[test]
+fn a_project_without_the_sdk_is_given_it() {
+    let project = e2e::languages::copied("purge-cdn");
+    assert!(!project.has("windlass-sdk"));
+    let output = project.windlass("plugin build").exits(0);
+    assert!(output.stderr.starts_with("wrote `windlass-sdk`, which was not there\n"), "{}", output.all());
+    assert_eq!(
+        project.read("windlass-sdk/javascript/windlass.js"),
+        std::fs::read_to_string(e2e::workspace().join("sdk/javascript/windlass.js")).expect("a file")
+    );
+    let output = project.windlass("plugin build").exits(0);
+    assert!(output.stderr.starts_with("built purge-cdn@1.0.0, "), "{}", output.all());
+}
