@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What the SDK of a language has that its projects do not need: what its own packages are made by.
-const LEFT_OUT: &[&str] = &["node_modules", "target", "tests", "__pycache__", ".venv"];
+/// What the SDK of a language has that its projects do not need: what its own packages are made by, and what their tools write.
+const LEFT_OUT: &[&str] = &["node_modules", "target", "tests", "types", "__pycache__", ".venv"];
 
 /// The table, as Rust.
 ///

@@ -97,7 +97,17 @@ pub fn equip(project: &Path, language: Installed) {
 /// A project whose tools reach the registries as those of this process do.
 #[must_use]
 pub fn online(project: Project) -> Project {
-    let begin = ["NPM_", "npm_config_", "PIP_", "SSL_CERT", "NODE_EXTRA", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+    let begin = [
+        "NPM_",
+        "npm_config_",
+        "PIP_",
+        "SSL_CERT",
+        "NODE_EXTRA",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "https_proxy",
+    ];
     let reaching = std::env::vars().filter(|(name, _)| begin.iter().any(|begin| name.starts_with(begin)));
     reaching.fold(project, |project, (name, value)| project.variable(&name, &value))
 }

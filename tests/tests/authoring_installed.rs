@@ -48,7 +48,8 @@ fn tools_that_are_missing_are_named_with_what_installs_them() {
     };
     let debian = std::path::Path::new("/etc/debian_version").exists();
     let output = without("js");
-    let (hint, other) = ("sudo apt-get install nodejs npm\n", "install Node 20 or newer: https://nodejs.org/en/download\n");
+    let (hint, other) =
+        ("sudo apt-get install nodejs npm\n", "install Node 20 or newer: https://nodejs.org/en/download\n");
     assert_eq!(
         output.stderr,
         format!(
@@ -60,8 +61,10 @@ fn tools_that_are_missing_are_named_with_what_installs_them() {
         )
     );
     let output = without("python");
-    let (hint, other) =
-        ("sudo apt-get install python3 python3-venv\n", "install Python 3.10 or newer: https://www.python.org/downloads/\n");
+    let (hint, other) = (
+        "sudo apt-get install python3 python3-venv\n",
+        "install Python 3.10 or newer: https://www.python.org/downloads/\n",
+    );
     assert_eq!(
         output.stderr,
         format!(

@@ -70,7 +70,8 @@ impl Language {
             "schema = 1\napp = \"trial\"\n\n[environments.here]\n\n[[step]]\nid = \"flag\"\nplugin = \"./greet-it.wasm\"\n{line}\n\
              with = {{ flag = \"new-checkout\", value = \"{mistake}\" }}\n"
         ));
-        std::fs::copy(built.path().join("build/greet-it.wasm"), project.path().join("greet-it.wasm")).expect("a component");
+        std::fs::copy(built.path().join("build/greet-it.wasm"), project.path().join("greet-it.wasm"))
+            .expect("a component");
         project.locked().windlass("plan").exits(2)
     }
 }
@@ -158,7 +159,7 @@ fn a_module_that_is_not_there() {
 /// A component of another world than Windlass's is a good component, and no plugin.
 #[test]
 fn a_wrong_world() {
-    let world = "package my:own;\n\nworld mine {\n  export greet: func() -> string;\n}\n";
+    let world = "package my:greeter;\n\nworld mine {\n  export greet: func() -> string;\n}\n";
     let parts = [
         "error: plugin `build/greet-it.wasm` cannot be used\n",
         "Caused by: it does not export `windlass:plugin/lifecycle`, so it is not a Windlass plugin\n",
@@ -173,7 +174,10 @@ fn a_wrong_world() {
 
     let project = PYTHON.broken("Lifecycle = step(", "Lifecycle = step(");
     project.write("own.wit", world);
-    project.write("own_plugin.py", "import wit_world\n\n\nclass WitWorld(wit_world.WitWorld):\n    def greet(self):\n        return \"hello\"\n");
+    project.write(
+        "own_plugin.py",
+        "import wit_world\n\n\nclass WitWorld(wit_world.WitWorld):\n    def greet(self):\n        return \"hello\"\n",
+    );
     let command = r#"[".venv/bin/componentize-py", "-d", "own.wit", "-w", "mine", "componentize", "own_plugin", "-o", "build/greet-it.wasm"]"#;
     project.write("windlass-plugin.toml", &(project.read("windlass-plugin.toml") + &format!("build = {command}\n")));
     says(&project.windlass("plugin build").exits(2), &parts);
@@ -225,7 +229,8 @@ fn a_function_that_is_asynchronous() {
 fn a_configuration_that_does_not_fit() {
     for language in [JAVASCRIPT, PYTHON] {
         let built = language.mistaken();
-        let project = Project::new().file("deploy.toml", &built.read("deploy.toml").replace("flag = \"new", "flagg = \"new"));
+        let project =
+            Project::new().file("deploy.toml", &built.read("deploy.toml").replace("flag = \"new", "flagg = \"new"));
         std::fs::create_dir(project.path().join("build")).expect("a directory");
         std::fs::copy(built.path().join("build/greet-it.wasm"), project.path().join("build/greet-it.wasm"))
             .expect("a component");
@@ -265,7 +270,10 @@ fn an_endless_loop() {
     for language in [JAVASCRIPT, PYTHON] {
         says(
             &language.not_planned("loop", "timeout = \"1s\""),
-            &["`plan` of plugin `greet-it@0.1.0` did not end within ", "hint: give the step a longer `timeout` if it needs one"],
+            &[
+                "`plan` of plugin `greet-it@0.1.0` did not end within ",
+                "hint: give the step a longer `timeout` if it needs one",
+            ],
         );
     }
 }

@@ -13,6 +13,7 @@ const HEAD: &str = "\
 fn compare(path: &str, expected: &str) {
     let file = e2e::workspace().join(path);
     if std::env::var_os("WRITE_LANGUAGES").is_some() {
+        std::fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
         std::fs::write(&file, expected).expect("a file");
     }
     let found = std::fs::read_to_string(&file).unwrap_or_default();
@@ -86,9 +87,9 @@ fn declared(text: &mut String, resolve: &Resolve, id: TypeId) {
         text.push_str("}\n");
     };
     match kind {
-        TypeDefKind::Record(record) => fields(
-            &mut record.fields.iter().map(|field| (field.name.as_str(), typed(resolve, &field.ty), &field.docs)),
-        ),
+        TypeDefKind::Record(record) => {
+            fields(&mut record.fields.iter().map(|field| (field.name.as_str(), typed(resolve, &field.ty), &field.docs)))
+        }
         TypeDefKind::Flags(flags) => {
             fields(&mut flags.flags.iter().map(|flag| (flag.name.as_str(), "boolean".to_owned(), &flag.docs)));
         }
@@ -130,4 +131,42 @@ fn the_types_of_javascript_are_what_the_contract_gives() {
         }
     }
     compare("sdk/javascript/contract.d.ts", &text);
+}
+
+/// What `componentize-py` gives a plugin to import, for editors: stubs, in whose place the build puts what does it.
+#[cfg(unix)]
+#[test]
+fn the_types_of_python_are_what_the_contract_gives() {
+    let tool = e2e::languages::tools(e2e::languages::Installed::Python).join("bin/componentize-py");
+    let written = tempfile::tempdir().expect("a directory");
+    let output = std::process::Command::new(tool)
+        .current_dir(e2e::workspace())
+        .args(["-d", "wit/v0.1.0", "-d", "sdk/wit/plugin.wit", "-w", "windlass:sdk/plugin@0.1.0", "bindings"])
+        .arg(written.path())
+        .output()
+        .expect("componentize-py");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut found = Vec::new();
+    below(written.path(), "", &mut found);
+    found.sort();
+    let mut kept = Vec::new();
+    below(&e2e::workspace().join("sdk/python/types"), "", &mut kept);
+    kept.sort();
+    for path in &found {
+        let text = std::fs::read_to_string(written.path().join(path)).expect("a text");
+        compare(&format!("sdk/python/types/{path}"), &text);
+    }
+    assert!(std::env::var_os("WRITE_LANGUAGES").is_some() || found == kept, "{found:?} and {kept:?}");
+}
+
+#[cfg(unix)]
+fn below(directory: &std::path::Path, prefix: &str, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            below(&entry.path(), &format!("{name}/"), found);
+        } else {
+            found.push(name);
+        }
+    }
 }

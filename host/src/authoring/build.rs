@@ -28,8 +28,9 @@ pub async fn build(project: &Project, plugins: &Plugins, mut tell: impl FnMut(&s
         Some(command) => vec![Step { says: None, command: command.clone(), made: None }],
         None => {
             tool::demand(project.language.name(), project.language.tools(), &project.directory)?;
-            let written = new::supply(project)
-                .map_err(|error| not_built(project).because(format!("its `{}` cannot be written: {error}", new::SDK)))?;
+            let written = new::supply(project).map_err(|error| {
+                not_built(project).because(format!("its `{}` cannot be written: {error}", new::SDK))
+            })?;
             if written {
                 tell(&format!("wrote `{}`, which was not there\n", new::SDK));
             }

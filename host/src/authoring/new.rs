@@ -1,8 +1,8 @@
 //! A new project: the files of a template, with the plugin's name in them, and what its language needs of the SDK. None of that is
 //! on a package registry, so it is a part of this binary, and of the project then.
 
-use super::{Language, Project};
 use super::project::unfit;
+use super::{Language, Project};
 use crate::config::listing;
 use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
