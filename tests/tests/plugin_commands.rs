@@ -193,19 +193,6 @@ fn what_would_not_be_right_is_written_to_neither_file() {
     }
 }
 
-#[cfg(unix)]
-#[test]
-fn where_one_file_cannot_be_written_the_other_is_as_it_was() {
-    let project = project().locked();
-    // The configuration is where nothing can be written; the lock beside it is what `--config` is relative to, so it is there too.
-    let before = (project.read("deploy.toml"), project.read("deploy.lock"));
-    std::fs::remove_file(project.path().join("deploy.lock")).expect("removed");
-    std::fs::create_dir(project.path().join("deploy.lock")).expect("in the way");
-    let output = project.windlass("plugin add ./noop.wasm");
-    assert_ne!(output.code, Some(0), "{}", output.all());
-    assert_eq!(project.read("deploy.toml"), before.0);
-}
-
 #[test]
 fn the_list_says_what_each_step_uses_and_whether_that_is_accepted() {
     let project = project();

@@ -15,6 +15,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Add {
@@ -65,7 +66,8 @@ pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> 
             .to_string(),
         ),
     }
-    write_both(common, &session.project, &text, &new)?;
+    let lock_file = session.project.directory.join(lock::FILE);
+    write_both((&common.config, &text), (&lock_file, &new.to_text()?))?;
     say(&format!(
         "wrote step `{id}` to {}, and what it may do to {}: look at both, and commit them\n",
         common.config.display(),
@@ -165,31 +167,30 @@ fn refused(failed: Failed, id: &str) -> Failed {
     Failed::Problems(told.collect())
 }
 
-/// Writes both files, or neither.
-fn write_both(common: &Common, project: &Project, text: &str, new: &Lock) -> Result<(), Problem> {
-    let path = project.directory.join(lock::FILE);
-    let before = std::fs::read(&path).ok();
-    let unwritten = |path: &std::path::Path, error: std::io::Error| {
-        Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
-            .because(error)
-            .with_note(NOTHING)
-            .with_hint("mend the permissions")
+/// Writes both files, each with its text, or neither.
+fn write_both(config: (&Path, &str), lock: (&Path, &str)) -> Result<(), Problem> {
+    let before = std::fs::read(lock.0).ok();
+    let write = |(path, text): (&Path, &str)| {
+        write_whole(path, text.as_bytes()).map_err(|error| {
+            Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
+                .because(error)
+                .with_note(NOTHING)
+                .with_hint("mend the permissions")
+        })
     };
-    let new = new.to_text()?;
-    write_whole(&path, new.as_bytes()).map_err(|error| unwritten(&path, error))?;
-    write_whole(&common.config, text.as_bytes()).map_err(|error| {
+    write(lock)?;
+    write(config).inspect_err(|_| {
         // What nobody asks for accepts nothing, but it would be in the next commit.
         let _ = match &before {
-            Some(before) => write_whole(&path, before),
-            None => std::fs::remove_file(&path),
+            Some(before) => write_whole(lock.0, before),
+            None => std::fs::remove_file(lock.0),
         };
-        unwritten(&common.config, error)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, appended, without_null};
+    use super::{Entry, appended, without_null, write_both};
     use serde_json::json;
 
     #[test]
@@ -202,5 +203,24 @@ mod tests {
         assert_eq!(appended(text, &entry).expect("text"), format!("# first\na = 1 # kept\n\n{expected}"));
         let windows = appended("a = 1\r\n", &entry).expect("text");
         assert_eq!(windows, format!("a = 1\n\n{expected}").replace('\n', "\r\n"));
+    }
+
+    #[test]
+    fn where_the_second_file_cannot_be_written_the_first_is_as_it_was() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (lock, nowhere) = (directory.path().join("deploy.lock"), directory.path().join("missing/deploy.toml"));
+        let write = || write_both((&nowhere, "config"), (&lock, "new"));
+        let problem = write().expect_err("there is no such directory");
+        assert_eq!(problem.note.as_deref(), Some("nothing was changed"));
+        assert!(!lock.exists());
+        std::fs::write(&lock, "old").expect("written");
+        assert!(write().is_err());
+        assert_eq!(std::fs::read_to_string(&lock).expect("read"), "old");
+        let config = directory.path().join("deploy.toml");
+        write_both((&config, "config"), (&lock, "new")).expect("both");
+        assert_eq!(
+            std::fs::read_to_string(&lock).expect("read") + &std::fs::read_to_string(config).expect("read"),
+            "newconfig"
+        );
     }
 }
