@@ -108,7 +108,7 @@ fn declared(text: &mut String, resolve: &Resolve, id: TypeId) {
     }
 }
 
-fn union<'a>(text: &mut String, name: &str, docs: &Docs, cases: &mut dyn Iterator<Item = (String, &'a Docs)>) {
+fn union(text: &mut String, name: &str, docs: &Docs, cases: &mut dyn Iterator<Item = (String, &Docs)>) {
     text.push('\n');
     documented(text, docs, "");
     let _ = write!(text, "export type {name} =");
