@@ -23,6 +23,9 @@ fn lives(language: &str, component: &str) -> Project {
     let output = project.windlass("plugin test --no-build").exits(2);
     assert!(output.stderr.starts_with("error: the plugin `greet-it` is not built\n"), "{}", output.all());
     assert!(output.stderr.contains("hint: run `windlass plugin build`"), "{}", output.all());
+    // Two commands from nothing to a test that passes.
+    let output = project.windlass("plugin test").exits(0);
+    assert!(output.raw_stdout.contains("7 cases of greet-it@0.1.0: 7 ok, 0 failed"), "{}", output.all());
     let built = built(&project);
     assert_eq!(built["plugin"], "greet-it");
     assert_eq!(built["contract"], "0.1.0");
@@ -30,8 +33,6 @@ fn lives(language: &str, component: &str) -> Project {
     let bytes = std::fs::read(project.path().join(component)).expect("the component");
     assert_eq!(built["size"], bytes.len());
     assert_eq!(built["sha256"], sha256(&bytes));
-    let output = project.windlass("plugin test").exits(0);
-    assert!(output.raw_stdout.contains("7 cases of greet-it@0.1.0: 7 ok, 0 failed"), "{}", output.all());
 
     let project = project.locked();
     let output = project.windlass("run").exits(0);

@@ -35,7 +35,7 @@ pub(super) fn new(common: &Common, arguments: &New) -> Result<(), Failed> {
         Format::Human => {
             print(&format!("{}\n", directory.display()));
             say(&format!(
-                "wrote {} files of a plugin in {}\nnext: `cd {}`, then `windlass plugin build` and `windlass plugin test`; the README says how to go on\n",
+                "wrote {} files of a plugin in {}\nnext: `cd {}`, then `windlass plugin test`, which builds it; the README says how to go on\n",
                 files.len(),
                 language.name(),
                 directory.display(),
