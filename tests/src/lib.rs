@@ -27,6 +27,7 @@ pub mod steps;
 #[cfg(unix)]
 pub mod terminal;
 pub mod traces;
+pub mod transcript;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
