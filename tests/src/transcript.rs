@@ -5,6 +5,8 @@
 //!   that is only `…` stands for any number of lines, and `…` within one for anything. A command that fails is followed by
 //!   `$ echo $?`.
 //! - A block below `<!-- file: PATH -->` is written there.
+//! - A block below `<!-- added: PATH -->` is written at its end.
+//! - A block below `<!-- changed: PATH -->` is a change of that file, as `diff` shows one, without its head.
 //! - A block below `<!-- shown: PATH -->` is a part of that file as it is.
 //!
 //! A block that is none of these is an error, so that nothing on the page is there unproven.
@@ -19,6 +21,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 enum Part {
     /// A file is written.
     File(String, String),
+    /// Something is written at a file's end.
+    Added(String, String),
+    /// A file is changed.
+    Changed(String, String),
     /// A part of a file is shown.
     Shown(String, String),
     /// A command is typed, and prints this.
@@ -44,6 +50,8 @@ fn read(page: &str) -> Vec<(usize, Part)> {
                 (Some(about), _) => {
                     let part = match about.split_once(": ") {
                         Some(("file", path)) => Part::File(path.to_owned(), text),
+                        Some(("added", path)) => Part::Added(path.to_owned(), text),
+                        Some(("changed", path)) => Part::Changed(path.to_owned(), text),
                         Some(("shown", path)) => Part::Shown(path.to_owned(), text),
                         _ => panic!("line {}: `{about}` is said of a block", number + 1),
                     };
@@ -157,6 +165,51 @@ impl Drop for Shell {
     }
 }
 
+/// A file that a page names.
+struct File {
+    path: PathBuf,
+    number: usize,
+}
+
+impl File {
+    fn at(shell: &mut Shell, path: &str, number: usize) -> Self {
+        Self { path: shell.directory().join(path), number }
+    }
+
+    fn read(&self) -> String {
+        std::fs::read_to_string(&self.path)
+            .unwrap_or_else(|error| panic!("line {}: {}: {error}", self.number, self.path.display()))
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::create_dir_all(self.path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(&self.path, text)
+            .unwrap_or_else(|error| panic!("line {}: {}: {error}", self.number, self.path.display()));
+    }
+}
+
+/// A text with a change in it. Each piece of the change, which an `…` alone on a line parts, is in the text once.
+fn changed(text: &str, change: &str) -> Result<String, String> {
+    let mut text = text.to_owned();
+    for piece in change.split(&format!("{ANYTHING}\n")) {
+        let (mut before, mut after) = (String::new(), String::new());
+        for line in piece.lines() {
+            let (sign, line) = line.split_at_checked(1).unwrap_or((" ", ""));
+            if matches!(sign, " " | "-") {
+                before.push_str(&format!("{line}\n"));
+            }
+            if matches!(sign, " " | "+") {
+                after.push_str(&format!("{line}\n"));
+            }
+        }
+        match text.matches(&before).count() {
+            1 => text = text.replacen(&before, &after, 1),
+            count => return Err(format!("this is there {count} times:\n{before}in\n{text}")),
+        }
+    }
+    Ok(text)
+}
+
 /// Does what a page says, from its beginning to its end, in an empty project.
 ///
 /// # Panics
@@ -167,21 +220,25 @@ pub fn follow(page: &str, project: &Project) {
     assert!(!parts.is_empty(), "the page says nothing that could be done");
     for (place, (number, part)) in parts.iter().enumerate() {
         match part {
-            Part::File(path, text) => {
-                let path = shell.directory().join(path);
-                std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-                std::fs::write(&path, text)
-                    .unwrap_or_else(|error| panic!("line {number}: {}: {error}", path.display()));
+            Part::File(path, text) => File::at(&mut shell, path, *number).write(text),
+            Part::Added(path, text) => {
+                let file = File::at(&mut shell, path, *number);
+                file.write(&(file.read() + text));
+            }
+            Part::Changed(path, change) => {
+                let file = File::at(&mut shell, path, *number);
+                file.write(
+                    &changed(&file.read(), change).unwrap_or_else(|said| panic!("line {number}: {path}: {said}")),
+                );
             }
             Part::Shown(path, text) => {
-                let path = shell.directory().join(path);
-                let file = std::fs::read_to_string(&path)
-                    .unwrap_or_else(|error| panic!("line {number}: {}: {error}", path.display()));
-                assert!(file.contains(text.as_str()), "line {number}: `{}` has no such part:\n{file}", path.display());
+                let file = File::at(&mut shell, path, *number).read();
+                assert!(file.contains(text.as_str()), "line {number}: `{path}` has no such part:\n{file}");
             }
             Part::Typed(command, shown) => {
                 let (printed, code) = shell.types(command);
                 let all = printed.join("\n");
+                println!("$ {command}\n{all}");
                 let printed: Vec<&str> = printed.iter().map(String::as_str).collect();
                 let mut shown = shown.clone();
                 while shown.last().is_some_and(String::is_empty) {
@@ -227,11 +284,22 @@ mod tests {
     }
 
     #[test]
+    fn a_change_fits_once_or_not_at_all() {
+        let text = "a\n\nb\nc\nd\nc\n";
+        assert_eq!(changed(text, " a\n \n-b\n+x\n…\n d\n+e\n"), Ok("a\n\nx\nc\nd\ne\nc\n".into()));
+        for change in ["-c\n", "-z\n"] {
+            assert!(changed(text, change).is_err(), "{change}");
+        }
+    }
+
+    #[test]
     fn a_page_is_done_and_what_is_not_as_it_says_is_found() {
         const WRITTEN: &str = "<!-- file: a/b.txt -->\n\n```text\none\ntwo\n```\n";
         const TYPED: &str = "```console\n$ cd a && cat b.txt\none\n…\n$ false\n$ echo $?\n1\n```\n";
         const SHOWN: &str = "<!-- shown: b.txt -->\n```text\ntwo\n```\n";
-        let page = format!("Text.\n\n{WRITTEN}{TYPED}{SHOWN}");
+        const CHANGED: &str =
+            "<!-- added: b.txt -->\n```text\nthree\n```\n<!-- changed: b.txt -->\n```diff\n three\n+four\n```\n";
+        let page = format!("Text.\n\n{WRITTEN}{TYPED}{SHOWN}{CHANGED}```console\n$ tail -n 1 b.txt\nfour\n```\n");
         follow(&page, &Project::new());
         for (from, to, said) in [
             ("```text\ntwo\n", "```text\nthree\n", "no such part"),

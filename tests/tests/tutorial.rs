@@ -1,0 +1,9 @@
+//! `docs/plugin-authoring.md`, done line by line.
+
+use e2e::{Project, transcript, workspace};
+
+#[test]
+fn the_tutorial_is_as_it_says() {
+    let page = std::fs::read_to_string(workspace().join("docs/plugin-authoring.md")).expect("the page");
+    transcript::follow(&page, &Project::new());
+}
