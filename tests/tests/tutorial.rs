@@ -5,5 +5,8 @@ use e2e::{Project, transcript, workspace};
 #[test]
 fn the_tutorial_is_as_it_says() {
     let page = std::fs::read_to_string(workspace().join("docs/plugin-authoring.md")).expect("the page");
-    transcript::follow(&page, &Project::new());
+    let project = ["AUTHOR", "COMMITTER"].iter().fold(Project::new(), |project, role| {
+        project.variable(&format!("GIT_{role}_NAME"), "you").variable(&format!("GIT_{role}_EMAIL"), "you@example.com")
+    });
+    transcript::follow(&page, &project);
 }
