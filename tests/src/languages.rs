@@ -61,7 +61,11 @@ pub fn tools(language: Installed) -> PathBuf {
         pinned.push_str(&text);
     }
     let installed = home.join(language.directory());
-    if std::fs::read_to_string(home.join("installed")).ok().as_deref() == Some(&pinned) {
+    let last = match language {
+        Installed::JavaScript => installed.join(".package-lock.json"),
+        Installed::Python => installed.join("bin/componentize-py"),
+    };
+    if last.is_file() && std::fs::read_to_string(home.join("installed")).ok().as_deref() == Some(&pinned) {
         return installed;
     }
     let run = |program: &str, arguments: &[&str]| {

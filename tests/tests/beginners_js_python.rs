@@ -163,7 +163,8 @@ fn a_wrong_world() {
     let parts = [
         "error: plugin `build/greet-it.wasm` cannot be used\n",
         "Caused by: it does not export `windlass:plugin/lifecycle`, so it is not a Windlass plugin\n",
-        "hint: name a component that was built with the `windlass-plugin` crate, or for the world `windlass:plugin/step`\n",
+        "hint: of a plugin of your own: ",
+        "a component that is built for the world `windlass:plugin/step` does\n",
     ];
     let project = JAVASCRIPT.broken("export const lifecycle", "export const lifecycle");
     project.write("own.wit", world);
