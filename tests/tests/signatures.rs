@@ -73,6 +73,13 @@ fn a_file_has_its_signature_beside_it() {
     let _ = project.windlass("run").exits(0);
     let output = project.windlass("plugin verify").exits(0);
     assert!(output.stdout.ends_with(", contract 0.1.0, signed by `keys/0.pub`\n"), "{}", output.stdout);
+    // As `base64` writes it: in lines of 76 characters.
+    let signature = key.sign(&noop());
+    let (first, rest) = signature.split_at(76);
+    for ending in ["\n", "\r\n"] {
+        project.write("noop.wasm.sig", &format!("{first}{ending}{rest}{ending}"));
+        let _ = project.windlass("run").exits(0);
+    }
     // One of several keys is enough, and says which it was.
     demand(&project, &[&other, &key]);
     let _ = project.windlass("run").exits(0);

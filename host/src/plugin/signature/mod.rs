@@ -84,9 +84,10 @@ impl Keys {
 
     /// The name of the key that signed these bytes.
     fn signed(&self, bytes: &[u8], signature: &str) -> Result<&str, Reason> {
-        let signature = STANDARD
-            .decode(signature.trim())
-            .map_err(|error| format!("the signature is damaged: it is not base64 ({error})"))?;
+        // Tools that write base64 break its lines.
+        let text: String = signature.lines().map(str::trim).collect();
+        let signature =
+            STANDARD.decode(text).map_err(|error| format!("the signature is damaged: it is not base64 ({error})"))?;
         let is_by =
             |key: &&Key| UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &key.point).verify(bytes, &signature).is_ok();
         let key = self.0.iter().find(is_by);
