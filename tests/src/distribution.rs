@@ -67,6 +67,12 @@ impl Distribution {
         format!("oci://{}/{rest}", self.secure.host())
     }
 
+    /// The same of the port at which it speaks no TLS.
+    #[must_use]
+    pub fn plain_reference(&self, rest: &str) -> String {
+        format!("oci://127.0.0.1:{}/{rest}", self.port)
+    }
+
     /// What it answers to a path below `/v2/`, asked by somebody else's program.
     ///
     /// # Panics

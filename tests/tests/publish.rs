@@ -232,3 +232,49 @@ fn what_cannot_be_published_is_refused_before_anybody_is_asked() {
     let output = project.windlass(&format!("plugin publish project {good}")).exits(2);
     assert!(output.stderr.contains("error: plugin `noop` cannot be published"), "{}", output.stderr);
 }
+
+#[test]
+fn a_registry_that_cannot_be_trusted_is_told_from_one_that_cannot_be_reached() {
+    let registry = Distribution::start(false);
+    let (author, _cache) = machine(&registry);
+    let author = author.guest("noop");
+    let refused = |project: &Project, words: &str, parts: [&str; 2]| {
+        let output = project.windlass(words).exits(2);
+        for part in parts {
+            assert!(output.stderr.contains(part), "{words}: {part}: {}", output.stderr);
+        }
+    };
+    let plain = registry.plain_reference("acme/noop:1");
+    let no_tls = ["` does not speak TLS", "\nhint: put something that speaks TLS before it"];
+    refused(&author, &format!("plugin publish ./noop.wasm {plain}"), no_tls);
+    refused(&author, &format!("plugin add {plain}"), no_tls);
+    let stranger = Project::with(CONFIG).guest("noop");
+    let another = e2e::secure::Secure::before(1);
+    let stranger = stranger.file("another.pem", another.authority());
+    let file = stranger.path().join("another.pem").to_string_lossy().into_owned();
+    let stranger = stranger.variable("SSL_CERT_FILE", &file);
+    let untrusted = [
+        "the certificate of `localhost",
+        "\nhint: if it is meant, have `network.ca-file` in `deploy.toml`, or `SSL_CERT_FILE`",
+    ];
+    let good = registry.reference("acme/noop:1");
+    refused(&stranger, &format!("plugin publish ./noop.wasm {good}"), untrusted);
+    refused(&stranger, &format!("plugin add {good}"), untrusted);
+}
+
+#[test]
+fn a_reference_that_is_wrong_is_mended_where_it_is_written() {
+    let registry = Distribution::start(false);
+    let (author, _cache) = machine(&registry);
+    let author = author.guest("noop");
+    for words in [
+        format!("plugin publish ./noop.wasm {}", registry.reference("Acme/noop:1")),
+        format!("plugin publish ./noop.wasm {}", registry.reference("acme/noop:0.1+x")),
+        format!("plugin add {}", registry.reference("acme/nothing:0.1.0")),
+        format!("plugin inspect {}", registry.reference("acme/nothing:0.1.0")),
+    ] {
+        let output = author.windlass(&words).exits(2);
+        let hint = "\nhint: correct the reference or the URL that names the plugin\n";
+        assert!(output.stderr.contains(hint), "{words}: {}", output.stderr);
+    }
+}

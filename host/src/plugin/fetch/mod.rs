@@ -41,12 +41,18 @@ impl FetchError {
 
     /// It is not there, or is something else.
     pub(super) fn wrong(why: impl Into<String>) -> Self {
-        Self::Failed { why: why.into(), hint: "correct where the plugin is in `deploy.toml`" }
+        Self::Failed { why: why.into(), hint: "correct the reference or the URL that names the plugin" }
     }
 
     /// It leads to where nobody has read that it leads.
     fn elsewhere(why: impl Into<String>) -> Self {
         Self::Failed { why: why.into(), hint: "name the place that it leads to in `deploy.toml`, if it is meant" }
+    }
+
+    /// Whoever answers has a certificate that nobody vouches for.
+    fn untrusted(why: impl Into<String>) -> Self {
+        let hint = "if it is meant, have `network.ca-file` in `deploy.toml`, or `SSL_CERT_FILE`, name its authority's certificate";
+        Self::Failed { why: why.into(), hint }
     }
 
     /// Why, and what helps.
@@ -85,6 +91,7 @@ fn unconnected(error: &SendError, host: &str, led: bool) -> FetchError {
     match error {
         error if error.is_refusal() && led => FetchError::elsewhere(format!("it leads to `{host}`, and {error}")),
         error if error.is_refusal() => FetchError::wrong(error.to_string()),
+        error @ SendError::Certificate { .. } => FetchError::untrusted(error.to_string()),
         error => FetchError::unreached(error.to_string()),
     }
 }

@@ -193,11 +193,21 @@ async fn component(session: &Session<'_>) -> Result<Vec<u8>, FetchError> {
 /// What an error of the client's means.
 fn explain(error: OciDistributionError, registry: &str) -> FetchError {
     match error {
-        OciDistributionError::RequestError(error) => FetchError::unreached(root(&error)),
+        OciDistributionError::RequestError(error) => match of_tls(&error) {
+            Some(error @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {
+                FetchError::untrusted(format!("the certificate of `{registry}` is not trusted: {error}"))
+            }
+            Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => FetchError::Failed {
+                why: format!("what answers at `{registry}` does not speak TLS"),
+                hint: "put something that speaks TLS before it: nothing goes to a registry without",
+            },
+            _ => FetchError::unreached(root(&error)),
+        },
         OciDistributionError::IoError(error) => FetchError::unreached(error.to_string()),
-        OciDistributionError::DigestError(DigestError::VerificationError { expected, actual }) => {
-            FetchError::wrong(format!("`{registry}` sent something else than it says: {actual} for {expected}"))
-        }
+        OciDistributionError::DigestError(DigestError::VerificationError { expected, actual }) => FetchError::Failed {
+            why: format!("`{registry}` sent something else than it says: {actual} for {expected}"),
+            hint: "tell whoever keeps that registry, and take it from elsewhere",
+        },
         OciDistributionError::ServerError { code, .. } if code >= 500 => {
             FetchError::unreached(format!("`{registry}` answered {code}"))
         }
@@ -219,6 +229,20 @@ fn explain(error: OciDistributionError, registry: &str) -> FetchError {
         }
         error => FetchError::wrong(error.to_string().escape_debug().take(300).collect::<String>()),
     }
+}
+
+/// What TLS said, where it was that.
+fn of_tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // What it has in it, and not only what caused that.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
+    }
+    None
 }
 
 /// The innermost words of an error.
