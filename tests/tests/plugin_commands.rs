@@ -175,7 +175,7 @@ fn what_would_not_be_right_is_written_to_neither_file() {
     let (config, lock) = (project.read("deploy.toml"), project.read("deploy.lock"));
     for (words, why) in [
         ("./noop.wasm --id release", "there is a step `release` already"),
-        ("./noop.wasm --id No!", "step `No!` cannot be added: "),
+        ("./noop.wasm --id No!", "step `No!` cannot be added"),
         ("./noop.wasm --with {\"none\":1}", "step `noop` cannot be added: "),
         ("smoke-test", "step `smoke-test` cannot be added: "),
         ("./missing.wasm", "the plugin `./missing.wasm` cannot be read"),
@@ -315,4 +315,56 @@ fn what_is_verified_is_fetched_whatever_is_kept_of_it() {
     );
     let output = project.windlass("plugin verify").exits(22);
     assert!(output.stderr.contains("`deploy.lock` does not have it for step `b`"), "{}", output.stderr);
+}
+
+/// Two environments, and not a step yet.
+const EMPTY: &str = "schema = 1\napp = \"shop\"\n\n[environments.staging]\n\n[environments.production]\n";
+
+#[test]
+fn a_step_is_added_where_it_is_to_run_and_nowhere_else() {
+    let project = Project::with(EMPTY).guest("noop");
+    let output = project.windlass("plugin add ./noop.wasm -e nosuch").exits(2);
+    for part in ["there is no environment `nosuch`", "\nnote: nothing was changed\n"] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    let output = project.windlass("plugin add ./noop.wasm --component Web!").exits(2);
+    assert!(output.stderr.contains("no component can be called that"), "{}", output.stderr);
+    assert_eq!((project.read("deploy.toml").as_str(), project.has("deploy.lock")), (EMPTY, false));
+    let _ = project.windlass("plugin add ./noop.wasm --environment staging --component web").exits(0);
+    let step = "[[step]]\nid = \"noop\"\nplugin = \"./noop.wasm\"\nenvironments = [\"staging\"]\ncomponent = \"web\"\n";
+    assert_eq!(project.read("deploy.toml"), format!("{EMPTY}\n{step}"));
+    let lock = project.read("deploy.lock");
+    assert!(lock.contains("[environment.staging.noop]\n"), "{lock}");
+    assert!(!lock.contains("production.noop"), "{lock}");
+    let _ = project.windlass("lock --check").exits(0);
+}
+
+#[test]
+fn what_keeps_a_step_from_being_added_is_told_by_what_can_be_mended() {
+    let project = project().locked();
+    let panics = "{ \"requires\": [{ \"do\": \"panic\", \"text\": \"no\" }] }";
+    project.write("panics.json", panics);
+    let example = "\nhint: pass its configuration with `--with FILE|JSON`\n";
+    for (words, hint) in [
+        ("./noop.wasm --id Two", "\nhint: name this one otherwise, with `--id NAME`\n"),
+        ("smoke-test", example),
+        ("./noop.wasm --with {\"chages\":true}", "\nhint: write `changes`\n"),
+        ("./probe.wasm --with panics.json", "\nhint: this is a bug in the plugin: "),
+    ] {
+        let output = project.windlass(&format!("plugin add {words}")).exits(2);
+        assert!(output.stderr.contains(hint), "{words}: {hint}: {}", output.stderr);
+        // No line that is not in the file.
+        assert!(!output.stderr.contains("--> deploy.toml"), "{words}: {}", output.stderr);
+    }
+    let list =
+        "schema = 1\napp = \"shop\"\nstep = [{ id = \"a\", plugin = \"./noop.wasm\" }]\n\n[environments.staging]\n";
+    let project = Project::with(list).guest("noop");
+    let output = project.windlass("plugin add ./noop.wasm").exits(2);
+    for part in [
+        "step `noop` cannot be added behind the others",
+        "\nhint: write the steps that are there as one `[[step]]` each",
+    ] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    assert_eq!(project.read("deploy.toml"), list);
 }

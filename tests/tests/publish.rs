@@ -210,6 +210,14 @@ fn what_cannot_be_published_is_refused_before_anybody_is_asked() {
         (format!("project {good}"), "there is no `project/built.wasm`"),
         (format!("missing.wasm {good}"), "No such file"),
         ("./noop.wasm https://a.example/noop.wasm".into(), "it is no reference to a registry"),
+        (
+            "./noop.wasm http://a.example/noop:1".into(),
+            "what comes from elsewhere comes over TLS: `https://` or `oci://`",
+        ),
+        (
+            "./noop.wasm oci://127.0.0.1:5000/acme/noop".into(),
+            "it has neither a tag (`:1.0.0`) nor a digest (`@sha256:…`)",
+        ),
         (format!("./noop.wasm oci://registry.invalid/acme/noop@{}", digest(b"")), "names nothing before"),
         (format!("./noop.wasm {good} --sign rsa.pem"), "the key is not one of ECDSA on the curve P-256"),
         (format!("./noop.wasm {good} --sign encrypted.pem"), "the key is encrypted"),

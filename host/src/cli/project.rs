@@ -117,12 +117,20 @@ fn keys(config: &Config, directory: &Path) -> Result<Keys, Problem> {
 
 impl Project {
     pub(super) fn load(common: &Common) -> Result<Self, Vec<Problem>> {
+        Self::load_by(common, config::load)
+    }
+
+    /// The same with a config that is read in another way.
+    pub(super) fn load_by(
+        common: &Common,
+        read: impl FnOnce(&Path) -> Result<Config, Vec<Problem>>,
+    ) -> Result<Self, Vec<Problem>> {
         let variables = Variables::of_process();
         // Before anything else is said: the CI's runner is to keep them out of its log, too, as far as it can.
         let secrets = secrets(&directory(&common.config), &variables);
         secrets.pieces(|pieces| screen::mask(pieces));
         screen::hide(secrets.redactor());
-        let mut config = config::load(&common.config)?;
+        let mut config = read(&common.config)?;
         if let Some(name) = &common.environment {
             config.instantiate(name);
         }

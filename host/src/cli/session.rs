@@ -42,7 +42,16 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn open(common: &Common) -> Result<Self, Failed> {
         crate::config::WithSchema::prepare();
-        let project = Project::load(common)?;
+        Self::of(Project::load(common)?)
+    }
+
+    /// The same where there may be no step yet.
+    pub(super) fn open_to_add(common: &Common) -> Result<Self, Failed> {
+        crate::config::WithSchema::prepare();
+        Self::of(Project::load_by(common, crate::config::load_to_add)?)
+    }
+
+    fn of(project: Project) -> Result<Self, Failed> {
         let lock = Lock::load(&project.directory)?;
         let plugins = project.plugins();
         Ok(Self { project, plugins, lock })

@@ -26,6 +26,8 @@ struct Check<'a> {
     /// Whether the file is whole. Where mistakes were set aside, what is missing may be one of them, and is not complained
     /// about.
     whole: bool,
+    /// Whether it may have no step yet.
+    may_be_empty: bool,
     problems: Vec<Problem>,
 }
 
@@ -41,14 +43,21 @@ impl Check<'_> {
     }
 }
 
-pub(super) fn parse(source: Source) -> Result<Config, Vec<Problem>> {
-    let (value, order) = source.read()?;
+pub(super) fn parse(source: Source, may_be_empty: bool) -> Result<Config, Vec<Problem>> {
+    let read = |source: &Source| {
+        let (mut value, order) = source.read()?;
+        if may_be_empty && let Value::Object(table) = &mut value {
+            table.entry("step").or_insert_with(|| Value::Array(vec![]));
+        }
+        Ok::<_, Vec<Problem>>((value, order))
+    };
+    let (value, order) = read(&source)?;
     let source = Arc::new(source);
-    let mut check = Check { source: &source, whole: true, problems: vec![] };
+    let mut check = Check { source: &source, whole: true, may_be_empty, problems: vec![] };
     let document = match Document::deserialize(value) {
         Ok(document) => document,
         Err(error) => {
-            let (mut value, _) = source.read()?;
+            let (mut value, _) = read(&source)?;
             let rest = check.shape(&mut value, &error);
             match rest.and_then(|()| Document::deserialize(value).ok()) {
                 Some(document) => document,

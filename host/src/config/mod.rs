@@ -76,7 +76,7 @@ pub struct Config {
     pub vars: BTreeMap<String, String>,
     /// In the order of the file. Never empty.
     pub environments: Vec<Environment>,
-    /// In the order of the file, as they are written: without overlays, with all holes. Never empty.
+    /// In the order of the file, as they are written: without overlays, with all holes. Never empty, but of [`load_to_add`].
     pub steps: Vec<Step>,
     /// The same for `[[finally]]`.
     pub finally: Vec<Step>,
@@ -204,6 +204,21 @@ impl Step {
 /// # Errors
 /// Where there is no such file, where it is not text, and with all that [`parse`] finds.
 pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
+    let (name, text) = read(path)?;
+    parse(&name, &text)
+}
+
+/// The same for whoever adds a step, or only lists them: there may be none yet.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_to_add(path: &Path) -> Result<Config, Vec<Problem>> {
+    let (name, text) = read(path)?;
+    check::parse(Source::new(&name, &text), true)
+}
+
+/// The text of the file, and how messages call it.
+fn read(path: &Path) -> Result<(String, String), Vec<Problem>> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
@@ -224,7 +239,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
             .because(format!("line {line}: {}", error.utf8_error()));
         vec![problem.with_note(NOTHING_WAS_RUN).with_hint("save it as UTF-8")]
     })?;
-    parse(&name, &text)
+    Ok((name, text))
 }
 
 /// Reads the config from a text. `file` is how messages call it.
@@ -232,7 +247,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
 /// # Errors
 /// All the mistakes that were found, in the order of the file.
 pub fn parse(file: &str, text: &str) -> Result<Config, Vec<Problem>> {
-    check::parse(Source::new(file, text))
+    check::parse(Source::new(file, text), false)
 }
 
 impl Config {

@@ -310,6 +310,22 @@ impl PluginLocator {
     }
 }
 
+impl PluginLocator {
+    /// Why a text that is none is none.
+    #[must_use]
+    pub fn why_not(text: &str) -> &'static str {
+        match text.split_once("://") {
+            Some(("http", _)) => "what comes from elsewhere comes over TLS: `https://` or `oci://`",
+            Some(("oci", rest))
+                if rest.contains('/') && !rest.rsplit('/').next().is_some_and(|it| it.contains(':')) =>
+            {
+                "it has neither a tag (`:1.0.0`) nor a digest (`@sha256:…`)"
+            }
+            _ => "it is neither the name of a plugin nor where one is",
+        }
+    }
+}
+
 impl TryFrom<String> for PluginLocator {
     type Error = String;
 

@@ -5,7 +5,7 @@ use crate::cli::arguments::{Common, Format};
 use crate::cli::project::Project;
 use crate::cli::session::{Session, fill_cache};
 use crate::cli::{Failed, print, print_json, say};
-use crate::config::{self, Config, PluginLocator, StepId, example};
+use crate::config::{self, ComponentName, Config, PluginLocator, StepId, example};
 use crate::files::write_whole;
 use crate::lock::{self, Lock};
 use crate::plugin::{Plugin, Plugins};
@@ -32,13 +32,14 @@ pub(in crate::cli) struct Add {
 
 /// `windlass plugin add`
 pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> {
-    let mut session = Session::open(common)?;
-    let locator = PluginLocator::try_from(arguments.locator.clone()).map_err(|reason| {
-        Problem::new(Code::Usage, format!("`{}` names no plugin", visible(&arguments.locator)))
-            .because(reason)
+    let mut session = Session::open_to_add(common)?;
+    let locator = PluginLocator::try_from(arguments.locator.clone()).map_err(|text| {
+        Problem::new(Code::Usage, format!("`{}` names no plugin", visible(&text)))
+            .because(PluginLocator::why_not(&text))
             .with_note(NOTHING)
             .with_hint("name a file with a `/` in its path, an `https://` URL or an `oci://` reference")
     })?;
+    let (environment, component) = meant(common, &session.project.config)?;
     let plugin = load(&session.plugins, &session.project, session.lock.as_ref(), &locator).await?;
     let with = match &arguments.with {
         Some(text) => given(text)?,
@@ -46,9 +47,17 @@ pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> 
     };
     let id = arguments.id.clone().unwrap_or_else(|| plugin.name().to_owned());
     let old_text = session.project.config.text().to_owned();
-    let text = appended(&old_text, &Entry { id: &id, plugin: locator.as_str(), with: without_null(with) })?;
-    session.project.config = parsed(common, &session.project.config, &text, &id)?;
-    let wanted = session.wanted_of(false, &|step| step.id == *id).await.map_err(|failed| refused(failed, &id))?;
+    let entry = Entry {
+        id: &id,
+        plugin: locator.as_str(),
+        environments: environment.map(|name| vec![name]),
+        component,
+        with: without_null(with),
+    };
+    let text = appended(&old_text, &entry)?;
+    let refused = |failed| refused(failed, &id, &old_text, arguments.with.is_some());
+    session.project.config = parsed(common, &session.project.config, &text, &id, &refused)?;
+    let wanted = session.wanted_of(false, &|step| step.id == *id).await.map_err(&refused)?;
     fill_cache(&session.plugins);
     let old = session.lock.clone().unwrap_or_else(|| Lock::new(BTreeMap::new()));
     let new = old.clone().with(wanted);
@@ -78,6 +87,24 @@ pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> 
 
 const NOTHING: &str = "nothing was changed";
 
+/// Where the step is to run, as the common options say: in one environment, and as a part of one component.
+fn meant(common: &Common, config: &Config) -> Result<(Option<String>, Option<String>), Problem> {
+    let key = |name: &str| {
+        let table = config.environments.iter().find(|environment| environment.key.as_str() == name);
+        let environment = table.map_or_else(|| config.environment(Some(name)), Ok);
+        environment.map(|environment| environment.key.as_str().to_owned())
+    };
+    let environment = common.environment.as_deref().map(key).transpose();
+    let environment = environment.map_err(|problem| problem.with_note(NOTHING))?;
+    if let Some(Err(reason)) = common.component.clone().map(ComponentName::try_from) {
+        return Err(Problem::new(Code::Usage, "no component can be called that")
+            .because(reason)
+            .with_note(NOTHING)
+            .with_hint("name it otherwise, with `--component NAME`"));
+    }
+    Ok((environment, common.component.clone()))
+}
+
 /// The plugin as it is now; where the lock pins what that locator is, that and nothing else.
 async fn load(
     plugins: &Plugins,
@@ -101,11 +128,21 @@ async fn load(
     loaded.map_err(|problem| problem.with_note(NOTHING))
 }
 
+/// What is written behind all that is there.
+#[derive(Serialize)]
+struct Entries<'a> {
+    step: [&'a Entry<'a>; 1],
+}
+
 /// A step as it is written.
 #[derive(Serialize)]
 struct Entry<'a> {
     id: &'a str,
     plugin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environments: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<String>,
     #[serde(skip_serializing_if = "is_nothing")]
     with: Value,
 }
@@ -116,14 +153,22 @@ fn is_nothing(with: &Value) -> bool {
 
 /// The text with a step more at its end: all that was there stays as it was.
 fn appended(text: &str, entry: &Entry<'_>) -> Result<String, Problem> {
-    let written = toml::to_string(&json!({ "step": [entry] })).map_err(|error| {
+    let written = toml::to_string(&Entries { step: [entry] }).map_err(|error| {
         Problem::new(Code::Usage, "the configuration of `--with` cannot be written as TOML")
             .because(error)
             .with_note(NOTHING)
             .with_hint("pass one that is a table of texts, numbers, booleans, lists and tables")
     })?;
     let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    Ok(format!("{}{ending}{ending}{}", text.trim_end(), written.replace('\n', ending)))
+    let all = format!("{}{ending}{ending}{}", text.trim_end(), written.replace('\n', ending));
+    // Both halves are TOML, so it is what is there already that cannot be gone on with.
+    toml::from_str::<toml::Table>(&all).map_err(|error| {
+        Problem::new(Code::Usage, format!("step `{}` cannot be added behind the others", entry.id))
+            .because(error.message())
+            .with_note(NOTHING)
+            .with_hint("write the steps that are there as one `[[step]]` each, and not as one list (`step = […]`)")
+    })?;
+    Ok(all)
 }
 
 /// TOML has no `null`: what is nothing is left out.
@@ -141,27 +186,40 @@ fn without_null(value: Value) -> Value {
 }
 
 /// The config with the new step in it.
-fn parsed(common: &Common, old: &Config, text: &str, id: &str) -> Result<Config, Failed> {
-    if StepId::try_from(id.to_owned()).is_ok() && old.steps.iter().chain(&old.finally).any(|step| step.id == *id) {
-        return Err(Problem::new(Code::Usage, format!("there is a step `{id}` already"))
-            .with_note(NOTHING)
-            .with_hint("name this one otherwise, with `--id NAME`")
-            .into());
+fn parsed(
+    common: &Common,
+    old: &Config,
+    text: &str,
+    id: &str,
+    refused: &dyn Fn(Failed) -> Failed,
+) -> Result<Config, Failed> {
+    let wrong = |what: String| Problem::new(Code::Usage, what).with_note(NOTHING);
+    let hint = "name this one otherwise, with `--id NAME`";
+    if let Err(reason) = StepId::try_from(id.to_owned()) {
+        return Err(wrong(format!("step `{}` cannot be added", visible(id))).because(reason).with_hint(hint).into());
     }
-    let parsed = config::parse(old.file(), text).map_err(|problems| refused(problems.into(), id))?;
-    let mut parsed = parsed;
+    if old.steps.iter().chain(&old.finally).any(|step| step.id == *id) {
+        return Err(wrong(format!("there is a step `{id}` already")).with_hint(hint).into());
+    }
+    let mut parsed = config::parse(old.file(), text).map_err(|problems| refused(problems.into()))?;
     if let Some(name) = &common.environment {
         parsed.instantiate(name);
     }
     Ok(parsed)
 }
 
-/// What is wrong with the file as it would be, before it is.
-fn refused(failed: Failed, id: &str) -> Failed {
+/// What is wrong with the file as it would be, before it is: nobody can look at lines that are not in it yet.
+fn refused(failed: Failed, id: &str, old_text: &str, is_given: bool) -> Failed {
     let Failed::Problems(problems) = failed else { return failed };
-    let told = problems.into_iter().map(|problem| {
+    let there = old_text.trim_end().len();
+    let told = problems.into_iter().map(|mut problem| {
+        // Whoever gave the configuration mends that; where the plugin itself fails, no other one helps.
+        let is_of_example = problem.code == Code::StepConfigInvalid && !problem.what.contains("`requires`");
+        if (is_of_example && !is_given) || problem.hint.is_none() {
+            problem = problem.with_hint("pass its configuration with `--with FILE|JSON`");
+        }
         let what = format!("step `{id}` cannot be added: {}", problem.what);
-        Problem { what, hint: Some("pass its configuration with `--with FILE|JSON`".into()), ..problem }
+        Problem { what, place: problem.place.take().filter(|place| place.span.end <= there), ..problem }
             .with_note(NOTHING)
     });
     Failed::Problems(told.collect())
@@ -196,7 +254,7 @@ mod tests {
     #[test]
     fn what_was_there_stays_as_it_was() {
         let with = without_null(json!({ "a": ["x"], "b": { "c": 1, "d": null } }));
-        let entry = Entry { id: "new", plugin: "./a.wasm", with };
+        let entry = Entry { id: "new", plugin: "./a.wasm", environments: None, component: None, with };
         let expected =
             "[[step]]\nid = \"new\"\nplugin = \"./a.wasm\"\n\n[step.with]\na = [\"x\"]\n\n[step.with.b]\nc = 1\n";
         let text = "# first\na = 1 # kept\n\n\n";

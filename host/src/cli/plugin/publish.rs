@@ -92,7 +92,7 @@ fn reference(text: &str) -> Result<PluginLocator, Problem> {
         }
         Ok(locator @ PluginLocator::Oci(_)) => Ok(locator),
         Ok(_) => Err(wrong("it is no reference to a registry".into())),
-        Err(reason) => Err(wrong(reason)),
+        Err(text) => Err(wrong(PluginLocator::why_not(&text).into())),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::problem::{Code, Problem};
 
 impl Check<'_> {
     pub(super) fn relations(&mut self, config: &Config) {
-        if config.steps.is_empty() {
+        if config.steps.is_empty() && !self.may_be_empty {
             self.add("/step", Half::Key, "there is no step", "add a `[[step]]` with an `id` and a `plugin`");
         }
         if config.environments.is_empty() && self.problems.is_empty() {
