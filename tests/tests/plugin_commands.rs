@@ -215,14 +215,30 @@ This Windlass runs plugins of contract 0.1.0.
     assert_eq!(output.raw_stdout, expected);
     let project = project.locked();
     std::fs::copy(guest("probe"), project.path().join("noop.wasm")).expect("a copy");
+    let probe_sha256 = digest(&std::fs::read(guest("probe")).expect("a guest")).replace("sha256:", "");
     let output = project.windlass("plugin list --format json").exits(0);
     let said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
     assert_eq!(said["plugins"][0]["locked"], "yes");
     let other = json!({
-        "plugin": "./noop.wasm", "name": "probe", "version": "0.1.0", "sha256": sha256, "locked": "another one",
-        "steps": ["noop"], "summary": said["plugins"][1]["summary"],
+        "plugin": "./noop.wasm", "name": null, "version": "0.1.0", "sha256": sha256, "locked": "another one",
+        "steps": ["noop"], "summary": null,
+        "here": { "name": "probe", "version": "1.2.3", "sha256": probe_sha256 },
     });
     assert_eq!(said["plugins"][1], other);
+    let output = project.windlass("plugin list").exits(0);
+    let expected = format!(
+        "./noop.wasm 0.1.0: not here, but another one: `probe` 1.2.3\n  sha256  {sha256}\n  here    {probe_sha256}\n  \
+         locked  another one\n"
+    );
+    assert!(output.raw_stdout.contains(&expected), "{expected}{}", output.raw_stdout);
+    // Also where it cannot be used at all.
+    project.write("noop.wasm", "#!/bin/sh\n");
+    let output = project.windlass("plugin list").exits(0);
+    let unusable = "./noop.wasm 0.1.0: cannot be used: the file is not WebAssembly";
+    let parts = [unusable.to_owned(), format!("  here    {}\n  locked  another one\n", &digest(b"#!/bin/sh\n")[7..])];
+    for part in parts {
+        assert!(output.raw_stdout.contains(&part), "{part}: {}", output.raw_stdout);
+    }
     std::fs::remove_file(project.path().join("noop.wasm")).expect("removed");
     let output = project.windlass("plugin list").exits(0);
     assert!(output.stdout.contains("./noop.wasm 0.1.0: cannot be used: No such file"), "{}", output.stdout);
@@ -319,6 +335,20 @@ fn what_is_verified_is_fetched_whatever_is_kept_of_it() {
 
 /// Two environments, and not a step yet.
 const EMPTY: &str = "schema = 1\napp = \"shop\"\n\n[environments.staging]\n\n[environments.production]\n";
+
+#[test]
+fn the_first_step_of_a_project_can_be_added() {
+    let project = Project::with(EMPTY).guest("noop");
+    let output = project.windlass("plugin list").exits(0);
+    assert_eq!(output.raw_stdout, "This Windlass runs plugins of contract 0.1.0.\n");
+    let _ = project.windlass("plugin add ./noop.wasm").exits(0);
+    let text = project.read("deploy.toml");
+    assert_eq!(text, format!("{EMPTY}\n[[step]]\nid = \"noop\"\nplugin = \"./noop.wasm\"\n"));
+    let _ = project.windlass("lock --check").exits(0);
+    // To everybody else a file without steps is wrong.
+    let output = Project::with(EMPTY).windlass("lock").exits(2);
+    assert!(output.stderr.contains("has no `step`"), "{}", output.stderr);
+}
 
 #[test]
 fn a_step_is_added_where_it_is_to_run_and_nowhere_else() {

@@ -18,7 +18,7 @@ pub use console::{Console, Silent, announce, announce_rollback, verdict};
 pub use kit::{CASES_SCHEMA, cases, cases_json, cases_junit};
 pub use outputs::{OUTPUTS, Outputs};
 pub use plan::{gate, not_the_commit, plan, plan_steps, plan_summary};
-pub use plugin::{Inspected, Listed, inspected, listed};
+pub use plugin::{Here, Inspected, Listed, inspected, listed};
 pub use problem::{problem, problems, tell};
 pub use recovery::{reaped, resuming, taking_back};
 pub use result::{DeploymentResult, RESULT_SCHEMA, RunReport, StepReport};

@@ -121,9 +121,33 @@ pub struct Listed {
     pub locked: Option<&'static str>,
     /// The steps that name it.
     pub steps: Vec<String>,
+    /// What is here in place of what is accepted, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub here: Option<Here>,
     /// Why it cannot be used as it is here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+/// A plugin that is not the one that is accepted.
+#[derive(Debug, Serialize)]
+pub struct Here {
+    /// Its name; none where it cannot be used.
+    pub name: Option<String>,
+    /// Its version; none where it cannot be used.
+    pub version: Option<String>,
+    /// Its SHA-256; none of a built-in one.
+    pub sha256: Option<String>,
+}
+
+impl Here {
+    /// It in a few words.
+    fn words(&self) -> String {
+        match (&self.name, &self.version) {
+            (Some(name), Some(version)) => format!("`{name}` {version}"),
+            _ => "one that cannot be used".to_owned(),
+        }
+    }
 }
 
 /// Them as text.
@@ -138,6 +162,7 @@ pub fn listed(list: &[Listed], style: Style) -> String {
             _ if it.problem.is_some() => {
                 format!(": cannot be used: {}", it.problem.as_deref().unwrap_or_default())
             }
+            _ if let Some(here) = &it.here => format!(": not here, but another one: {}", here.words()),
             (Some(name), Some(summary)) => format!(": `{name}`. {summary}"),
             (None, Some(summary)) => format!(": {summary}"),
             _ => ": not here; what is accepted is fetched when it is needed".to_owned(),
@@ -145,6 +170,9 @@ pub fn listed(list: &[Listed], style: Style) -> String {
         let _ = writeln!(text, "{}", harmless(&says));
         if let Some(sha256) = &it.sha256 {
             let _ = writeln!(text, "  sha256  {sha256}");
+        }
+        if let Some(here) = it.here.as_ref().and_then(|here| here.sha256.as_ref()) {
+            let _ = writeln!(text, "  here    {here}");
         }
         if let Some(locked) = it.locked {
             let _ = writeln!(text, "  locked  {locked}\n  steps   {}", harmless(&it.steps.join(", ")));

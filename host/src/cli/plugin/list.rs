@@ -9,7 +9,7 @@ use crate::config::PluginLocator;
 use crate::network::Client;
 use crate::plugin::{CONTRACTS, Plugin, Plugins, built_in_names};
 use crate::problem::Problem;
-use crate::report::{Listed, Style, listed};
+use crate::report::{Here, Listed, Style, listed};
 use clap::Args;
 use serde_json::json;
 
@@ -43,6 +43,7 @@ async fn built_in() -> Result<Vec<Listed>, Failed> {
             sha256: None,
             locked: None,
             steps: Vec::new(),
+            here: None,
             problem: None,
         });
     }
@@ -51,15 +52,15 @@ async fn built_in() -> Result<Vec<Listed>, Failed> {
 }
 
 async fn of_project(common: &Common) -> Result<Vec<Listed>, Failed> {
-    let session = Session::open(common)?;
+    let session = Session::open_to_add(common)?;
     let mut list = Vec::new();
     for used in used(&session.project.config, session.lock.as_ref()) {
-        let plugin = here(&session.plugins, &session.project, &used).await;
+        let (plugin, digest) = here(&session.plugins, &session.project, &used).await;
         list.push(match plugin {
-            Ok(plugin) => entry(&used, plugin.as_ref()),
+            Ok(plugin) => entry(&used, plugin.as_ref(), digest),
             Err(problem) => {
                 let why = problem.causes.first().unwrap_or(&problem.what).clone();
-                Listed { problem: Some(why), ..entry(&used, None) }
+                Listed { problem: Some(why), ..entry(&used, None, digest) }
             }
         });
     }
@@ -67,37 +68,52 @@ async fn of_project(common: &Common) -> Result<Vec<Listed>, Failed> {
     Ok(list)
 }
 
-/// The plugin, where it can be had without asking anybody.
-async fn here(plugins: &Plugins, project: &Project, used: &Used) -> Result<Option<Plugin>, Problem> {
+/// The plugin, where it can be had without asking anybody, and its SHA-256, also where it cannot be used.
+async fn here(plugins: &Plugins, project: &Project, used: &Used) -> (Result<Option<Plugin>, Problem>, Option<String>) {
+    let mut found = None;
     let loaded = match &used.locator {
         PluginLocator::BuiltIn(name) => plugins.load_built_in(name).await,
-        PluginLocator::Path(path) => plugins.load_file(path, &project.directory, |_| Ok(())).await,
+        PluginLocator::Path(path) => {
+            plugins
+                .load_file(path, &project.directory, |digest| {
+                    found = Some(digest.to_owned());
+                    Ok(())
+                })
+                .await
+        }
         locator => {
             let digest = used.accepted.iter().find_map(|accepted| accepted.locked.sha256.as_deref());
             match digest.filter(|digest| Plugins::has(digest)) {
                 Some(digest) => plugins.load_fetched(locator, Some(digest), |_| Ok(())).await,
-                None => return Ok(None),
+                None => return (Ok(None), None),
             }
         }
     };
-    loaded.map(Some)
+    (loaded.map(Some), found)
 }
 
-fn entry(used: &Used, plugin: Option<&Plugin>) -> Listed {
+/// `digest` is what is here has, where that was looked at.
+fn entry(used: &Used, plugin: Option<&Plugin>, digest: Option<String>) -> Listed {
     let versions = used.versions();
     let accepted = versions.iter().next();
-    let differs = |plugin: &Plugin| {
-        let same = |(version, sha256): &(&str, Option<&str>)| {
-            *version == plugin.version() && (plugin.is_built_in() || *sha256 == Some(plugin.digest()))
-        };
-        !versions.iter().all(same)
+    let is_another = versions.iter().any(|(version, sha256)| {
+        let other_version = plugin.is_some_and(|plugin| plugin.version() != *version);
+        let other_digest = digest.as_deref().is_some_and(|digest| *sha256 != Some(digest));
+        other_version || other_digest
+    });
+    let locked = match accepted {
+        None => "no",
+        Some(_) if !used.missing.is_empty() => "in part",
+        Some(_) if is_another => "another one",
+        Some(_) => "yes",
     };
-    let locked = match (accepted, plugin) {
-        (None, _) => "no",
-        (Some(_), _) if !used.missing.is_empty() => "in part",
-        (Some(_), Some(plugin)) if differs(plugin) => "another one",
-        (Some(_), _) => "yes",
-    };
+    let here = is_another.then(|| Here {
+        name: plugin.map(|plugin| plugin.name().to_owned()),
+        version: plugin.map(|plugin| plugin.version().to_owned()),
+        sha256: digest,
+    });
+    // Of what is accepted and not here, nobody knows what it calls itself.
+    let plugin = plugin.filter(|_| !is_another);
     let sha256 = accepted.and_then(|(_, sha256)| *sha256).or_else(|| plugin.map(Plugin::digest));
     Listed {
         plugin: used.locator.as_str().to_owned(),
@@ -107,6 +123,7 @@ fn entry(used: &Used, plugin: Option<&Plugin>) -> Listed {
         sha256: sha256.filter(|_| !used.is_built_in()).map(str::to_owned),
         locked: Some(locked),
         steps: used.steps.clone(),
+        here,
         problem: None,
     }
 }
