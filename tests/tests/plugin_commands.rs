@@ -273,7 +273,11 @@ fn what_moved_is_shown_and_taken_only_where_that_is_said() {
     // Until then what was locked is what runs, and `verify` says that it is not what is there.
     fetching.runs();
     let output = project.windlass("plugin verify").exits(22);
-    for part in ["is not the file that was accepted", "\nnote: nothing was run", "\nhint: run `windlass lock`"] {
+    for part in [
+        "is not the file that was accepted",
+        "\nnote: nothing was run; this is about step `a` in environment `staging`\n",
+        "\nhint: find out who changed it, and restore it; only where it is meant, take it with `windlass plugin update`\n",
+    ] {
         assert!(output.stderr.contains(part), "{}", output.stderr);
     }
     let output = project.windlass("plugin update a --format json").exits(0);
@@ -397,4 +401,20 @@ fn what_keeps_a_step_from_being_added_is_told_by_what_can_be_mended() {
         assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }
     assert_eq!(project.read("deploy.toml"), list);
+}
+
+#[test]
+fn what_was_changed_is_told_with_each_place_that_accepted_it() {
+    let steps = "\n[[step]]\nid = \"a\"\nplugin = \"./noop.wasm\"\n\n[[step]]\nid = \"b\"\nplugin = \"./noop.wasm\"\n";
+    let project = Project::with(&format!("{EMPTY}{steps}")).guest("noop");
+    let _ = project.windlass("lock").exits(0);
+    std::fs::copy(guest("probe"), project.path().join("noop.wasm")).expect("a copy");
+    let output = project.windlass("plugin verify").exits(22);
+    let note = "\nnote: nothing was run; this is about step `a` in environment `staging`, step `b` in environment `staging`, \
+                step `a` in environment `production` and step `b` in environment `production`\n";
+    for part in
+        ["plugin `./noop.wasm@0.1.0` is not the file that was accepted", note, "\nhint: find out who changed it"]
+    {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
 }

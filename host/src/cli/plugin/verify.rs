@@ -1,6 +1,6 @@
 //! `windlass plugin verify`: is what the lock names still what is there?
 
-use super::used::{Used, used};
+use super::used::{Accepted, Used, used};
 use crate::cli::arguments::{Common, Format};
 use crate::cli::session::{Session, fill_cache};
 use crate::cli::{Failed, print, print_json, say};
@@ -79,7 +79,11 @@ async fn one(session: &Session, used: &Used) -> Result<Plugin, Vec<Problem>> {
         })
         .collect();
     let accept = |digest: &str| {
-        used.accepted.iter().try_for_each(|it| it.locked.accepts_file(&it.environment, &it.step, digest))
+        let refusals = used.accepted.iter().filter_map(|it| {
+            let refusal = it.locked.accepts_file(&it.environment, &it.step, digest).err()?;
+            Some((it, refusal))
+        });
+        changed(refusals).map_or(Ok(()), Err)
     };
     let loaded = match &used.locator {
         PluginLocator::Path(path) => session.plugins.load_file(path, &session.project.directory, accept).await,
@@ -103,4 +107,31 @@ async fn one(session: &Session, used: &Used) -> Result<Plugin, Vec<Problem>> {
         used.accepted.iter().find_map(|it| it.locked.accepts_plugin(&it.environment, &it.step, locator, &plugin).err());
     problems.extend(wrong);
     if problems.is_empty() { Ok(plugin) } else { Err(problems) }
+}
+
+/// That what is there is not what was accepted, wherever that is.
+fn changed<'a>(refusals: impl Iterator<Item = (&'a Accepted, Problem)>) -> Option<Problem> {
+    let mut refusals = refusals.peekable();
+    let (_, first) = refusals.peek()?;
+    let mut problem = first.clone();
+    let mut places = Vec::new();
+    for (it, refusal) in refusals {
+        places.push(format!("step `{}` in environment `{}`", it.step, it.environment));
+        if it.locked.sha256.is_some() {
+            problem = problem.with_hint(
+                "find out who changed it, and restore it; only where it is meant, take it with `windlass plugin update`",
+            );
+        }
+        let more: Vec<String> = refusal.causes.into_iter().filter(|cause| !problem.causes.contains(cause)).collect();
+        problem.causes.extend(more);
+    }
+    Some(problem.with_note(format!("nothing was run; this is about {}", together(&places))))
+}
+
+/// Them as a part of a sentence.
+fn together(places: &[String]) -> String {
+    match places {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        places => places.concat(),
+    }
 }
