@@ -418,3 +418,20 @@ fn what_was_changed_is_told_with_each_place_that_accepted_it() {
         assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }
 }
+
+#[test]
+fn an_update_to_what_wants_another_configuration_says_that_it_is_another_plugin() {
+    let project =
+        Project::with(&format!("{CONFIG}\n[[step]]\nid = \"look\"\nplugin = \"./plugin.wasm\"\nwith.changes = true\n"));
+    std::fs::copy(guest("noop"), project.path().join("plugin.wasm")).expect("a copy");
+    let project = project.locked();
+    std::fs::copy(guest("probe"), project.path().join("plugin.wasm")).expect("a copy");
+    let lock = project.read("deploy.lock");
+    let output = project.windlass("plugin update").exits(2);
+    let short = &digest(&noop())["sha256:".len()..][..12];
+    let cause = format!("`./plugin.wasm` is `probe@1.2.3` now, and what is accepted is 0.1.0 (sha256 {short}…)");
+    for part in ["`changes`", &cause, "\nnote: nothing was changed\n"] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    assert_eq!(project.read("deploy.lock"), lock);
+}

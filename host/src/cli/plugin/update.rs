@@ -4,7 +4,7 @@ use super::used::{Used, used};
 use crate::cli::arguments::{Common, Format};
 use crate::cli::session::Session;
 use crate::cli::{Failed, print, print_json, say};
-use crate::config::listing;
+use crate::config::{PluginLocator, listing};
 use crate::files::write_whole;
 use crate::lock::{self, Lock};
 use crate::policy::visible;
@@ -47,7 +47,10 @@ pub(super) async fn update(common: &Common, arguments: &Update) -> Result<(), Fa
     let config = &session.project.config;
     let chosen = chosen(used(config, Some(&old)), arguments.name.as_deref())?;
     let is_chosen = |locator: &str| chosen.iter().any(|used| used.locator.as_str() == locator);
-    let wanted = session.wanted_of(false, &|step| is_chosen(step.plugin.as_str())).await?;
+    let wanted = match session.wanted_of(false, &|step| is_chosen(step.plugin.as_str())).await {
+        Ok(wanted) => wanted,
+        Err(failed) => return Err(refused(failed, &session, &chosen).await),
+    };
     let new = old.clone().with(wanted);
     let changes = old.changes_to(&new);
     let now = used(config, Some(&new));
@@ -77,6 +80,33 @@ pub(super) async fn update(common: &Common, arguments: &Update) -> Result<(), Fa
     Ok(())
 }
 
+/// What keeps what there is now from being taken. Where a configuration does not fit, it fitted the plugin that was accepted: so
+/// it is said which one it is now.
+async fn refused(failed: Failed, session: &Session, chosen: &[Used]) -> Failed {
+    let Failed::Problems(problems) = failed else { return failed };
+    let mut others = Vec::new();
+    for used in chosen {
+        let loaded = match &used.locator {
+            PluginLocator::Path(path) => session.plugins.load_file(path, &session.project.directory, |_| Ok(())).await,
+            locator => session.plugins.load_fetched(locator, None, |_| Ok(())).await,
+        };
+        let Ok(plugin) = loaded else { continue };
+        let accepted = versions(used);
+        if accepted.iter().any(|it| it.sha256.as_deref() != Some(plugin.digest())) {
+            let now = plugin.locked_name();
+            let (locator, now) = (visible(used.locator.as_str()), visible(&now));
+            others.push(format!("`{locator}` is `{now}` now, and what is accepted is {}", list(&accepted)));
+        }
+    }
+    let told = problems.into_iter().map(|problem| {
+        if problem.code != Code::StepConfigInvalid {
+            return problem;
+        }
+        others.iter().fold(problem, Problem::because).with_note("nothing was changed")
+    });
+    Failed::Problems(told.collect())
+}
+
 /// Those that are meant.
 fn chosen(all: Vec<Used>, name: Option<&str>) -> Result<Vec<Used>, Problem> {
     let all: Vec<Used> = all.into_iter().filter(|used| !used.is_built_in()).collect();
@@ -104,17 +134,18 @@ fn versions(used: &Used) -> Vec<Version> {
 /// What moved, one line each.
 fn told(moved: &[Moved]) -> String {
     let mut text = String::new();
-    let list = |versions: &[Version]| {
-        let one = |it: &Version| {
-            let digest: String = it.sha256.iter().flat_map(|digest| digest.chars().take(12)).collect();
-            format!("{} (sha256 {}…)", visible(&it.version), visible(&digest))
-        };
-        if versions.is_empty() { "nothing".to_owned() } else { versions.iter().map(one).collect::<Vec<_>>().join(", ") }
-    };
     for it in moved {
         let _ = writeln!(text, "{}: {} -> {}", visible(&it.plugin), list(&it.from), list(&it.to));
     }
     text
+}
+
+fn list(versions: &[Version]) -> String {
+    let one = |it: &Version| {
+        let digest: String = it.sha256.iter().flat_map(|digest| digest.chars().take(12)).collect();
+        format!("{} (sha256 {}…)", visible(&it.version), visible(&digest))
+    };
+    if versions.is_empty() { "nothing".to_owned() } else { versions.iter().map(one).collect::<Vec<_>>().join(", ") }
 }
 
 fn write(session: &Session, new: &Lock) -> Result<(), Problem> {
