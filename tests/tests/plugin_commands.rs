@@ -117,6 +117,11 @@ fn what_it_asks_for_depends_on_what_it_is_told() {
         let output = project.windlass(&format!("plugin inspect command --with {with}")).exits(2);
         assert!(output.stderr.contains(part) && output.stderr.contains("note: nothing was run"), "{}", output.stderr);
     }
+    // In the words that `add` has for it.
+    let output = project.windlass("plugin inspect command --with {\"runs\":[\"make\"]}").exits(2);
+    for part in ["error: `--with` has no key `runs`", "\nhint: write `run`\n"] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use super::explain::{Explainer, Subject};
-use super::source::join;
+use super::source::{Source, join};
 use super::{Config, Step};
 use crate::problem::{Code, Problem};
 
@@ -68,6 +68,23 @@ impl WithSchema {
     #[must_use]
     pub fn check_filled(&self, config: &Config, step: &Step, with: &Value) -> Vec<Problem> {
         self.explain(config, step, with, false)
+    }
+
+    /// What is wrong with a value that stands in no file. `name` is what a person calls it.
+    #[must_use]
+    pub fn check_value(&self, name: &str, value: &Value) -> Vec<Problem> {
+        let source = Source::new(name, "");
+        let subject = |pointer: &str| Subject::of(name, pointer, |_, _| None);
+        let place = |pointer: &str, half| source.place(pointer, half);
+        let explainer = Explainer {
+            schema: &self.schema,
+            code: Code::StepConfigInvalid,
+            open: true,
+            subject: &subject,
+            place: &place,
+        };
+        let problems = explainer.explain(self.validator.iter_errors(value)).into_iter();
+        problems.map(|problem| Problem { place: None, ..problem }).collect()
     }
 
     fn explain(&self, config: &Config, step: &Step, with: &Value, open: bool) -> Vec<Problem> {

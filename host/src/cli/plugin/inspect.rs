@@ -4,7 +4,7 @@ use super::find::{client, find};
 use crate::cli::arguments::{Common, Format};
 use crate::cli::session::fill_cache;
 use crate::cli::{Failed, print, print_json};
-use crate::config::{example, keys};
+use crate::config::{WithSchema, example, keys};
 use crate::plugin::{CONTRACTS, Plugin, Plugins};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
@@ -30,6 +30,9 @@ pub(super) async fn inspect(common: &Common, arguments: &Inspect) -> Result<(), 
     let given = arguments.with.as_deref().map(given).transpose()?;
     let is_given = given.is_some();
     let with = given.unwrap_or_else(|| example(plugin.schema()));
+    if is_given {
+        fitting(&plugin, &with)?;
+    }
     let asked = asked(&plugin, &with).await;
     if is_given && let Err(problem) = asked {
         return Err(problem.into());
@@ -54,6 +57,17 @@ pub(super) fn given(text: &str) -> Result<Value, Problem> {
     let read = if is_json { Ok(text.to_owned()) } else { std::fs::read_to_string(text) };
     let text = read.map_err(|error| wrong(format!("`{text}`: {error}")))?;
     serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+}
+
+/// Holds a configuration that somebody gives against the plugin's schema, as a step's is. One that may take for ever is passed over:
+/// nothing is granted here.
+fn fitting(plugin: &Plugin, with: &Value) -> Result<(), Vec<Problem>> {
+    if plugin.schema_may_explode() {
+        return Ok(());
+    }
+    let schema = WithSchema::new(plugin.name(), plugin.schema().clone()).map_err(|problem| vec![problem])?;
+    let problems = schema.check_value("--with", with);
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// What a plugin asks for with a configuration.
