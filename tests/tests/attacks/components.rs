@@ -189,9 +189,14 @@ fn a_compiler_has_only_so_much_time() {
 #[test]
 fn a_plugin_that_never_says_what_it_is_or_needs_ends_as_a_limit() {
     let endless = with_bytes(&std::fs::read(guest("endless")).expect("a guest"));
-    refused(&endless, "run", 2, &["`describe` of plugin `./a.wasm` did not end within", "the plugin's fault"]);
+    refused(
+        &endless,
+        "run",
+        2,
+        &["`describe` of plugin `./a.wasm` did not end within", "this is a bug in the plugin: mend it"],
+    );
     for (operation, parts) in [
-        ("spin", ["`requires` of plugin `probe@1.2.3` did not end within", "the plugin's fault"]),
+        ("spin", ["`requires` of plugin `probe@1.2.3` did not end within", "this is a bug in the plugin: mend it"]),
         ("hoard", ["`requires` of plugin `probe@1.2.3` wanted more than 256 MiB of memory", "the plugin's fault"]),
         ("recurse", ["`requires`", "stack"]),
     ] {
