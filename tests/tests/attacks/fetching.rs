@@ -161,6 +161,7 @@ fn what_a_registry_sends_is_held_against_what_it_says() {
     let _ = registry.push("1", &bytes);
     registry.state().blob = Some(Answer::new(200, "something else"));
     from(&registry, "sent something else than it says");
+    from(&registry, "\nhint: tell whoever keeps that registry, and take it from elsewhere\n");
     registry.state().blob = Some(Answer::endless(None));
     from(&registry, "there is more of it than its manifest says");
     registry.state().blob = Some(Answer::new(500, "no"));
