@@ -164,7 +164,7 @@ fn tools_that_are_missing_are_named_with_what_installs_them() {
         output.stderr.starts_with(
             "error: plugins in Rust cannot be built here\n  \
              Caused by: `cargo` is missing: it builds the plugin\n             \
-             the target `wasm32-wasip2` of Rust is missing: it is what plugins are compiled for\n\
+             the target `wasm32-wasip2` of Rust is needed, too: it is what plugins are compiled for\n\
              note: nothing was built\n\
              hint: curl --proto '=https' -sSf https://sh.rustup.rs | sh\n"
         ),
@@ -172,6 +172,16 @@ fn tools_that_are_missing_are_named_with_what_installs_them() {
         output.all()
     );
     assert!(output.stderr.contains("rustup target add wasm32-wasip2\n"), "{}", output.all());
+}
+
+/// As `test` and `publish` have it.
+#[test]
+fn a_project_elsewhere_is_built_by_its_directory() {
+    let project = Project::new();
+    let _ = project.windlass("plugin new greet-it --lang c").exits(0);
+    let output = project.windlass("plugin build greet-it").exits(0);
+    assert_eq!(output.stdout, "greet-it/build/greet-it.wasm\n");
+    assert_eq!(project.windlass("plugin build --directory greet-it").exits(0).stdout, output.stdout);
 }
 
 #[test]

@@ -61,6 +61,13 @@ fn is_below(path: &str) -> bool {
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
+/// What `[plugin]` has and does not know.
+fn unknown_keys(text: &str) -> Vec<String> {
+    let table: toml::Table = toml::from_str(text).unwrap_or_default();
+    let plugin = table.get("plugin").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
+    plugin.filter(|key| !KEYS.contains(&key.as_str())).cloned().collect()
+}
+
 impl Project {
     /// The project in a directory.
     ///
@@ -72,7 +79,7 @@ impl Project {
             let problem = Problem::new(Code::PluginProject, format!("`{}` cannot be read", path.display()));
             if error.kind() == std::io::ErrorKind::NotFound {
                 problem.because("there is no such file, so this is not the directory of a plugin's project").with_hint(
-                    "`windlass plugin new NAME --lang rust` writes a project; `--directory` names the directory of one",
+                    "`windlass plugin new NAME --lang rust` writes a project; `windlass plugin build DIRECTORY` builds the one that is there",
                 )
             } else {
                 problem.because(error)
@@ -94,9 +101,16 @@ impl Project {
         let read: File = toml::from_str(text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             let key = text.get(span.clone()).unwrap_or_default();
-            let problem = wrong(span, error.message().to_owned());
-            match nearest(key, KEYS.iter().copied()).filter(|_| error.message().starts_with("unknown field")) {
-                Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
+            let mut problem = wrong(span, error.message().to_owned());
+            let is_unknown = error.message().starts_with("unknown field");
+            let mut meant: Vec<&str> = nearest(key, KEYS.iter().copied()).filter(|_| is_unknown).into_iter().collect();
+            // The first is in what was just said; all of them are said at once.
+            for other in unknown_keys(text).iter().filter(|other| is_unknown && *other != key) {
+                problem = problem.because(format!("unknown field `{other}`"));
+                meant.extend(nearest(other, KEYS.iter().copied()));
+            }
+            match (!meant.is_empty()).then(|| crate::config::listing(meant.iter().copied(), "and")) {
+                Some(near) => problem.with_hint(format!("did you mean {near}?")),
                 None => problem.with_hint(
                     "the keys of `[plugin]` are `name`, `language`, `component`, and `build` where another command builds it",
                 ),
@@ -175,6 +189,12 @@ mod tests {
         const REST: &str = "language = \"c\"\ncomponent = \"a.wasm\"\n";
         for (text, line, cause, hint) in [
             (format!("[plugin]\nnmae = \"greet\"\n{REST}"), 2, "unknown field `nmae`", "did you mean `name`?"),
+            (
+                format!("[plugin]\nname = \"greet\"\nbulid = []\n{REST}compnent = 1\n"),
+                3,
+                "unknown field `bulid`",
+                "did you mean `build` and `component`?",
+            ),
             (
                 "[plugin]\nname = \"greet\"\ncomponent = \"a.wasm\"\n".into(),
                 1,

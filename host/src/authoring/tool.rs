@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 pub(super) enum Shows {
     /// That it runs is enough.
     Running,
-    /// The path of a directory, which has to be there.
+    /// The path of a directory, which has to be there: it is a part of what is asked for it.
     Directory,
     /// A line that begins with this word.
     Line(&'static str),
@@ -36,18 +36,29 @@ pub(super) struct Tool {
     pub(super) elsewhere: &'static str,
 }
 
+/// What a look for a tool shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    There,
+    Missing,
+    /// What would show it is missing itself.
+    Unknown,
+}
+
 impl Tool {
-    fn is_there(&self, directory: &Path) -> bool {
-        let [program, arguments @ ..] = self.look else { return false };
+    fn look(&self, directory: &Path) -> Found {
+        let [program, arguments @ ..] = self.look else { return Found::Missing };
         let output = Command::new(program).args(arguments).current_dir(directory).stdin(Stdio::null()).output();
-        let Ok(output) = output else { return false };
+        let Ok(output) = output else {
+            return if matches!(self.shows, Shows::Directory) { Found::Unknown } else { Found::Missing };
+        };
         let text = String::from_utf8_lossy(&output.stdout);
-        output.status.success()
-            && match self.shows {
-                Shows::Running => true,
-                Shows::Directory => Path::new(text.trim()).is_dir(),
-                Shows::Line(word) => text.lines().any(|line| line.split_whitespace().next() == Some(word)),
-            }
+        let shown = match self.shows {
+            Shows::Running => true,
+            Shows::Directory => Path::new(text.trim()).is_dir(),
+            Shows::Line(word) => text.lines().any(|line| line.split_whitespace().next() == Some(word)),
+        };
+        if output.status.success() && shown { Found::There } else { Found::Missing }
     }
 
     fn install(&self) -> &'static str {
@@ -66,18 +77,20 @@ impl Tool {
 /// That all of them are there.
 ///
 /// # Errors
-/// [`Code::ToolMissing`], which names everything that is missing, and how to install it.
+/// [`Code::ToolMissing`], which names everything that is missing or cannot be looked for, and how to install it.
 pub(super) fn demand(language: &str, tools: &[Tool], directory: &Path) -> Result<(), Problem> {
-    let missing: Vec<&Tool> = tools.iter().filter(|tool| !tool.is_there(directory)).collect();
+    let found = tools.iter().map(|tool| (tool, tool.look(directory)));
+    let missing: Vec<(&Tool, Found)> = found.filter(|(_, found)| *found != Found::There).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let problem = Problem::new(Code::ToolMissing, format!("plugins in {language} cannot be built here"));
-    let problem = missing
-        .iter()
-        .fold(problem, |problem, tool| problem.because(format!("{} is missing: {}", tool.name, tool.purpose)));
+    let problem = missing.iter().fold(problem, |problem, (tool, found)| {
+        let how = if *found == Found::Unknown { "is needed, too" } else { "is missing" };
+        problem.because(format!("{} {how}: {}", tool.name, tool.purpose))
+    });
     let mut commands: Vec<&str> = Vec::new();
-    for command in missing.iter().map(|tool| tool.install()) {
+    for command in missing.iter().map(|(tool, _)| tool.install()) {
         if !commands.contains(&command) {
             commands.push(command);
         }

@@ -7,18 +7,22 @@ use crate::cli::{Failed, print, print_json, say};
 use crate::plugin::{CONTRACT, Plugins};
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Build {
-    /// The directory with the plugin's `windlass-plugin.toml`.
-    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
-    directory: PathBuf,
+    /// The directory with the plugin's `windlass-plugin.toml`; this one where nothing is said.
+    #[arg(value_name = "PROJECT")]
+    project: Option<PathBuf>,
+    /// The same, by its name.
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "project")]
+    directory: Option<PathBuf>,
 }
 
 /// Builds the project.
 pub(super) async fn build(common: &Common, arguments: &Build) -> Result<(), Failed> {
-    let project = Project::read(&arguments.directory)?;
+    let directory = arguments.project.as_ref().or(arguments.directory.as_ref());
+    let project = Project::read(directory.map_or_else(|| Path::new("."), PathBuf::as_path))?;
     let plugins = Plugins::new(find::client(common)?);
     let built = authoring::build(&project, &plugins, say).await?;
     let (plugin, path) = (&built.plugin, project.component_path());
