@@ -148,6 +148,14 @@ fn in_c() {
         ("src/plugin.c", "if (!read_flag(flag, &now, failure)) return false;", "puts(flag);"),
         &["src/plugin.c:", "error: ", "'puts'", "`clang` ended with exit status: 1"],
     );
+    // Who builds it is its author.
+    c.does_not_build(
+        ("src/plugin.c", "windlass_text(\"0.1.0\")", "windlass_text(\"one\")"),
+        &[
+            "its version `one` is not a semantic version",
+            "hint: this is a bug in the plugin: mend it, or report it to its author\n",
+        ],
+    );
     c.does_not_build(
         ("windlass-sdk/c/step.c", "windlass:plugin/log@0.1.0", "windlass:plugin/log@0.2.0"),
         &[

@@ -209,7 +209,7 @@ impl CallFailure {
             Self::Exceeded(what) => {
                 { Problem::new(Code::StepTrapped, format!("`{function}` of plugin `{plugin}` wanted {what}")) }
                     .because("it was stopped")
-                    .with_hint("this is the plugin's fault: report it to its author")
+                    .with_hint("this is a bug in the plugin: mend it, or report it to its author")
             }
             Self::Trapped { reason, frames, last_words } => {
                 let mut problem = Problem::new(Code::StepTrapped, format!("plugin `{plugin}` crashed in `{function}`"));
@@ -289,7 +289,7 @@ fn within_bounds(answer: Answer) -> Result<Answer, CallFailure> {
         code: "answer-too-large".into(),
         message: format!("the plugin put out more than {} MiB", ANSWER >> 20),
         causes: vec![format!("it was {} MiB", size >> 20)],
-        hint: Some("this is a bug in the plugin: report it to its author".into()),
+        hint: Some("this is a bug in the plugin: mend it, or report it to its author".into()),
         note: None,
     }))
 }

@@ -54,7 +54,7 @@ impl CompileError {
                 .because(format!("compiling it takes more than {what}"))
                 .with_note("nothing was run, and the compiler was ended")
                 .with_hint(
-                    "this is the plugin's fault: report it to its author, and use a release with smaller functions",
+                    "this is a bug in the plugin: mend it, or report it to its author and use a release with smaller functions",
                 ),
             Self::Broken(why) => problem
                 .because(why)

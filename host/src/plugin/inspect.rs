@@ -40,7 +40,7 @@ pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Problem> {
             Payload::CodeSectionEntry(body) if body.range().len() > LARGEST_FUNCTION => {
                 let (size, most) = (body.range().len() >> 10, LARGEST_FUNCTION >> 10);
                 return Err(invalid(name, format!("one function in it has {size} KiB, and the most is {most} KiB"))
-                    .with_hint("this is the plugin's fault: report it to its author"));
+                    .with_hint("this is a bug in the plugin: mend it, or report it to its author"));
             }
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports {

@@ -321,7 +321,7 @@ impl Plugins {
             Problem::new(Code::PluginInvalid, format!("plugin `{locator}` cannot be used"))
                 .because(what)
                 .with_note("nothing was run")
-                .with_hint("this is the plugin's fault: report it to its author")
+                .with_hint("this is a bug in the plugin: mend it, or report it to its author")
         };
         semver::Version::parse(&description.version)
             .map_err(|_| wrong(&format!("its version `{}` is not a semantic version", description.version)))?;

@@ -112,7 +112,7 @@ pub(super) async fn bounded<T: Send + 'static>(
             crate::words::span(SCHEMA_PATIENCE)
         ))
         .with_note("nothing was run")
-        .with_hint("this is the plugin's fault: report it to its author")
+        .with_hint("this is a bug in the plugin: mend it, or report it to its author")
         .at(config.place_of_step(step, "plugin"))),
     }
 }

@@ -173,7 +173,7 @@ impl Machine<'_> {
                 return Ok(Some(
                     Problem::new(Code::StepFailed, format!("the output `{name}` of step `{id}` contains a secret"))
                         .because("outputs are kept in the journal and shown to other steps")
-                        .with_hint("this is a bug in the plugin: report it to its author"),
+                        .with_hint("this is a bug in the plugin: mend it, or report it to its author"),
                 ));
             }
             outputs.insert(name, value);

@@ -189,15 +189,10 @@ fn a_compiler_has_only_so_much_time() {
 #[test]
 fn a_plugin_that_never_says_what_it_is_or_needs_ends_as_a_limit() {
     let endless = with_bytes(&std::fs::read(guest("endless")).expect("a guest"));
-    refused(
-        &endless,
-        "run",
-        2,
-        &["`describe` of plugin `./a.wasm` did not end within", "this is a bug in the plugin: mend it"],
-    );
+    refused(&endless, "run", 2, &["`describe` of plugin `./a.wasm` did not end within", "a bug in the plugin"]);
     for (operation, parts) in [
-        ("spin", ["`requires` of plugin `probe@1.2.3` did not end within", "this is a bug in the plugin: mend it"]),
-        ("hoard", ["`requires` of plugin `probe@1.2.3` wanted more than 256 MiB of memory", "the plugin's fault"]),
+        ("spin", ["`requires` of plugin `probe@1.2.3` did not end within", "a bug in the plugin"]),
+        ("hoard", ["`requires` of plugin `probe@1.2.3` wanted more than 256 MiB of memory", "a bug in the plugin"]),
         ("recurse", ["`requires`", "stack"]),
     ] {
         let project = Probe::new().requires(json!({ "do": operation })).project();
@@ -216,7 +211,7 @@ fn a_schema_that_is_never_done_with_ends_as_a_limit() {
             &[
                 "the `with` of step `a` cannot be checked",
                 "the schema of plugin `schema-bomb@0.1.0`",
-                "the plugin's fault",
+                "a bug in the plugin",
             ],
         );
     }

@@ -283,7 +283,7 @@ fn broken_promise(code: &str, message: impl Into<String>) -> wit::Failure {
         code: code.into(),
         message: message.into(),
         causes: vec![],
-        hint: Some("this is a bug in the plugin: report it to its author".into()),
+        hint: Some("this is a bug in the plugin: mend it, or report it to its author".into()),
         note: None,
     }
 }
