@@ -475,7 +475,7 @@ fn cases_are_chosen_by_their_names() {
 #[test]
 fn results_are_json_and_junit_too() {
     let project =
-        project("[[case]]\nname = \"a <b>\"\n[[case]]\nname = \"c\"\nexpect.apply.outcome = \"\\u001b[31m&\"\n");
+        project("[[case]]\nname = \"a <b>\"\n[[case]]\nname = \"c\"\nexpect.apply.outcome = \"\\u001b[31m&\\uffff\"\n");
     let output = project.windlass("plugin test ./probe.wasm --format json --junit out.xml").exits(13);
     let mut result = output.result();
     for case in result["cases"].as_array_mut().expect("cases") {
@@ -490,18 +490,18 @@ fn results_are_json_and_junit_too() {
                 { "name": "a <b>", "passed": true, "duration-ms": null, "differences": [] },
                 { "name": "c", "passed": false, "duration-ms": null, "differences": [{
                     "what": "the outcome of `apply` is not as expected",
-                    "lines": [{ "expected": "\u{1b}[31m&" }, { "came": "did what it was told" }],
+                    "lines": [{ "expected": "\u{1b}[31m&\u{ffff}" }, { "came": "did what it was told" }],
                 }] },
             ],
         })
     );
     let xml = project.read("out.xml");
     for words in [
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites><testsuite name=\"probe@1-2-3\" id=\"0\"",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites><testsuite name=\"probe@1.2.3\" id=\"0\"",
         " tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\" ",
-        "<testcase name=\"a &lt;b&gt;\" classname=\"probe@1-2-3\" ",
+        "<testcase name=\"a &lt;b&gt;\" classname=\"probe\" ",
         "<failure type=\"cases-failed\" message=\"the outcome of `apply` is not as expected\">",
-        "  - \u{fffd}[31m&amp;\n  + did what it was told\n</failure>",
+        "  - \u{fffd}[31m&amp;\u{fffd}\n  + did what it was told\n</failure>",
     ] {
         assert!(xml.contains(words), "{words}: {xml}");
     }

@@ -81,7 +81,9 @@ fn milliseconds(case: &CaseResult) -> u64 {
 #[must_use]
 pub fn cases_junit(results: &Results, began: jiff::Timestamp) -> String {
     let seconds = |milliseconds: u64| format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
-    let name = results.plugin.replace('.', "-");
+    // Readers take what is before a dot for a package: a class is called after the plugin, whose name has none.
+    let name = &results.plugin;
+    let class = name.split('@').next().unwrap_or_default();
     // Times there have no time zone; this is UTC.
     let timestamp = began.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let all = results.cases.iter().map(milliseconds).sum();
@@ -93,7 +95,7 @@ pub fn cases_junit(results: &Results, began: jiff::Timestamp) -> String {
                 failures=(results.failed()) errors="0" skipped="0" time=(seconds(all)) {
                 properties { property name="sha256" value=(results.digest) {} }
                 @for case in &results.cases {
-                    testcase name=(harmless(&case.name)) classname=(name) time=(seconds(milliseconds(case))) {
+                    testcase name=(harmless(&case.name)) classname=(class) time=(seconds(milliseconds(case))) {
                         @if let Some(first) = case.differences.first() {
                             failure type="cases-failed" message=(harmless(&first.what)) {
                                 @for difference in &case.differences { (told(difference, "", Style::plain())) }
@@ -107,5 +109,5 @@ pub fn cases_junit(results: &Results, began: jiff::Timestamp) -> String {
         }
         "\n"
     };
-    text.into_string()
+    super::xml(text)
 }

@@ -77,6 +77,11 @@ impl Style {
     }
 }
 
+/// The text of a file of XML, without the two characters that no reader takes, however they are written.
+fn xml(markup: maud::Markup) -> String {
+    markup.into_string().replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
+
 /// A text that came from outside, without what would move the cursor or colour the terminal.
 fn harmless(text: &str) -> String {
     text.chars()

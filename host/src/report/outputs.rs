@@ -113,7 +113,7 @@ impl Outputs<'_> {
             }
             "\n"
         };
-        page.into_string()
+        super::xml(page)
     }
 
     /// As GitLab reads an annotations report: links that it shows beside the job. `page` is where the report can be seen there.

@@ -67,7 +67,7 @@ pub fn junit(story: &Story) -> String {
         }
         "\n"
     };
-    text.into_string()
+    crate::report::xml(text)
 }
 
 fn suite_of(story: &Story, id: usize, class: &str, place: &str, timestamp: &str, cases: &[Case]) -> Markup {
