@@ -257,9 +257,14 @@ fn explain(what: &str, code: &ErrorCode) -> Error {
         ErrorCode::ConnectionTerminated | ErrorCode::HttpResponseIncomplete => ("closed", "the connection was closed"),
         _ => ("failed", "it failed"),
     };
-    // Where the text says all that the code does, the code is only noise.
-    let message = match word {
-        "connection-refused" | "timed-out" | "closed" => format!("`{what}`: {text}"),
+    // Where the text says all that the code does, the code is only noise; and where a code has a reason, that is what is said.
+    let message = match (word, code) {
+        ("connection-refused" | "timed-out" | "closed", _) => format!("`{what}`: {text}"),
+        (_, ErrorCode::DnsError(payload)) => match &payload.rcode {
+            Some(reason) => format!("`{what}`: {text} ({reason})"),
+            None => format!("`{what}`: {text}"),
+        },
+        (_, ErrorCode::InternalError(Some(reason))) => format!("`{what}`: {text} ({reason})"),
         _ => format!("`{what}`: {text} ({code:?})"),
     };
     Error::Unreachable { code: word, message }
