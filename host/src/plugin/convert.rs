@@ -55,16 +55,28 @@ impl Failure {
     #[must_use]
     pub fn into_problem(self) -> Problem {
         let code = if self.kind == Kind::Denied { Code::StepDenied } else { Code::StepFailed };
+        let is_missing = || std::iter::once(&self.message).chain(&self.causes).any(|said| says_missing(said));
+        let hint = self.hint.clone().or_else(|| is_missing().then(|| UNSEEN.to_owned()));
         Problem {
             code,
             detail: Some(self.code),
             what: self.message,
             causes: self.causes,
             note: self.note,
-            hint: self.hint,
+            hint,
             place: None,
         }
     }
+}
+
+/// What helps where a file is there and a plugin does not see it: no call of the host's is made for that, so no denial says it.
+const UNSEEN: &str =
+    "a plugin sees only what a `directory` capability covers: if the file is there, `requires` has to ask for it";
+
+/// Whether this is what the libraries of the languages say of a file that is not there: Rust's and Python's by the number that
+/// WASI has for it, JavaScript's and C's in the words of their SDKs.
+fn says_missing(said: &str) -> bool {
+    ["(os error 44)", "[Errno 44]", "there is no such file"].iter().any(|words| said.contains(words))
 }
 
 /// A failure without secrets, and no longer than one may be.
