@@ -1,5 +1,7 @@
 //! `windlass plugin test`: what a case gives, what it expects, and that the gate is the gate.
 
+#[path = "kit_cases/beginnings.rs"]
+mod beginnings;
 #[path = "kit_cases/mistakes.rs"]
 mod mistakes;
 

@@ -69,7 +69,11 @@ fn what_came_is_written_and_passes_without_the_world() {
 
     let output = project.windlass_with("plugin test ./probe.wasm --record", &[("TOKEN", REAL)]).exits(0);
     assert!(output.raw_stdout.ends_with("s)\n") && output.raw_stdout.contains("2 ok, 0 failed"), "{}", output.all());
-    assert_eq!(output.stderr, "wrote cases.toml\n");
+    assert_eq!(
+        output.stderr,
+        "warning: in case `the world` nobody answered `no-such-program`: there is no such program; this is written as what comes\n\
+         wrote cases.toml\n"
+    );
     // The real one was used, and is nowhere.
     assert_eq!(server.received()[0].header("authorization"), Some(format!("Bearer {REAL}").as_str()));
     let text = project.read("cases.toml");
@@ -99,6 +103,113 @@ arguments = ["none"]
     let output = project.windlass("plugin test ./probe.wasm --record").exits(13);
     assert!(output.raw_stdout.contains("nothing answers `make all`; the nearest is"), "{}", output.raw_stdout);
     assert_eq!(project.read("cases.toml"), cases);
+}
+
+/// What a case says of files, records and state stays said, also where nothing came of them.
+#[test]
+fn what_the_author_looks_at_stays_looked_at() {
+    let cases = r#"[[case]]
+name = "nothing is touched"
+state = { seen = "1" }
+files = { "site/same" = "old\n", "site/kept" = "kept", "site/sum" = "1", "site/other" = "other" }
+config = { capabilities = [{ kind = "directory", path = "site", write = true, phases = ["apply"] }], apply = [{ do = "file", deed = "create", tree = "site", path = "new", text = "new" }] }
+
+[case.expect]
+records = []
+state = { seen = "1" }
+
+[case.expect.files]
+"site/same" = "another\n"
+"site/none" = false
+"site/kept" = true
+"site/sum" = { sha256 = "0" }
+"#;
+    let project = Project::new().guest("probe").file("cases.toml", cases);
+    let _ = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    let text = project.read("cases.toml");
+    let table: toml::Table = toml::from_str(&text).expect("TOML");
+    let expect = &table["case"][0]["expect"];
+    let one = "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b";
+    let expected = format!(
+        "records = []\nstate = {{ seen = \"1\" }}\nfiles = {{ \"site/kept\" = true, \"site/new\" = \"new\", \"site/none\" = false, \
+         \"site/same\" = \"old\\n\", \"site/sum\" = {{ sha256 = \"{one}\" }} }}\n"
+    );
+    let expected: toml::Table = toml::from_str(&expected).expect("TOML");
+    for (key, value) in &expected {
+        assert_eq!(&expect[key], value, "{text}");
+    }
+}
+
+/// What changes with another name of the case, or with another line of the source, is not what is expected.
+#[test]
+fn what_is_recorded_outlives_the_next_edit() {
+    let cases = "[[case]]\nname = \"refused\"\nconfig = { aply = [] }\n\n\
+                 [[case]]\nname = \"crashed\"\nconfig = { apply = [{ do = \"panic\", text = \"at the disco\" }] }\n";
+    let project = Project::new().guest("probe").file("cases.toml", cases);
+    let _ = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    let text = project.read("cases.toml");
+    assert!(text.contains("trap = \"at the disco\"\n"), "{text}");
+    assert!(text.contains("  \"error: the plugin panicked: panicked at {*}\",\n"), "{text}");
+    assert!(!text.contains("misbehave.rs"), "{text}");
+    project.write("cases.toml", &text.replace("name = \"refused\"", "name = \"called otherwise\""));
+    let output = project.windlass("plugin test ./probe.wasm").exits(0);
+    assert!(output.raw_stdout.contains("2 ok, 0 failed"), "{}", output.raw_stdout);
+}
+
+/// That there was no network is no reason to expect that there is none, without a word.
+#[test]
+fn what_the_world_did_not_answer_is_said() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let cases = format!(
+        r#"[[case]]
+name = "a"
+[case.config]
+capabilities = [
+  {{ kind = "http", host = "127.0.0.1", port = {port}, methods = ["GET"], path = "/", addresses = ["loopback"], phases = ["apply"] }},
+]
+apply = [{{ do = "http", url = "http://127.0.0.1:{port}/a" }}]
+"#
+    );
+    let project = Project::new().guest("probe").file("cases.toml", &cases);
+    let output = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    assert_eq!(
+        output.stderr,
+        format!(
+            "warning: in case `a` nobody answered GET `http://127.0.0.1:{port}/a`: `127.0.0.1` refused the connection to port \
+             {port}; this is written as what comes\nwrote cases.toml\n"
+        )
+    );
+    assert!(project.read("cases.toml").contains("answer = { error = \"connection-refused\" }"));
+}
+
+/// What a plugin says of a name that is none is a sentence.
+#[test]
+fn a_name_that_is_not_found_is_told_in_words() {
+    let cases = r#"[[case]]
+name = "a"
+config = { capabilities = [{ kind = "http", scheme = "https", host = "a.example", port = 443, methods = ["GET"], path = "/", phases = ["apply"] }], apply = [{ do = "http", url = "https://a.example/" }] }
+
+[[case.http]]
+url = "https://a.example/"
+answer = { error = "dns" }
+"#;
+    let project = Project::new().guest("probe").file("cases.toml", cases);
+    let _ = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    let text = project.read("cases.toml");
+    assert!(text.contains("GET https://a.example/`: no such host (the case says so)"), "{text}");
+}
+
+#[test]
+fn lines_end_as_they_did() {
+    let cases = "[[case]]\r\nname = \"a\"\r\nconfig = { apply = [{ do = \"output\", step = \"b\", name = \"c\" }] }\r\n\
+                 outputs = { b = { c = \"one\\ntwo\" } }\r\n";
+    let project = Project::new().guest("probe").file("cases.toml", cases);
+    let output = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    assert!(output.raw_stdout.contains("1 ok, 0 failed"), "{}", output.raw_stdout);
+    let text = project.read("cases.toml");
+    assert!(text.starts_with(cases) && text.matches("\r\n").count() == text.matches('\n').count(), "{text:?}");
 }
 
 #[test]

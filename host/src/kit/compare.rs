@@ -7,12 +7,13 @@ use super::read::capabilities;
 use crate::lock;
 use crate::plugin::{Answer, CallFailure, Failure, Intent, Kind, Outcome};
 use crate::policy::{Capability, Usage};
+use crate::problem::Problem;
 use serde_json::{Map, Value};
 use similar::{Algorithm, ChangeTag, capture_diff_slices};
 use std::collections::BTreeMap;
 
 /// Stands for anything in an expected text.
-const ANYTHING: &str = "{*}";
+pub(super) const ANYTHING: &str = "{*}";
 
 /// Something that is not as expected.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -39,6 +40,14 @@ pub enum Line {
 impl Difference {
     pub(super) fn said(what: impl Into<String>) -> Self {
         Self { what: what.into(), lines: vec![] }
+    }
+
+    /// Why a case could not begin.
+    pub(super) fn of(problem: &Problem) -> Self {
+        let line = problem.place.as_ref().map(|place| format!(" (line {})", place.line_and_column().0));
+        let mut difference = Self::said(format!("it cannot begin: {}{}", problem.what, line.unwrap_or_default()));
+        difference.add(&[], &problem.causes);
+        difference
     }
 
     /// Adds lines that differ.

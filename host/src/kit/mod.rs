@@ -25,7 +25,7 @@ use crate::problem::Problem;
 use crate::secret::Secrets;
 use cases::Case;
 use play::{Play, Played};
-use recording::Recording;
+use recording::{Heard, Recording};
 use scene::Scene;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,6 +62,17 @@ impl Results {
     }
 }
 
+/// What came of recording.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// What came of the cases as they are written now.
+    pub results: Results,
+    /// The file's new text.
+    pub text: String,
+    /// What the world did not answer, which is written as it came: in which case, what, and why.
+    pub unanswered: Vec<String>,
+}
+
 /// The world, for cases that are recorded from it.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -87,8 +98,8 @@ pub async fn run(plugin: &Plugin, file: &CaseFile, filter: Option<&str>) -> Resu
 }
 
 /// Writes into the cases whose names have this text in them what came of them: as what is expected, and where a case has no
-/// canned answers, also what the world answered. The second value is the file's new text, whose cases were played once more.
-/// A case in which something was not answered is left as it is.
+/// canned answers, also what the world answered. The cases of the new text were played once more. A case in which something was
+/// not answered by its canned answers is left as it is.
 ///
 /// # Errors
 /// As [`run`], and where the file cannot be written anew.
@@ -97,26 +108,28 @@ pub async fn record(
     file: &CaseFile,
     filter: Option<&str>,
     world: &World,
-) -> Result<(Results, String), Problem> {
+) -> Result<Recorded, Problem> {
     let player = Player::new(plugin, filter)?;
-    let mut inserts = BTreeMap::new();
+    let (mut inserts, mut unanswered) = (BTreeMap::new(), vec![]);
     for (index, case) in player.chosen(file) {
         if case.http.is_empty() && case.command.is_empty() && case.tcp_probe.is_empty() {
-            let canned = player.listen(file, index, case, world).await?;
-            inserts.insert(index, Insert { canned, expected: None });
+            // One that cannot begin is left as it is, and fails at the end.
+            let Ok(heard) = player.listen(file, index, case, world).await else { continue };
+            unanswered.extend(heard.unanswered.iter().map(|what| format!("in case `{}` {what}", case.name)));
+            inserts.insert(index, Insert { canned: heard.blocks, expected: None });
         }
     }
     let answered = written::insert(file, &inserts)?;
     let mut inserts = BTreeMap::new();
     for (index, case) in player.chosen(&answered) {
-        let played = player.play(&answered, index, case).await?;
+        let Ok(played) = player.play(&answered, index, case).await else { continue };
         if played.loose_ends.is_empty() && played.too_much.is_empty() {
             let expected = Some(written::expectation(case, &played).await);
             inserts.insert(index, Insert { canned: vec![], expected });
         }
     }
     let recorded = written::insert(&answered, &inserts)?;
-    Ok((player.run(&recorded).await?, recorded.text))
+    Ok(Recorded { results: player.run(&recorded).await?, text: recorded.text, unanswered })
 }
 
 impl<'a> Player<'a> {
@@ -134,8 +147,11 @@ impl<'a> Player<'a> {
         let mut cases = vec![];
         for (index, case) in self.chosen(file) {
             let began = Instant::now();
-            let played = self.play(file, index, case).await?;
-            let differences = compare::compare(case, &played).await;
+            // Of a case that cannot begin the others know nothing.
+            let differences = match self.play(file, index, case).await {
+                Ok(played) => compare::compare(case, &played).await,
+                Err(problem) => vec![Difference::of(&problem)],
+            };
             cases.push(CaseResult { name: case.name.clone(), took: began.elapsed(), differences });
         }
         Ok(Results { plugin: self.plugin.locked_name(), digest: self.plugin.digest().to_owned(), cases })
@@ -162,7 +178,7 @@ impl<'a> Player<'a> {
     }
 
     /// Plays a case in the world, and says what that answered.
-    async fn listen(&self, file: &CaseFile, index: usize, case: &Case, world: &World) -> Result<Vec<String>, Problem> {
+    async fn listen(&self, file: &CaseFile, index: usize, case: &Case, world: &World) -> Result<Heard, Problem> {
         let mut secrets = case.secrets.clone();
         for (name, value) in &mut secrets {
             if let Some(real) = world.variables.get(name).filter(|real| !real.is_empty()) {
@@ -185,7 +201,7 @@ impl<'a> Player<'a> {
             patience: PATIENCE,
         };
         play.play().await?;
-        Ok(recording.blocks())
+        Ok(recording.all_heard())
     }
 }
 

@@ -79,13 +79,12 @@ impl Play<'_> {
     /// Plays it.
     ///
     /// # Errors
-    /// Where its project cannot be made.
+    /// Where its project cannot be made, with the place of what it cannot be made of.
     pub(super) async fn play(self) -> Result<Played, Problem> {
         let case = self.case();
         let beside = self.file.path.parent().unwrap_or_else(|| std::path::Path::new(""));
-        let project = Project::make(case, beside).await.map_err(|problem| {
-            let problem = problem.with_note("nothing was run of this case").with_hint("mend what the case begins with");
-            problem.at(self.file.written.place(&format!("/case/{}", self.index)))
+        let project = Project::make(case, beside).await.map_err(|(pointer, problem)| {
+            problem.at(self.file.written.place(&format!("/case/{}{pointer}", self.index)))
         })?;
         let mut played = Played {
             plugin: self.plugin.locked_name(),

@@ -23,29 +23,38 @@ fn failed(what: &str, path: &str, error: impl std::fmt::Display) -> Problem {
     Problem::new(Code::CasesInvalid, format!("`{path}` {what}")).because(error)
 }
 
+/// Another file's bytes. `pointer` is to what names it.
+fn from(beside: &Path, file: &str, pointer: String) -> Result<Vec<u8>, (String, Problem)> {
+    std::fs::read(beside.join(file)).map_err(|error| (pointer, failed("cannot be read", file, error)))
+}
+
 impl Project {
     /// Makes it. Files from elsewhere are relative to `beside`.
-    pub(super) async fn make(case: &Case, beside: &Path) -> Result<Self, Problem> {
-        let cannot = |error| failed("cannot be made", "the case's project", error);
+    ///
+    /// # Errors
+    /// What could not be made, and what of the case says it, as a JSON pointer within that.
+    pub(super) async fn make(case: &Case, beside: &Path) -> Result<Self, (String, Problem)> {
+        let cannot = |error| (String::new(), failed("cannot be made", "the case's project", error));
         let temporary = Temporary::make().map_err(cannot)?;
         let path = temporary.path().canonicalize().map_err(cannot)?;
         for (name, given) in &case.files {
-            let from =
-                |file: &str| std::fs::read(beside.join(file)).map_err(|error| failed("cannot be read", file, error));
+            let pointer = format!("/files/{}", name.replace('~', "~0").replace('/', "~1"));
             let bytes = match given {
                 GivenFile::Text(text) => text.clone().into_bytes(),
-                GivenFile::From(other) => from(&other.from)?,
+                GivenFile::From(other) => from(beside, &other.from, format!("{pointer}/from"))?,
             };
-            write(&path.join(name), &bytes).map_err(|error| failed("cannot be written", name, error))?;
+            write(&path.join(name), &bytes).map_err(|error| (pointer, failed("cannot be written", name, error)))?;
         }
-        for database in &case.database {
+        for (index, database) in case.database.iter().enumerate() {
             let file = path.join(&database.path);
-            if let Some(from) = &database.from {
-                let bytes = std::fs::read(beside.join(from)).map_err(|error| failed("cannot be read", from, error))?;
-                write(&file, &bytes).map_err(|error| failed("cannot be written", &database.path, error))?;
+            let pointer = |key: &str| format!("/database/{index}/{key}");
+            let wrong = |what: &str, error| (pointer("path"), failed(what, &database.path, error));
+            if let Some(other) = &database.from {
+                let bytes = from(beside, other, pointer("from"))?;
+                write(&file, &bytes).map_err(|error| wrong("cannot be written", error))?;
             }
             if let Some(parent) = file.parent() {
-                std::fs::create_dir_all(parent).map_err(|error| failed("cannot be made", &database.path, error))?;
+                std::fs::create_dir_all(parent).map_err(|error| wrong("cannot be made", error))?;
             }
             let url = format!("sqlite:{}", database.path);
             let made = async {
@@ -54,7 +63,7 @@ impl Project {
             };
             made.await.map_err(|error| {
                 let problem = failed("cannot be made with these statements", &database.path, &error);
-                error.causes().into_iter().fold(problem, Problem::because)
+                (pointer("sql"), error.causes().into_iter().fold(problem, Problem::because))
             })?;
         }
         let made = Self { _temporary: temporary, path, before: BTreeMap::new() };

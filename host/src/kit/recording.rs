@@ -24,7 +24,16 @@ pub(super) struct Recording {
     /// The real values, with those that are made up for them.
     real: Vec<(String, String)>,
     redactor: Redactor,
-    blocks: Mutex<Vec<String>>,
+    heard: Mutex<Heard>,
+}
+
+/// What was heard.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heard {
+    /// The canned answers, as a case file has them.
+    pub(super) blocks: Vec<String>,
+    /// What nobody answered, and why.
+    pub(super) unanswered: Vec<String>,
 }
 
 impl Recording {
@@ -36,7 +45,7 @@ impl Recording {
         // Of two where one is within the other, the longer first.
         pairs.sort_by_key(|(real, _)| std::cmp::Reverse(real.len()));
         let secrets = pairs.iter().enumerate().map(|(index, (real, _))| (index.to_string(), real.clone())).collect();
-        Self { real: pairs, redactor: Secrets::of(secrets).redactor(), blocks: Mutex::default() }
+        Self { real: pairs, redactor: Secrets::of(secrets).redactor(), heard: Mutex::default() }
     }
 
     /// A text without what is really secret.
@@ -47,12 +56,17 @@ impl Recording {
 
     fn add(&self, kind: &str, lines: Vec<String>) {
         let block = format!("[[case.{kind}]]\n{}\n", lines.join("\n"));
-        self.blocks.lock().unwrap_or_else(PoisonError::into_inner).push(block);
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).blocks.push(block);
     }
 
-    /// The canned answers, as a case file has them.
-    pub(super) fn blocks(&self) -> Vec<String> {
-        self.blocks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn unanswered(&self, asked: &str, why: impl std::fmt::Display) {
+        let said = format!("nobody answered {}: {}", self.clean(asked), self.clean(&why.to_string()));
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).unanswered.push(said);
+    }
+
+    /// All of it.
+    pub(super) fn all_heard(&self) -> Heard {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn answer(&self, response: &Response<Bytes>) -> String {
@@ -102,6 +116,9 @@ impl StandIn for Recording {
         if answer.is_err_and(SendError::is_refusal) {
             return;
         }
+        if let Err(error) = answer {
+            self.unanswered(&format!("{} `{}`", request.method(), request.uri()), error);
+        }
         let mut lines = vec![
             format!("method = {}", text(request.method().as_str())),
             format!("url = {}", text(&self.clean(&request.uri().to_string()))),
@@ -145,7 +162,10 @@ impl StandIn for Recording {
         }
         let mut answer = vec![];
         match completion {
-            None => answer.push("missing = true".to_owned()),
+            None => {
+                self.unanswered(&format!("`{}`", asked.program), "there is no such program");
+                answer.push("missing = true".to_owned());
+            }
             Some(done) => {
                 answer.extend(done.code.map(|code| format!("code = {code}")));
                 answer.extend(done.signal.map(|signal| format!("signal = {signal}")));
@@ -175,6 +195,9 @@ impl StandIn for Recording {
             Err(ConnectError::TimedOut { .. }) => "timed-out",
             Err(ConnectError::Unreachable { .. }) => "unreachable",
         };
+        if let Err(error) = took {
+            self.unanswered(&format!("the probe of `{host}:{port}`"), error);
+        }
         self.add(
             "tcp-probe",
             vec![format!("host = {}", text(host)), format!("port = {port}"), format!("answer = {}", text(answer))],

@@ -1,7 +1,7 @@
 //! What came of a case, in the words of a case file, and put into one: its comments and its order stay.
 
-use super::cases::{Called, Case};
-use super::compare::{inline, kind, text_of, usages, without_nothing};
+use super::cases::{Called, Case, ExpectFile};
+use super::compare::{ANYTHING, inline, kind, text_of, usages, without_nothing};
 use super::play::{Played, PlayedCall};
 use super::project::digest;
 use super::read::CaseFile;
@@ -51,12 +51,15 @@ fn word(said: impl serde::Serialize) -> String {
 pub(super) async fn expectation(case: &Case, played: &Played) -> String {
     let mut head = String::new();
     if !played.refused.is_empty() {
-        head.push_str(&format!("refused = {}\n", text(&played.refused.join("\n"))));
+        // Under another name the case is the same.
+        let named = format!("case `{}`", case.name);
+        let said = played.refused.join("\n").replace(&named, &format!("case `{ANYTHING}`"));
+        head.push_str(&format!("refused = {}\n", text(&said)));
     }
-    if !played.left.records.is_empty() {
+    if !played.left.records.is_empty() || case.expect.records.is_some() {
         head.push_str(&list("records", played.left.records.iter().map(value)));
     }
-    if played.left.state != case.state {
+    if played.left.state != case.state || case.expect.state.is_some() {
         head.push_str(&format!("state = {}\n", pairs(&played.left.state)));
     }
     let files = files(case, played);
@@ -91,23 +94,28 @@ pub(super) async fn expectation(case: &Case, played: &Played) -> String {
     blocks.join("\n")
 }
 
-/// The files that are not as they were.
+/// The files that are not as they were, and those that the case names: what is said of these is the point of it, also where
+/// nothing came of them.
 fn files(case: &Case, played: &Played) -> Vec<String> {
     let (before, after) = (played.project.before(), played.project.digests());
     let is_database = |name: &String| case.database.iter().any(|database| name.starts_with(&database.path));
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let changed = names.into_iter().filter(|name| !is_database(name) && before.get(*name) != after.get(*name));
+    let named = &case.expect.files;
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).chain(named.keys()).collect();
+    let told = names
+        .into_iter()
+        .filter(|name| named.contains_key(*name) || !is_database(name) && before.get(*name) != after.get(*name));
     let one = |name: &String| {
-        let said = match played.project.read(name) {
-            None => "false".to_owned(),
-            Some(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(said) if said.len() <= TEXT => text(said),
+        let said = match (played.project.read(name), named.get(name)) {
+            (None, _) => "false".to_owned(),
+            (Some(_), Some(ExpectFile::There(true))) => "true".to_owned(),
+            (Some(bytes), expected) => match std::str::from_utf8(&bytes) {
+                Ok(said) if said.len() <= TEXT && !matches!(expected, Some(ExpectFile::Digest(_))) => text(said),
                 _ => table([("sha256", Some(text(&digest(&bytes))))]),
             },
         };
         format!("{} = {said}", serde_json::Value::from(name.as_str()))
     };
-    changed.map(one).collect()
+    told.map(one).collect()
 }
 
 fn of_call(played: &Played, call: &PlayedCall) -> String {
@@ -147,7 +155,7 @@ fn of_call(played: &Played, call: &PlayedCall) -> String {
         Ok(Answer::Verdict(verdict)) => format!("verdict = {}\n", word(verdict)),
         Err(failure) => ending(played, failure, call.called.name()),
     };
-    said.push_str(&list("log", call.log.iter().map(|line| text(line))));
+    said.push_str(&list("log", call.log.iter().map(|line| text(&placeless(line)))));
     said.push_str(&list("used", usages(call, true).iter().map(|line| text(line))));
     said.push_str(&list("denied", usages(call, false).iter().map(|line| text(line))));
     said
@@ -173,9 +181,38 @@ fn ending(played: &Played, failure: &CallFailure, function: &str) -> String {
         other => {
             let problem = other.clone().into_problem(&played.plugin, function);
             let said = problem.causes.first().unwrap_or(&problem.what);
-            format!("trap = {}\n", clean(said.lines().next().unwrap_or_default()))
+            format!("trap = {}\n", clean(crash(said)))
         }
     }
+}
+
+/// A line of the log without where a plugin panicked.
+fn placeless(line: &str) -> String {
+    const RUST: &str = "error: the plugin panicked: panicked at ";
+    const C: &str = "error: the plugin panicked: at ";
+    if line.starts_with(RUST) {
+        return format!("{RUST}{ANYTHING}");
+    }
+    match line.strip_prefix(C).and_then(|rest| rest.split_once(": ")) {
+        Some((_, message)) => format!("{C}{ANYTHING}: {message}"),
+        None => line.to_owned(),
+    }
+}
+
+/// The line of a crash that says what happened. Where in its source a plugin panicked is left out: it is another line after the
+/// next change.
+fn crash(said: &str) -> &str {
+    let mut lines = said.lines();
+    let first = lines.next().unwrap_or_default();
+    if let Some(place) = first.strip_prefix("the plugin panicked: ") {
+        // Rust's message is in the lines below its place, and C's behind it.
+        let message = if place.starts_with("panicked at ") { lines.find(|line| !line.trim().is_empty()) } else { None };
+        let behind = || place.strip_prefix("at ").and_then(|place| place.split_once(": ")).map(|(_, message)| message);
+        if let Some(message) = message.or_else(behind).filter(|message| !message.trim().is_empty()) {
+            return message;
+        }
+    }
+    first
 }
 
 /// What is to be written into a case.
@@ -299,6 +336,13 @@ pub(super) fn insert(file: &CaseFile, inserts: &BTreeMap<usize, Insert>) -> Resu
     }
     text.push_str(&source[at..]);
     let text = format!("{}\n", text.trim_end());
+    // Its lines end as they did.
+    let returns = source.matches("\r\n").count();
+    let text = if returns > 0 && returns == source.matches('\n').count() {
+        text.replace("\r\n", "\n").replace('\n', "\r\n")
+    } else {
+        text
+    };
     same_cases(file, &text)
 }
 

@@ -53,11 +53,6 @@ const WRONG: &[(&str, &str)] = &[
         "[[case]]\nname = \"a\"\n[case.expect.apply]\ntrap = \"x\"\ntimed-out = true",
         "error: `apply` ends in two ways\n",
     ),
-    ("[[case]]\nname = \"a\"\nfiles = { a = { from = \"none\" } }", "error: `none` cannot be read\n"),
-    (
-        "[[case]]\nname = \"a\"\ndatabase = [{ path = \"a.db\", sql = \"SELEKT\" }]",
-        "error: `a.db` cannot be made with these statements\n",
-    ),
 ];
 
 #[test]

@@ -5,7 +5,7 @@ use crate::authoring::{self, Project};
 use crate::ci::Variables;
 use crate::cli::arguments::{Common, Format};
 use crate::cli::{Failed, print, print_json, say};
-use crate::kit::{self, CaseFile, Results, World};
+use crate::kit::{self, CaseFile, Recorded, Results, World};
 use crate::plugin::{Plugin, Plugins};
 use crate::problem::{Code, Problem};
 use crate::report::{self, Style};
@@ -49,13 +49,24 @@ impl Test {
     async fn plugin(&self, plugins: &Plugins) -> Result<Plugin, Problem> {
         let directory = Path::new(&self.plugin);
         if !directory.is_dir() {
-            return find(plugins, &self.plugin).await;
+            return find(plugins, &self.plugin).await.map_err(|problem| self.perhaps_a_case(problem));
         }
         let project = Project::read(directory)?;
         if self.no_build {
             return find(plugins, &project.built()?.to_string_lossy()).await;
         }
         Ok(authoring::build(&project, plugins, say).await?.plugin)
+    }
+
+    /// In a project, one word is most often meant as a case's name.
+    fn perhaps_a_case(&self, problem: Problem) -> Problem {
+        let plugin = &self.plugin;
+        if problem.code == Code::PluginNotFound && self.filter.is_none() && Path::new(authoring::FILE).is_file() {
+            return problem.with_hint(format!(
+                "if it is the name of a case of this project: `windlass plugin test . \"{plugin}\"`"
+            ));
+        }
+        problem
     }
 
     /// Plays the cases, or records them.
@@ -65,7 +76,10 @@ impl Test {
             return Ok(kit::run(plugin, file, filter).await?);
         }
         let world = World { client: client(common)?, variables: Variables::of_process().without(&BTreeSet::new()) };
-        let (results, text) = kit::record(plugin, file, filter, &world).await?;
+        let Recorded { results, text, unanswered } = kit::record(plugin, file, filter, &world).await?;
+        for what in unanswered {
+            say(&format!("warning: {what}; this is written as what comes\n"));
+        }
         if text != file.text {
             std::fs::write(&file.path, text).map_err(|error| unwritten(&file.path, &error))?;
             say(&format!("wrote {}\n", file.path.display()));
