@@ -83,7 +83,8 @@ impl Play<'_> {
     pub(super) async fn play(self) -> Result<Played, Problem> {
         let case = self.case();
         let beside = self.file.path.parent().unwrap_or_else(|| std::path::Path::new(""));
-        let project = Project::make(case, beside).await.map_err(|(pointer, problem)| {
+        let project = Project::make(case, beside).await.map_err(|unmade| {
+            let (pointer, problem) = *unmade;
             problem.at(self.file.written.place(&format!("/case/{}{pointer}", self.index)))
         })?;
         let mut played = Played {

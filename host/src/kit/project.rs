@@ -23,9 +23,12 @@ fn failed(what: &str, path: &str, error: impl std::fmt::Display) -> Problem {
     Problem::new(Code::CasesInvalid, format!("`{path}` {what}")).because(error)
 }
 
+/// What of a case a project cannot be made of, as a JSON pointer, and why.
+type Unmade = Box<(String, Problem)>;
+
 /// Another file's bytes. `pointer` is to what names it.
-fn from(beside: &Path, file: &str, pointer: String) -> Result<Vec<u8>, (String, Problem)> {
-    std::fs::read(beside.join(file)).map_err(|error| (pointer, failed("cannot be read", file, error)))
+fn from(beside: &Path, file: &str, pointer: String) -> Result<Vec<u8>, Unmade> {
+    std::fs::read(beside.join(file)).map_err(|error| Box::new((pointer, failed("cannot be read", file, error))))
 }
 
 impl Project {
@@ -33,8 +36,8 @@ impl Project {
     ///
     /// # Errors
     /// What could not be made, and what of the case says it, as a JSON pointer within that.
-    pub(super) async fn make(case: &Case, beside: &Path) -> Result<Self, (String, Problem)> {
-        let cannot = |error| (String::new(), failed("cannot be made", "the case's project", error));
+    pub(super) async fn make(case: &Case, beside: &Path) -> Result<Self, Unmade> {
+        let cannot = |error| Box::new((String::new(), failed("cannot be made", "the case's project", error)));
         let temporary = Temporary::make().map_err(cannot)?;
         let path = temporary.path().canonicalize().map_err(cannot)?;
         for (name, given) in &case.files {
@@ -43,12 +46,13 @@ impl Project {
                 GivenFile::Text(text) => text.clone().into_bytes(),
                 GivenFile::From(other) => from(beside, &other.from, format!("{pointer}/from"))?,
             };
-            write(&path.join(name), &bytes).map_err(|error| (pointer, failed("cannot be written", name, error)))?;
+            write(&path.join(name), &bytes)
+                .map_err(|error| Box::new((pointer, failed("cannot be written", name, error))))?;
         }
         for (index, database) in case.database.iter().enumerate() {
             let file = path.join(&database.path);
             let pointer = |key: &str| format!("/database/{index}/{key}");
-            let wrong = |what: &str, error| (pointer("path"), failed(what, &database.path, error));
+            let wrong = |what: &str, error| Box::new((pointer("path"), failed(what, &database.path, error)));
             if let Some(other) = &database.from {
                 let bytes = from(beside, other, pointer("from"))?;
                 write(&file, &bytes).map_err(|error| wrong("cannot be written", error))?;
@@ -63,7 +67,7 @@ impl Project {
             };
             made.await.map_err(|error| {
                 let problem = failed("cannot be made with these statements", &database.path, &error);
-                (pointer("sql"), error.causes().into_iter().fold(problem, Problem::because))
+                Box::new((pointer("sql"), error.causes().into_iter().fold(problem, Problem::because)))
             })?;
         }
         let made = Self { _temporary: temporary, path, before: BTreeMap::new() };
