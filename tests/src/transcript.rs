@@ -214,6 +214,7 @@ fn changed(text: &str, change: &str) -> Result<String, String> {
 ///
 /// # Panics
 /// Where something is not as the page says, with its line.
+#[expect(clippy::print_stdout, reason = "how far it got is shown where a test fails, and nowhere else")]
 pub fn follow(page: &str, project: &Project) {
     let mut shell = Shell::new(project);
     let parts = read(page);

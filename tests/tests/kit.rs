@@ -453,12 +453,39 @@ log = [
           - arguments: ["install"]
           + arguments: ["all"]
         nothing answers a probe of `a.example:1`: the case has no `[[case.tcp-probe]]`
-        the database `shop` is on a server, and a case has only SQLite files: give it `sqlite:PATH`
+        the database `shop` is on a server, and a case has only SQLite files of its project: give it `sqlite:PATH`
         the answer to POST `https://a.example/{*}` (line 24) was never asked for
         the result of `make install` (line 30) was never asked for
 1 case of probe@1.2.3: 0 ok, 1 failed
 "#
     );
+}
+
+#[test]
+fn a_case_has_no_database_but_its_project_s() {
+    let project = project("");
+    let real = project.path().join("real.db");
+    for path in [real.to_string_lossy().replace('\\', "/"), "%2e%2e/real.db".to_owned()] {
+        project.write(
+            "cases.toml",
+            &format!(
+                r#"
+[[case]]
+name = "a file of somebody's"
+[case.config]
+capabilities = [{{ kind = "database", name = "shop", url = "sqlite:{path}", write = true, phases = ["apply"] }}]
+apply = [{{ do = "query", database = "shop", sql = "SELECT 1" }}]
+"#
+            ),
+        );
+        let output = project.windlass("plugin test ./probe.wasm").exits(13);
+        let said = "the database `shop` is outside of the project, and a case has only SQLite files of its project";
+        assert!(output.stdout.contains(said), "{}", output.all());
+        assert!(!real.exists(), "{path}");
+    }
+    project.write("cases.toml", "[[case]]\nname = \"a\"\n[[case.database]]\npath = \"%2e%2e/real.db\"\n");
+    let output = project.windlass("plugin test ./probe.wasm").exits(13);
+    assert!(output.stdout.contains("it is outside of the project"), "{}", output.all());
 }
 
 #[test]

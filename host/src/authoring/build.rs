@@ -25,7 +25,11 @@ pub struct Built {
 /// it made is no plugin of this contract.
 pub async fn build(project: &Project, plugins: &Plugins, mut tell: impl FnMut(&str)) -> Result<Built, Problem> {
     let steps = match &project.build {
-        Some(command) => vec![Step { says: None, command: command.clone(), made: None }],
+        Some(command) => {
+            // What somebody else's project runs is not run in silence.
+            tell(&format!("running `{}`, as `windlass-plugin.toml` says\n", command.join(" ")));
+            vec![Step { says: None, command: command.clone(), made: None }]
+        }
         None => {
             tool::demand(project.language.name(), project.language.tools(), &project.directory)?;
             let written = new::supply(project).map_err(|error| {

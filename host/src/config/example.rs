@@ -1,9 +1,32 @@
 //! What a JSON Schema says to a person: its keys, and an example that fits it.
 
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 
 /// How deep references and tables are followed. A schema may contain itself.
 const DEEPEST: usize = 8;
+
+/// How many parts of a schema are looked at, whatever it says: a small one whose tables name each other has no end otherwise.
+const MOST: usize = 10_000;
+
+/// A whole schema, and how much of it may still be looked at.
+struct Whole<'a> {
+    schema: &'a Value,
+    left: Cell<usize>,
+}
+
+impl<'a> Whole<'a> {
+    const fn new(schema: &'a Value) -> Self {
+        Self { schema, left: Cell::new(MOST) }
+    }
+
+    /// Whether one part more may be looked at.
+    fn goes_on(&self) -> bool {
+        let left = self.left.get();
+        self.left.set(left.saturating_sub(1));
+        left > 0
+    }
+}
 
 /// One key of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -25,15 +48,16 @@ pub struct Key {
 /// The keys that a schema names at its top, those that have to be there first.
 #[must_use]
 pub fn keys(schema: &Value) -> Vec<Key> {
-    let top = resolved(schema, schema, 0);
+    let whole = &Whole::new(schema);
+    let top = resolved(whole, schema, 0);
     let Some(properties) = top["properties"].as_object() else { return Vec::new() };
     let mut keys: Vec<Key> = properties
         .iter()
         .map(|(name, property)| {
-            let full = resolved(schema, property, 0);
+            let full = resolved(whole, property, 0);
             Key {
                 name: name.clone(),
-                kind: kind(schema, &full, 0),
+                kind: kind(whole, &full, 0),
                 required: is_required(&top, name),
                 default: full.get("default").filter(|default| !default.is_null()).cloned(),
                 description: full["description"].as_str().map(|text| text.replace('\n', " ")),
@@ -47,7 +71,7 @@ pub fn keys(schema: &Value) -> Vec<Key> {
 /// A configuration with what has to be in it: each value is the schema's own example or default where it has one.
 #[must_use]
 pub fn example(schema: &Value) -> Value {
-    match made(schema, schema, "", 0) {
+    match made(&Whole::new(schema), schema, "", 0) {
         table @ Value::Object(_) => table,
         _ => json!({}),
     }
@@ -58,11 +82,12 @@ fn is_required(schema: &Value, name: &str) -> bool {
 }
 
 /// A schema with what it refers to, and all of what it has to fit at once, put into it.
-fn resolved(root: &Value, schema: &Value, depth: usize) -> Value {
+fn resolved(root: &Whole<'_>, schema: &Value, depth: usize) -> Value {
     let Value::Object(own) = schema else { return json!({}) };
     let mut result = Map::new();
-    if depth < DEEPEST {
-        let target = own.get("$ref").and_then(Value::as_str).and_then(|path| root.pointer(path.strip_prefix('#')?));
+    if depth < DEEPEST && root.goes_on() {
+        let target = own.get("$ref").and_then(Value::as_str);
+        let target = target.and_then(|path| root.schema.pointer(path.strip_prefix('#')?));
         let all = own.get("allOf").and_then(Value::as_array).into_iter().flatten();
         for part in target.into_iter().chain(all) {
             let Value::Object(part) = resolved(root, part, depth + 1) else { continue };
@@ -100,7 +125,7 @@ fn types(schema: &Value) -> Vec<&str> {
     types.into_iter().filter(|name| *name != "null").collect()
 }
 
-fn kind(root: &Value, schema: &Value, depth: usize) -> String {
+fn kind(root: &Whole<'_>, schema: &Value, depth: usize) -> String {
     if let Some(only) = schema.get("const") {
         return only.to_string();
     }
@@ -109,6 +134,7 @@ fn kind(root: &Value, schema: &Value, depth: usize) -> String {
         return list.join(" or ");
     }
     if depth < DEEPEST
+        && root.goes_on()
         && let Some(list) = alternatives(schema)
     {
         let mut kinds: Vec<String> = Vec::new();
@@ -136,7 +162,7 @@ fn kind(root: &Value, schema: &Value, depth: usize) -> String {
     if names.is_empty() { "anything".to_owned() } else { names.join(" or ") }
 }
 
-fn made(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
+fn made(root: &Whole<'_>, schema: &Value, name: &str, depth: usize) -> Value {
     let schema = &resolved(root, schema, 0);
     let own = [schema["examples"].get(0), schema.get("const"), schema.get("default"), schema["enum"].get(0)];
     if let Some(value) = own.into_iter().flatten().find(|value| !value.is_null())
@@ -144,7 +170,7 @@ fn made(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
     {
         return value.clone();
     }
-    if depth >= DEEPEST {
+    if depth >= DEEPEST || !root.goes_on() {
         return Value::Null;
     }
     if schema.get("properties").is_none()
@@ -161,7 +187,9 @@ fn made(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
         }
         Some("object") => json!({}),
         Some("array") => {
-            let count = usize::try_from(least("minItems")).unwrap_or(0).min(DEEPEST);
+            // Lists of lists are as long as they are deep, and no longer.
+            let most = if depth < 2 { DEEPEST } else { 1 };
+            let count = usize::try_from(least("minItems")).unwrap_or(0).min(most);
             Value::Array(vec![made(root, &schema["items"], name, depth + 1); count])
         }
         Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or(json!(1)),
@@ -174,7 +202,25 @@ fn made(root: &Value, schema: &Value, name: &str, depth: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{example, keys};
-    use serde_json::json;
+    use serde_json::{Map, Value, json};
+
+    #[test]
+    fn a_schema_whose_tables_are_made_of_each_other_comes_to_an_end() {
+        let names: Vec<String> = (0..100).map(|number| format!("k{number}")).collect();
+        let keys_of = |to: &str| -> Map<String, Value> {
+            names.iter().map(|name| (name.clone(), json!({ "$ref": format!("#/$defs/{to}") }))).collect()
+        };
+        let table = |to: &str| json!({ "type": "object", "required": names, "properties": keys_of(to) });
+        let list = json!({ "type": "array", "minItems": 100, "items": { "$ref": "#/$defs/list" } });
+        let either = json!({ "anyOf": vec![json!({ "$ref": "#/$defs/either" }); 100] });
+        for to in ["table", "list", "either"] {
+            let defined = json!({ "table": table("table"), "list": list, "either": either });
+            let mut schema = table(to);
+            schema["$defs"] = defined;
+            assert_eq!(keys(&schema).len(), 100, "{to}");
+            assert!(example(&schema).is_object(), "{to}");
+        }
+    }
 
     #[test]
     fn what_has_to_be_there_is_in_the_example_with_the_schemas_own_values() {

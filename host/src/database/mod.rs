@@ -25,7 +25,7 @@ mod sql;
 mod sqlite;
 mod url;
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 pub use self::error::{Error, Fault, Position, Report};
 
@@ -110,6 +110,15 @@ enum Backend {
 pub fn is_server(url: &str) -> bool {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme.trim());
     ["postgres", "postgresql", "mysql", "mariadb"].iter().any(|server| scheme.eq_ignore_ascii_case(server))
+}
+
+/// Whether a URL is of a file that is none of the project's. Where a link leads [`Connection::open`] sees.
+#[must_use]
+pub fn is_elsewhere(url: &str, project: &Path) -> bool {
+    let Ok(url::Target::File { path: Some(path), .. }) = url::Target::parse(url, project) else { return false };
+    let is_below =
+        |below: &Path| below.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    !path.strip_prefix(project).is_ok_and(is_below)
 }
 
 impl Connection {

@@ -8,7 +8,7 @@ use super::stage::{Left, Stage};
 use crate::config::WithSchema;
 use crate::plugin::{Answer, Call, CallFailure, Limits, Outside, Plugin, Services, Stop};
 use crate::policy::{Capability, Gate, Phase, Phases, Usage};
-use crate::prepare::no_overlaps;
+use crate::prepare::may_be_accepted;
 use crate::problem::Problem;
 use crate::secret::Secrets;
 use serde_json::Value;
@@ -109,10 +109,11 @@ impl Play<'_> {
             return Ok(played);
         }
         let config = Value::Object(case.config.clone()).to_string();
-        let requires = self.plugin.requires(&config).await.and_then(|wanted| {
-            let allowed = wanted.iter().try_for_each(Capability::check).and_then(|()| no_overlaps(&wanted));
-            allowed.map_err(CallFailure::Refused).map(|()| wanted)
-        });
+        let requires = self
+            .plugin
+            .requires(&config)
+            .await
+            .and_then(|wanted| may_be_accepted(&wanted).map_err(CallFailure::Refused).map(|()| wanted));
         let wanted = match requires {
             Ok(wanted) => wanted,
             Err(failure) => {

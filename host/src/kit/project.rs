@@ -1,12 +1,15 @@
 //! The project of a case: a temporary directory with the files that it says.
 
 use super::cases::{Case, GivenFile};
-use crate::database::{Access, Connection, Value};
+use crate::database::{Access, Connection, Value, is_elsewhere};
 use crate::files::Temporary;
 use crate::problem::{Code, Problem};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The largest file that is looked at, in bytes.
+const LARGEST: u64 = 64 << 20;
 
 /// What stands for the project's own path in what a plugin says.
 pub(super) const PROJECT: &str = "PROJECT";
@@ -61,6 +64,11 @@ impl Project {
                 std::fs::create_dir_all(parent).map_err(|error| wrong("cannot be made", error))?;
             }
             let url = format!("sqlite:{}", database.path);
+            // What is decoded may be another path than what was read.
+            if is_elsewhere(&url, &path) {
+                let problem = failed("cannot be made", &database.path, "it is outside of the project");
+                return Err(Box::new((pointer("path"), problem)));
+            }
             let made = async {
                 let mut connection = Connection::open(&url, &path, Access::Write).await?;
                 connection.script(database.sql.as_deref().unwrap_or_default()).await
@@ -83,9 +91,12 @@ impl Project {
         text.replace(&*self.path.to_string_lossy(), PROJECT)
     }
 
-    /// What a file holds; none where it is not there.
+    /// What a file holds; none where it is not there, or is somewhere else by a link, as a plugin may have made one, and where
+    /// it is larger than any that is looked at.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.path.join(name)).ok()
+        let path = self.path.join(name).canonicalize().ok().filter(|path| path.starts_with(&self.path))?;
+        path.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() <= LARGEST)?;
+        std::fs::read(path).ok()
     }
 
     /// The digests of all files when the case began.
@@ -103,8 +114,13 @@ impl Project {
                 let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 if is_directory {
                     directories.push(path);
-                } else if let (Ok(name), Ok(bytes)) = (path.strip_prefix(&self.path), std::fs::read(&path)) {
-                    digests.insert(name.to_string_lossy().into_owned(), digest(&bytes));
+                    continue;
+                }
+                let Ok(name) = path.strip_prefix(&self.path).map(|name| name.to_string_lossy().into_owned()) else {
+                    continue;
+                };
+                if let Some(bytes) = self.read(&name) {
+                    digests.insert(name, digest(&bytes));
                 }
             }
         }

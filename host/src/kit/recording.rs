@@ -204,5 +204,5 @@ impl StandIn for Recording {
         );
     }
 
-    fn database_server(&self, _: &str) {}
+    fn database_away(&self, _: &str, _: &str) {}
 }

@@ -304,9 +304,10 @@ impl StandIn for Scene {
 
     fn probed(&self, _: &str, _: u16, _: Result<&Duration, &ConnectError>) {}
 
-    fn database_server(&self, name: &str) {
-        let said =
-            format!("the database `{name}` is on a server, and a case has only SQLite files: give it `sqlite:PATH`");
+    fn database_away(&self, name: &str, place: &str) {
+        let said = format!(
+            "the database `{name}` is {place}, and a case has only SQLite files of its project: give it `sqlite:PATH`"
+        );
         self.inside().unmet.push(Difference::said(said));
     }
 }

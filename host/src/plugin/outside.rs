@@ -59,8 +59,8 @@ pub trait StandIn: std::fmt::Debug + Send + Sync {
     fn probe(&self, host: &str, port: u16) -> Result<Duration, ConnectError>;
     /// What really came of a probe.
     fn probed(&self, host: &str, port: u16, took: Result<&Duration, &ConnectError>);
-    /// Somebody wants to reach a database server, for which nothing can stand in.
-    fn database_server(&self, name: &str);
+    /// Somebody wants to reach a database that is on a server or elsewhere, as `place` says: nothing can stand in for that.
+    fn database_away(&self, name: &str, place: &str);
 }
 
 impl Outside {

@@ -14,8 +14,7 @@ mod step;
 pub use accept::{lock_missing, locked_steps};
 pub use again::plan_of;
 pub use back::{Check, lasting, open_end, taken_back};
-pub(crate) use resolve::no_overlaps;
-pub use resolve::{Pins, Resolved, resolve, wanted};
+pub use resolve::{Pins, Resolved, may_be_accepted, resolve, wanted};
 pub use resume::{Probed, Resumed, Settled, resume};
 pub use step::PreparedStep;
 

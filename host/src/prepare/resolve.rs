@@ -168,13 +168,19 @@ pub(super) async fn requires(config: &Config, resolved: &Resolved, with: &Value)
         problem.note.get_or_insert("nothing was run".into());
         Problem { code: Code::StepConfigInvalid, ..problem }
     })?;
-    for capability in &capabilities {
-        capability.check().map_err(|problem| problem.at(place()))?;
-    }
-    no_overlaps(&capabilities).map_err(|problem| problem.at(place()))?;
-    no_marks(&capabilities).map_err(|problem| problem.at(place()))?;
-    not_replaceable(&capabilities).map_err(|problem| problem.at(place()))?;
+    may_be_accepted(&capabilities).map_err(|problem| problem.at(place()))?;
     Ok(capabilities)
+}
+
+/// That a lock may accept these, of one step.
+///
+/// # Errors
+/// The first that none may.
+pub fn may_be_accepted(capabilities: &[Capability]) -> Result<(), Problem> {
+    capabilities.iter().try_for_each(Capability::check)?;
+    no_overlaps(capabilities)?;
+    no_marks(capabilities)?;
+    not_replaceable(capabilities)
 }
 
 /// Nobody is granted the variables that say what a child is at work on: who could set them could hide a child, or have
@@ -197,7 +203,7 @@ fn no_marks(capabilities: &[Capability]) -> Result<(), Problem> {
 }
 
 /// Granted directory trees never overlap: with two views of one file, a read-only one means nothing.
-pub(crate) fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
+pub(super) fn no_overlaps(capabilities: &[Capability]) -> Result<(), Problem> {
     let parts = |path: &str| -> Vec<String> {
         path.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect()
     };

@@ -39,14 +39,14 @@ pub fn cases(results: &Results, style: Style) -> String {
 fn told(difference: &Difference, indent: &str, style: Style) -> String {
     let mut text = format!("{indent}{}\n", harmless(&difference.what));
     for line in &difference.lines {
+        // What it is made harmless of would be the style's own afterwards.
         let line = match line {
-            Line::Same(line) => format!("  {line}"),
-            Line::Expected(line) => style.red(&format!("- {line}")),
-            Line::Came(line) => style.green(&format!("+ {line}")),
+            Line::Same(line) => format!("  {}", harmless(line)),
+            Line::Expected(line) => style.red(&format!("- {}", harmless(line))),
+            Line::Came(line) => style.green(&format!("+ {}", harmless(line))),
         };
         for line in line.split('\n') {
-            let _ =
-                writeln!(text, "{indent}  {}", if style == Style::plain() { harmless(line) } else { line.to_owned() });
+            let _ = writeln!(text, "{indent}  {line}");
         }
     }
     text

@@ -340,12 +340,20 @@ impl<'a> Case<'a> {
         hold!(!alone || effects == before, "`resume` of what is unknown had an effect");
         let after = world::events(&self.project, run)?;
         let more = after.strip_prefix(events.as_slice());
-        // That something was ended is written down, and nothing else.
+        // That something was ended is written down, and what each step said that was asked; nothing else.
         let ended = |event: &Value| {
             let text = event["text"].as_str().unwrap_or_default();
             event["event"] == "note-added" && text.contains("what was still at work for it was ended")
         };
-        let right = more.is_some_and(|more| more.len() <= usize::from(!alone) && more.iter().all(ended));
+        let asked = |event: &Value| event["event"] == "step-probed" && event["verdict"] == "unknown";
+        let right = more.is_some_and(|more| {
+            let said = more.iter().position(asked).unwrap_or(more.len());
+            let (before, said) = more.split_at(said);
+            before.len() <= usize::from(!alone)
+                && before.iter().all(ended)
+                && !said.is_empty()
+                && said.iter().all(asked)
+        });
         hold!(right, "`resume` of what is unknown wrote to the journal");
         let named: Vec<&str> = output
             .stderr

@@ -5,12 +5,13 @@ use crate::authoring::{self, Project};
 use crate::ci::Variables;
 use crate::cli::arguments::{Common, Format};
 use crate::cli::{Failed, print, print_json, say};
+use crate::files::write_whole;
+use crate::forge;
 use crate::kit::{self, CaseFile, Recorded, Results, World};
 use crate::plugin::{Plugin, Plugins};
 use crate::problem::{Code, Problem};
 use crate::report::{self, Style};
 use clap::Args;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What to test, and how.
@@ -75,13 +76,22 @@ impl Test {
         if !self.record {
             return Ok(kit::run(plugin, file, filter).await?);
         }
-        let world = World { client: client(common)?, variables: Variables::of_process().without(&BTreeSet::new()) };
+        // A forge's token is for Windlass, and for no plugin, as in a run.
+        let withheld = forge::TOKENS.map(str::to_owned).into();
+        let world = World { client: client(common)?, variables: Variables::of_process().without(&withheld) };
         let Recorded { results, text, unanswered } = kit::record(plugin, file, filter, &world).await?;
         for what in unanswered {
             say(&format!("warning: {what}; this is written as what comes\n"));
         }
         if text != file.text {
-            std::fs::write(&file.path, text).map_err(|error| unwritten(&file.path, &error))?;
+            // Building and recording take their time.
+            if std::fs::read_to_string(&file.path).ok().as_ref() != Some(&file.text) {
+                return Err(Problem::new(Code::Usage, format!("`{}` was changed meanwhile", file.path.display()))
+                    .with_note("it was left as it is, and nothing of the recording is kept")
+                    .with_hint("record again")
+                    .into());
+            }
+            write_whole(&file.path, text.as_bytes()).map_err(|error| unwritten(&file.path, &error))?;
             say(&format!("wrote {}\n", file.path.display()));
         }
         Ok(results)

@@ -78,6 +78,10 @@ async fn one(session: &Session, used: &Used) -> Result<Plugin, Vec<Problem>> {
                 .with_hint("run `windlass lock`, and have the change to `deploy.lock` reviewed")
         })
         .collect();
+    // What nobody accepted is not even fetched.
+    if used.accepted.is_empty() && !problems.is_empty() {
+        return Err(problems);
+    }
     let accept = |digest: &str| {
         let refusals = used.accepted.iter().filter_map(|it| {
             let refusal = it.locked.accepts_file(&it.environment, &it.step, digest).err()?;

@@ -66,6 +66,14 @@ fn to_guest(value: database::Value) -> Value {
     }
 }
 
+/// Where a database is that is none of the project's files.
+fn away(url: &str, project: &std::path::Path) -> Option<&'static str> {
+    if database::is_server(url) {
+        return Some("on a server");
+    }
+    database::is_elsewhere(url, project).then_some("outside of the project")
+}
+
 impl interface::Host for State {}
 
 impl interface::HostConnection for State {
@@ -91,12 +99,14 @@ impl interface::HostConnection for State {
                 note: None,
             }));
         };
-        if let Some(stand_in) = self.services.outside.answering().filter(|_| database::is_server(&url)) {
-            stand_in.database_server(&name);
+        if let Some(stand_in) = self.services.outside.answering()
+            && let Some(place) = away(&url, &self.services.project)
+        {
+            stand_in.database_away(&name, place);
             return Ok(Err(wit::Failure {
                 kind: wit::FailureKind::Unavailable,
                 code: "database-unreachable".into(),
-                message: format!("the database `{name}` is on a server, and nothing stands in for that"),
+                message: format!("the database `{name}` is {place}, and nothing stands in for that"),
                 causes: vec![],
                 hint: None,
                 note: None,
