@@ -208,11 +208,9 @@ fn another_build_can_be_named() {
         project.windlass("plugin build")
     };
     let output = with("[\"sh\", \"-c\", \"echo building; echo to standard error >&2\"]").exits(2);
-    assert!(
-        output.stderr.starts_with("building\nto standard error\nerror: the plugin `greet-it` was not built\n"),
-        "{}",
-        output.all()
-    );
+    let said = "running `sh -c echo building; echo to standard error >&2`, as `windlass-plugin.toml` says\n\
+                building\nto standard error\nerror: the plugin `greet-it` was not built\n";
+    assert!(output.stderr.starts_with(said), "{}", output.all());
     assert!(output.stderr.contains("`build/greet-it.wasm` is not there after the build"), "{}", output.all());
     let output = with("[\"sh\", \"-c\", \"exit 7\"]").exits(2);
     assert!(output.stderr.contains("`sh` ended with exit status: 7"), "{}", output.all());
