@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use e2e::Project;
-use e2e::server::{Answer, Server};
+use e2e::server::{Answer, Closed, Server};
 use std::net::TcpListener;
 
 /// What is only here, and in no file afterwards.
@@ -159,9 +159,8 @@ fn what_is_recorded_outlives_the_next_edit() {
 /// That there was no network is no reason to expect that there is none, without a word.
 #[test]
 fn what_the_world_did_not_answer_is_said() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
+    let closed = Closed::new();
+    let port = closed.port();
     let cases = format!(
         r#"[[case]]
 name = "a"

@@ -2,6 +2,7 @@
 
 use e2e::distribution::{Distribution, USER};
 use e2e::registry::digest;
+use e2e::server::Closed;
 use e2e::signing::SigningKey;
 use e2e::{Output, Project, guest};
 use serde_json::{Value, json};
@@ -203,7 +204,8 @@ fn what_cannot_be_published_is_refused_before_anybody_is_asked() {
         "encrypted.pem",
         "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n",
     );
-    let good = "oci://registry.invalid/acme/noop:1";
+    let closed = Closed::new();
+    let good = format!("oci://127.0.0.1:{}/acme/noop:1", closed.port());
     for (words, why) in [
         (format!("./no.wasm {good}"), "the file is not WebAssembly"),
         (format!("empty {good}"), "this is not the directory of a plugin's project"),
@@ -231,7 +233,7 @@ fn what_cannot_be_published_is_refused_before_anybody_is_asked() {
     // Who is asked and does not answer.
     let output = project.windlass(&format!("plugin publish ./noop.wasm {good}")).exits(2);
     assert!(
-        output.stderr.contains("error: plugin `noop` cannot be published as `oci://registry.invalid"),
+        output.stderr.contains("error: plugin `noop` cannot be published as `oci://127.0.0.1:"),
         "{}",
         output.stderr
     );

@@ -46,9 +46,9 @@ impl Session {
     }
 
     /// The same where there may be no step yet.
-    pub(super) fn open_to_add(common: &Common) -> Result<Self, Failed> {
+    pub(super) fn open_without_steps(common: &Common) -> Result<Self, Failed> {
         crate::config::WithSchema::prepare();
-        Self::of(Project::load_by(common, crate::config::load_to_add)?)
+        Self::of(Project::load_by(common, crate::config::load_without_steps)?)
     }
 
     fn of(project: Project) -> Result<Self, Failed> {

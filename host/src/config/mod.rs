@@ -76,7 +76,7 @@ pub struct Config {
     pub vars: BTreeMap<String, String>,
     /// In the order of the file. Never empty.
     pub environments: Vec<Environment>,
-    /// In the order of the file, as they are written: without overlays, with all holes. Never empty, but of [`load_to_add`].
+    /// In the order of the file, as they are written: without overlays, with all holes. Never empty, but of [`load_without_steps`].
     pub steps: Vec<Step>,
     /// The same for `[[finally]]`.
     pub finally: Vec<Step>,
@@ -212,7 +212,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
 ///
 /// # Errors
 /// As those of [`load`].
-pub fn load_to_add(path: &Path) -> Result<Config, Vec<Problem>> {
+pub fn load_without_steps(path: &Path) -> Result<Config, Vec<Problem>> {
     let (name, text) = read(path)?;
     check::parse(Source::new(&name, &text), true)
 }

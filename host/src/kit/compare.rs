@@ -415,7 +415,8 @@ pub(super) fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn word(value: impl serde::Serialize) -> String {
+/// One of the contract's words, as it is written.
+pub(super) fn word(value: impl serde::Serialize) -> String {
     text_of(&serde_json::to_value(value).unwrap_or_default())
 }
 

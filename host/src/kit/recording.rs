@@ -2,7 +2,7 @@
 //! written as the value that the case has made up for it.
 
 use super::cases::NoAnswer;
-use super::written::{pairs, text};
+use super::written::{pairs, quoted, text};
 use crate::network::{ConnectError, SendError};
 use crate::plugin::{Asked, StandIn};
 use crate::process::{self, Completion};
@@ -98,10 +98,6 @@ const fn no_answer(error: &SendError) -> NoAnswer {
     }
 }
 
-fn word(value: impl serde::Serialize) -> String {
-    text(&super::compare::text_of(&serde_json::to_value(value).unwrap_or_default()))
-}
-
 impl StandIn for Recording {
     fn answers(&self) -> bool {
         false
@@ -135,7 +131,7 @@ impl StandIn for Recording {
         }
         lines.push(match answer {
             Ok(response) => self.answer(response),
-            Err(error) => format!("answer = {{ error = {} }}", word(no_answer(error))),
+            Err(error) => format!("answer = {{ error = {} }}", quoted(no_answer(error))),
         });
         self.add("http", lines);
     }

@@ -1,7 +1,7 @@
 //! What came of a case, in the words of a case file, and put into one: its comments and its order stay.
 
 use super::cases::{Called, Case, ExpectFile};
-use super::compare::{ANYTHING, inline, kind, text_of, usages, without_nothing};
+use super::compare::{ANYTHING, inline, kind, usages, without_nothing, word};
 use super::play::{Played, PlayedCall};
 use super::project::digest;
 use super::read::CaseFile;
@@ -43,8 +43,9 @@ fn table(pairs: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Str
     format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
 }
 
-fn word(said: impl serde::Serialize) -> String {
-    text(&text_of(&serde_json::to_value(said).unwrap_or_default()))
+/// One of the contract's words, as a text.
+pub(super) fn quoted(said: impl serde::Serialize) -> String {
+    text(&word(said))
 }
 
 /// What came of a case, as what is expected of it.
@@ -126,7 +127,7 @@ fn of_call(played: &Played, call: &PlayedCall) -> String {
             intents.iter().map(|intent| {
                 table([
                     ("id", Some(text(&intent.id))),
-                    ("effect", Some(word(intent.effect))),
+                    ("effect", Some(quoted(intent.effect))),
                     ("summary", Some(clean(&intent.summary))),
                     ("detail", intent.detail.as_deref().map(clean)),
                 ])
@@ -141,7 +142,7 @@ fn of_call(played: &Played, call: &PlayedCall) -> String {
                     "findings",
                     outcome.findings.iter().map(|finding| {
                         table([
-                            ("severity", Some(word(finding.severity))),
+                            ("severity", Some(quoted(finding.severity))),
                             ("code", Some(text(&finding.code))),
                             ("message", Some(clean(&finding.message))),
                             ("file", finding.file.as_deref().map(text)),
@@ -152,7 +153,7 @@ fn of_call(played: &Played, call: &PlayedCall) -> String {
             }
             said
         }
-        Ok(Answer::Verdict(verdict)) => format!("verdict = {}\n", word(verdict)),
+        Ok(Answer::Verdict(verdict)) => format!("verdict = {}\n", quoted(verdict)),
         Err(failure) => ending(played, failure, call.called.name()),
     };
     said.push_str(&list("log", call.log.iter().map(|line| text(&placeless(line)))));
@@ -168,7 +169,7 @@ fn ending(played: &Played, failure: &CallFailure, function: &str) -> String {
         CallFailure::Failed(failure) => {
             let causes: Vec<String> = failure.causes.iter().map(|cause| clean(cause)).collect();
             let failure = table([
-                ("kind", Some(word(kind(failure.kind)))),
+                ("kind", Some(quoted(kind(failure.kind)))),
                 ("code", Some(text(&failure.code))),
                 ("message", Some(clean(&failure.message))),
                 ("causes", (!causes.is_empty()).then(|| format!("[{}]", causes.join(", ")))),

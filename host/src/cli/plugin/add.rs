@@ -32,7 +32,7 @@ pub(in crate::cli) struct Add {
 
 /// `windlass plugin add`
 pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> {
-    let mut session = Session::open_to_add(common)?;
+    let mut session = Session::open_without_steps(common)?;
     let locator = PluginLocator::try_from(arguments.locator.clone()).map_err(|text| {
         Problem::new(Code::Usage, format!("`{}` names no plugin", visible(&text)))
             .because(PluginLocator::why_not(&text))

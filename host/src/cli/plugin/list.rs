@@ -52,7 +52,7 @@ async fn built_in() -> Result<Vec<Listed>, Failed> {
 }
 
 async fn of_project(common: &Common) -> Result<Vec<Listed>, Failed> {
-    let session = Session::open_to_add(common)?;
+    let session = Session::open_without_steps(common)?;
     let mut list = Vec::new();
     for used in used(&session.project.config, session.lock.as_ref()) {
         let (plugin, digest) = here(&session.plugins, &session.project, &used).await;

@@ -4,7 +4,7 @@ use super::used::{Accepted, Used, used};
 use crate::cli::arguments::{Common, Format};
 use crate::cli::session::{Session, fill_cache};
 use crate::cli::{Failed, print, print_json, say};
-use crate::config::PluginLocator;
+use crate::config::{PluginLocator, enumerated};
 use crate::plugin::Plugin;
 use crate::policy::visible;
 use crate::prepare;
@@ -129,13 +129,5 @@ fn changed<'a>(refusals: impl Iterator<Item = (&'a Accepted, Problem)>) -> Optio
         let more: Vec<String> = refusal.causes.into_iter().filter(|cause| !problem.causes.contains(cause)).collect();
         problem.causes.extend(more);
     }
-    Some(problem.with_note(format!("nothing was run; this is about {}", together(&places))))
-}
-
-/// Them as a part of a sentence.
-fn together(places: &[String]) -> String {
-    match places {
-        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
-        places => places.concat(),
-    }
+    Some(problem.with_note(format!("nothing was run; this is about {}", enumerated(places, "and"))))
 }

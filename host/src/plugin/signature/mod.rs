@@ -5,9 +5,10 @@
 //! again, so it may be kept, and proves nothing to whoever does not check it.
 
 mod image;
+mod signer;
 
-pub use image::Signer;
 pub(in crate::plugin) use image::{Bundled, Signed, payload};
+pub use signer::Signer;
 
 use crate::problem::{Code, Problem};
 use base64::Engine as _;
