@@ -489,6 +489,27 @@ apply = [{{ do = "query", database = "shop", sql = "SELECT 1" }}]
 }
 
 #[test]
+fn a_case_grants_nothing_that_no_lock_may_accept() {
+    let output = play(
+        r#"
+[[case]]
+name = "a program that the step could replace"
+[case.config]
+capabilities = [
+  { kind = "exec", program = "./bin/run", phases = ["apply"] },
+  { kind = "directory", path = "bin", write = true, phases = ["apply"] },
+]
+apply = [{ do = "exec", program = "./bin/run" }]
+[[case.command]]
+program = "./bin/run"
+"#,
+    )
+    .exits(13);
+    let said = "the program `./bin/run` lies in `bin`, which the step may change";
+    assert!(output.stdout.contains(said), "{}", output.all());
+}
+
+#[test]
 fn cases_are_chosen_by_their_names() {
     let project = project("[[case]]\nname = \"one\"\n[[case]]\nname = \"two\"\n");
     let output = project.windlass("plugin test ./probe.wasm tw").exits(0);

@@ -156,6 +156,48 @@ fn what_is_recorded_outlives_the_next_edit() {
     assert!(output.raw_stdout.contains("2 ok, 0 failed"), "{}", output.raw_stdout);
 }
 
+/// A link that a plugin made leads nobody to what is not the project's.
+#[test]
+fn what_a_link_leads_to_is_not_recorded() {
+    let outside = tempfile::Builder::new().tempfile_in("/tmp").expect("a file");
+    std::fs::write(outside.path(), REAL).expect("a file");
+    let name = outside.path().file_name().expect("a name").to_string_lossy().into_owned();
+    let cases = format!(
+        r#"[[case]]
+name = "a"
+files = {{ "site/old" = "old" }}
+[case.config]
+capabilities = [{{ kind = "directory", path = "site", write = true, phases = ["apply"] }}]
+apply = [
+  {{ do = "file", deed = "symlink", tree = "site", path = "leak", to = "../../{name}" }},
+  {{ do = "file", deed = "create", tree = "site", path = "new", text = "new" }},
+]
+"#
+    );
+    let project = Project::new().guest("probe").file("cases.toml", &cases);
+    let _ = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    let text = project.read("cases.toml");
+    assert!(text.contains("info: 0: ok: made") && text.contains(r#""site/new" = "new""#), "{text}");
+    assert!(!text.contains(REAL), "{text}");
+}
+
+/// A forge's token is for Windlass, also where a plugin asks for the variable for a program.
+#[test]
+fn a_forges_token_is_no_plugins() {
+    let cases = r##"[[case]]
+name = "a"
+files = { "show" = "#!/bin/sh\necho \"$MODE and $GITHUB_TOKEN\"\n" }
+[case.config]
+capabilities = [{ kind = "exec", program = "./show", variables = ["GITHUB_TOKEN", "MODE"], phases = ["apply"] }]
+apply = [{ do = "exec", program = "./show" }]
+"##;
+    let project = Project::new().guest("probe").file("cases.toml", cases);
+    let variables = [("GITHUB_TOKEN", REAL), ("MODE", "strict")];
+    let _ = project.windlass_with("plugin test ./probe.wasm --record", &variables).exits(0);
+    let text = project.read("cases.toml");
+    assert!(text.contains("strict and ") && !text.contains(REAL), "{text}");
+}
+
 /// That there was no network is no reason to expect that there is none, without a word.
 #[test]
 fn what_the_world_did_not_answer_is_said() {

@@ -340,6 +340,12 @@ fn what_is_verified_is_fetched_whatever_is_kept_of_it() {
     );
     let output = project.windlass("plugin verify").exits(22);
     assert!(output.stderr.contains("`deploy.lock` does not have it for step `b`"), "{}", output.stderr);
+    // What no lock has at all is not even looked at.
+    project.write("none.wasm", "no component");
+    project.write("deploy.toml", &format!("{text}\n[[step]]\nid = \"c\"\nplugin = \"./none.wasm\"\n"));
+    let output = project.windlass("plugin verify").exits(22);
+    assert!(output.stderr.contains("plugin `./none.wasm` is not accepted"), "{}", output.stderr);
+    assert!(!output.stderr.contains("WebAssembly"), "{}", output.stderr);
 }
 
 /// Two environments, and not a step yet.
