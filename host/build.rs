@@ -14,6 +14,8 @@ use std::process::Command;
 
 #[path = "build/compile.rs"]
 mod compile;
+#[path = "build/strip.rs"]
+mod strip;
 #[path = "build/templates.rs"]
 mod templates;
 
@@ -77,12 +79,16 @@ fn build() -> Result<(), String> {
             None => format!("Form::Component(include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})))", format!("/{file}")),
             Some(directory) => {
                 // By digest: what was compiled from other sources is not found.
-                let file = directory.join(format!("{digest}.compiled"));
+                let compiled = format!("{digest}.compiled");
+                let file = directory.join(&compiled);
                 println!("cargo::rerun-if-changed={}", file.display());
-                if !file.is_file() {
-                    return Err(format!("`{}` is missing: compile the plugin `{name}` again", file.display()));
-                }
-                format!("Form::Compiled(include_bytes!({:?}))", file.display().to_string())
+                let code = std::fs::read(&file).map_err(|error| {
+                    format!("`{}` cannot be read: {error}. Compile the plugin `{name}` again", file.display())
+                })?;
+                let code = strip::stripped(&code).map_err(|error| format!("`{}`: {error}", file.display()))?;
+                std::fs::write(out.join(&compiled), code)
+                    .map_err(|error| format!("`{compiled}` cannot be embedded: {error}"))?;
+                format!("Form::Compiled(include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})))", format!("/{compiled}"))
             }
         };
         let _ = writeln!(table, "    BuiltIn {{ name: {name:?}, digest: {digest:?}, form: {form} }},");

@@ -83,6 +83,10 @@ pub fn compile_for(target: Option<&str>, directory: &Path) -> Result<(), String>
 }
 
 #[cfg(test)]
+#[path = "../../build/strip.rs"]
+mod strip;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::plugin::{call, engine::Runtimes};
@@ -95,7 +99,9 @@ mod tests {
         let runtime = runtimes.optimising().expect("an engine");
         for plugin in COMPONENTS {
             let code = std::fs::read(directory.path().join(format!("{}.compiled", plugin.digest))).expect(plugin.name);
-            let released = BuiltIn { form: Form::Compiled(code.leak()), ..*plugin };
+            let stripped = strip::stripped(&code).expect(plugin.name);
+            assert!(stripped.len() * 10 < code.len() * 9, "{} of {} bytes", stripped.len(), code.len());
+            let released = BuiltIn { form: Form::Compiled(stripped.leak()), ..*plugin };
             assert!(released.component().is_none(), "a release has no component of `{}`", plugin.name);
             let component = released.compiled(runtime).expect(plugin.name).expect("compiled code");
             let prepared = runtime.prepare(&component).expect(plugin.name);
