@@ -7,6 +7,8 @@ mod components;
 mod fetching;
 #[path = "attacks/files.rs"]
 mod files;
+#[path = "attacks/floods.rs"]
+mod floods;
 #[path = "attacks/http.rs"]
 mod http;
 #[path = "attacks/phases.rs"]

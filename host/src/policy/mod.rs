@@ -7,6 +7,7 @@ mod capability;
 mod check;
 mod confinement;
 mod gate;
+mod matching;
 mod question;
 mod replaced;
 mod visible;

@@ -1,4 +1,4 @@
-//! Attacks over the network: to where nobody meant a plugin to go, and against the host by what comes back.
+//! Attacks over the network: to where nobody meant a plugin to go, as somebody else, or for what is not its own.
 //!
 //! | attack | ends as | shown by |
 //! | --- | --- | --- |
@@ -11,32 +11,27 @@
 //! | `CONNECT`, `TRACE`, a scheme of its own (4) | denied | `a_method_that_was_not_granted_…` |
 //! | a path that climbs, plain and encoded once or twice (9) | denied | `a_path_that_a_server_may_read_…` |
 //! | a redirect to metadata, followed by the plugin itself | denied | `a_redirect_leads_nowhere_by_itself` |
-//! | a head without end: one line, many lines (2) | a limit | `a_head_without_end_…` |
-//! | a body of more than 64 MiB past the SDK: sized, in chunks (2) | a limit | `a_body_without_end_…` |
-//! | a slow head, a slow body, a body that drips (3) | a limit | `who_is_slow_…` |
-//! | answers without end that only say that one is coming; trailers without end; a chunk's line without end (3) | a limit | `what_comes_around_an_answer_…` |
-//! | more requests at once than a process has connections | a limit | `requests_that_are_never_read_…` |
 //! | a TCP socket to connect, one to listen, a UDP socket, the addresses of a name (4) | denied | `there_is_no_socket_…` |
 //! | a stand-in made up, in another origin's header, in a path, with more to it (4) | denied | `a_stand_in_is_good_…` |
 //! | a secret back in gzip, in part, in a header's name, in a trailer (4) | refused, or taken out | `a_secret_does_not_come_back_…` |
 //! | a name whose address changes between the look and the dialling; a certificate for another name | `host/tests/network.rs` | `an_answer_that_changes_…`, `a_certificate_is_for_the_name_…` |
 //! | a `POST` while planning | `capabilities.rs` | `planning_only_looks_at_the_network` |
 //!
-//! 95 cases here.
+//! 84 cases here.
 
+use super::floods::server;
 use e2e::probe::Probe;
 use e2e::proxy::Proxy;
 use e2e::server::{Answer, Server};
 use e2e::{Output, Project};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 
 const APPLY: [&str; 1] = ["apply"];
 /// Every word that can be granted.
 const EVERYTHING: [&str; 5] = ["public", "private", "loopback", "0.0.0.0/0", "::/0"];
 
-fn grant(host: &str, port: u16, path: &str, addresses: &[&str]) -> Value {
+pub(super) fn grant(host: &str, port: u16, path: &str, addresses: &[&str]) -> Value {
     json!({
         "kind": "http", "host": host, "port": port, "methods": ["GET", "POST"], "path": path,
         "addresses": addresses, "phases": APPLY,
@@ -44,23 +39,23 @@ fn grant(host: &str, port: u16, path: &str, addresses: &[&str]) -> Value {
 }
 
 /// A request by the guest's own hand.
-fn raw(authority: &str, path: &str) -> Value {
+pub(super) fn raw(authority: &str, path: &str) -> Value {
     json!({ "do": "raw-request", "request": { "authority": authority, "path": path } })
 }
 
 /// The same with more to it.
-fn raw_with(authority: &str, path: &str, more: Value) -> Value {
+pub(super) fn raw_with(authority: &str, path: &str, more: Value) -> Value {
     let mut operation = raw(authority, path);
     let more = more.as_object().expect("an object").clone();
     operation["request"].as_object_mut().expect("an object").extend(more);
     operation
 }
 
-fn here(server: &Server) -> String {
+pub(super) fn here(server: &Server) -> String {
     format!("127.0.0.1:{}", server.port())
 }
 
-fn ran(probe: Probe) -> (Project, Output) {
+pub(super) fn ran(probe: Probe) -> (Project, Output) {
     let project = probe.project().locked();
     let output = project.windlass("run").exits(0);
     (project, output)
@@ -320,173 +315,6 @@ fn a_redirect_leads_nowhere_by_itself() {
     assert!(results[0].starts_with("ok: 302 "), "{results:?}");
     assert_eq!(results[1], "unavailable: failed: HttpRequestDenied");
     assert_eq!(project.denied(), ["GET `http://169.254.169.254/latest/`"]);
-}
-
-#[test]
-fn a_head_without_end_is_a_limit() {
-    let server = Server::start(|request| match request.path.as_str() {
-        "/many" => (0..1000).fold(Answer::new(200, ""), |answer, index| answer.header(&format!("x-{index}"), "1")),
-        _ => Answer::new(200, "").header("x-large", &"h".repeat(1 << 20)),
-    });
-    let probe = Probe::new().asks(grant("127.0.0.1", server.port(), "/", &["loopback"]));
-    let project = probe.applies(raw(&here(&server), "/many")).applies(raw(&here(&server), "/large")).project().locked();
-    let output = project.windlass("run --log debug").exits(0);
-    for result in project.results() {
-        assert_eq!(result, "unavailable: failed: HttpResponseHeaderSectionSize(Some(65536))");
-    }
-    let said = "`127.0.0.1` answered with headers of more than 65536 bytes or 256 lines";
-    assert_eq!(output.stderr.matches(said).count(), 2, "{}", output.stderr);
-}
-
-/// A server that says what it likes, to each who connects.
-fn server(say: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> (u16, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let say = std::sync::Arc::new(say);
-    // Ends with the test's process.
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (mut stream, say) = (stream, say.clone());
-            std::thread::spawn(move || {
-                let mut head = vec![];
-                let mut byte = [0];
-                while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
-                    head.push(byte[0]);
-                }
-                // Who does not want it all closes early.
-                let _ = say(&mut stream);
-            });
-        }
-    });
-    (address.port(), address.to_string())
-}
-
-#[test]
-fn a_body_without_end_is_a_limit_past_the_sdk_too() {
-    let sized = server(|stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n")?;
-        loop {
-            stream.write_all(&[b'x'; 1 << 16])?;
-        }
-    });
-    let chunked = server(|stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
-        loop {
-            stream.write_all(b"10000\r\n")?;
-            stream.write_all(&[b'x'; 1 << 16])?;
-            stream.write_all(b"\r\n")?;
-        }
-    });
-    let (project, output) = ran(Probe::new()
-        .asks(grant("127.0.0.1", sized.0, "/", &["loopback"]))
-        .asks(grant("127.0.0.1", chunked.0, "/", &["loopback"]))
-        .applies(raw(&sized.1, "/"))
-        .applies(raw(&chunked.1, "/")));
-    for result in project.results() {
-        assert!(result.starts_with("unavailable: failed: after "), "{result}");
-        assert!(result.ends_with(&format!("HTTP response body size exceeds limit: {} bytes", 64 << 20)), "{result}");
-    }
-    for (_, address) in [sized, chunked] {
-        let asked = format!("read more than 64 MiB of the answer to GET `http://{address}/`");
-        assert!(project.denied().contains(&asked), "{asked} in {:?}", project.denied());
-        let said = format!("error: not allowed to {asked}: no answer may be larger");
-        assert!(output.stderr.contains(&said), "{}", output.stderr);
-    }
-}
-
-#[test]
-fn who_is_slow_ends_with_its_time() {
-    let silent = server(|stream| stream.read_exact(&mut [0]));
-    let stuck = server(|stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx")?;
-        stream.read_exact(&mut [0])
-    });
-    let patience = json!({ "timeout": 200 });
-    let (project, _) = ran(Probe::new()
-        .asks(grant("127.0.0.1", silent.0, "/", &["loopback"]))
-        .asks(grant("127.0.0.1", stuck.0, "/", &["loopback"]))
-        .applies(raw_with(&silent.1, "/", patience.clone()))
-        .applies(raw_with(&stuck.1, "/", patience)));
-    let results = project.results();
-    assert_eq!(results[0], "unavailable: failed: HttpResponseTimeout");
-    assert_eq!(results[1], "unavailable: failed: after 1 bytes: connection read timeout");
-    // One that says something again and again never lets the plugin's own patience end; the step's does.
-    let dripping = server(|stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
-        loop {
-            stream.write_all(b"x")?;
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-    });
-    let forever = json!({ "timeout": u64::MAX / 1_000_000 });
-    let project = Probe::new()
-        .asks(grant("127.0.0.1", dripping.0, "/", &["loopback"]))
-        .applies(raw_with(&dripping.1, "/", forever))
-        .setting("timeout = \"500ms\"")
-        .project()
-        .locked();
-    let _ = project.windlass("run").exits(13);
-    let trouble = project.event("step-failed")["trouble"].clone();
-    assert_eq!(trouble["code"], "step-timed-out");
-    assert_eq!(trouble["what"], "`apply` of plugin `probe@1.2.3` did not end within 500ms");
-}
-
-#[test]
-fn what_comes_around_an_answer_has_its_limits() {
-    let early = server(|stream| {
-        loop {
-            stream.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n")?;
-        }
-    });
-    let trailers = server(|stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")?;
-        loop {
-            stream.write_all(b"x: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n")?;
-        }
-    });
-    let extension = server(|stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;")?;
-        loop {
-            stream.write_all(&[b'e'; 1000])?;
-        }
-    });
-    let mut probe = Probe::new();
-    for (port, address) in [&early, &trailers, &extension] {
-        let request = raw_with(address, "/", json!({ "timeout": 500 }));
-        probe = probe.asks(grant("127.0.0.1", *port, "/", &["loopback"])).applies(request);
-    }
-    let (project, _) = ran(probe);
-    let results = project.results();
-    assert_eq!(results[0], "unavailable: failed: HttpResponseTimeout");
-    for result in &results[1..] {
-        let broken = ["incomplete HTTP response", "HTTP protocol error"].iter().any(|words| result.ends_with(words));
-        assert!(result.starts_with("unavailable: failed: after ") && broken, "{result}");
-    }
-}
-
-#[test]
-fn requests_that_are_never_read_are_so_many_and_no_more() {
-    let (port, address) = server(|stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx")?;
-        stream.read_exact(&mut [0])
-    });
-    let hold = |count: u32| {
-        let request = json!({ "authority": address, "path": "/", "timeout": 1000 });
-        json!({ "do": "hold-requests", "request": request, "count": count })
-    };
-    let (project, output) = ran(Probe::new()
-        .asks(grant("127.0.0.1", port, "/", &["loopback"]))
-        .applies(hold(200))
-        // What was let go of is free again.
-        .applies(hold(5)));
-    assert_eq!(project.results(), ["unavailable: failed: after 100: ConnectionLimitReached", "ok: held 5"]);
-    let asked = "have more than 100 requests under way at once";
-    assert_eq!(project.denied(), [asked]);
-    assert!(
-        output.stderr.contains(&format!(
-            "error: not allowed to {asked}: the answers to others have to be read or dropped first"
-        ))
-    );
 }
 
 #[test]
