@@ -91,13 +91,10 @@ const NOTHING: &str = "nothing was changed";
 /// A file's path as whoever else has the repository has it: relative to `deploy.toml`. What is no absolute path stays as it is.
 fn portable(text: &str, directory: &Path) -> Result<String, Problem> {
     let path = Path::new(text);
-    // Of what is not there, it is the plugin that is missing.
-    let (true, Ok(file)) = (path.is_absolute(), path.canonicalize()) else { return Ok(text.to_owned()) };
-    // A name that is a link is a name of the repository's all the same.
-    let file = match (path.parent().map(Path::canonicalize), path.file_name()) {
-        (Some(Ok(parent)), Some(name)) => parent.join(name),
-        _ => file,
-    };
+    let place = path.parent().filter(|_| path.is_absolute()).map(Path::canonicalize);
+    // Of what is not there, it is the plugin that is missing. A link is a name of the repository's, wherever it leads.
+    let (Some(Ok(place)), Some(name)) = (place, path.file_name()) else { return Ok(text.to_owned()) };
+    let file = place.join(name);
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
     let repository = directory.ancestors().find(|ancestor| ancestor.join(".git").exists()).unwrap_or(&directory);
     if !file.starts_with(repository) {
