@@ -1,19 +1,50 @@
 //! Files that are there whole or not at all, and that outlast a power cut; and directories that are soon gone.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file is there with all of its bytes, or as it was before.
 ///
 /// # Errors
 /// Where it cannot be written; nothing is left beside it then.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, None)
+}
+
+/// The same of a file that a person keeps: its mode stays as it is; and where it is a link, that stays, and what is written is what
+/// it leads to. What others may have put there is not for this.
+///
+/// # Errors
+/// As those of [`write_whole`].
+pub(crate) fn rewrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = &behind_links(path)?;
+    put(path, bytes, std::fs::metadata(path).ok().map(|metadata| metadata.permissions()))
+}
+
+/// The file that a path leads to in the end, also where that is not there yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    if !is_link {
+        return Ok(path.to_path_buf());
+    }
+    match std::fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(path.parent().unwrap_or_else(|| Path::new("")).join(std::fs::read_link(path)?))
+        }
+        found => found,
+    }
+}
+
+fn put(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
     let temporary = path.with_extension(format!("{random:08x}.tmp"));
     let write = || {
         let mut file = File::create_new(&temporary)?;
         file.write_all(bytes)?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
         file.sync_data()?;
         std::fs::rename(&temporary, path)
     };
@@ -75,5 +106,35 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::rewrite;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    #[test]
+    fn what_a_person_keeps_is_rewritten_where_it_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| directory.path().join(name);
+        std::fs::create_dir(at("elsewhere")).expect("a directory");
+        std::fs::write(at("elsewhere/real"), "old").expect("written");
+        std::fs::set_permissions(at("elsewhere/real"), PermissionsExt::from_mode(0o600)).expect("a mode");
+        symlink("elsewhere/real", at("first")).expect("a link");
+        symlink("first", at("second")).expect("a link");
+        rewrite(&at("second"), b"new").expect("written");
+        assert_eq!(std::fs::read_to_string(at("elsewhere/real")).expect("read"), "new");
+        let mode = std::fs::metadata(at("elsewhere/real")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(std::fs::read_link(at("second")).expect("a link"), Path::new("first"));
+        assert_eq!(std::fs::read_dir(at("elsewhere")).expect("read").count(), 1, "nothing is left beside it");
+        // What is not there yet is made where the link leads.
+        symlink("elsewhere/new", at("dangling")).expect("a link");
+        rewrite(&at("dangling"), b"made").expect("written");
+        assert_eq!(std::fs::read_to_string(at("elsewhere/new")).expect("read"), "made");
+        rewrite(&at("plain"), b"made").expect("written");
+        assert_eq!(std::fs::read_to_string(at("plain")).expect("read"), "made");
     }
 }

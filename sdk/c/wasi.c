@@ -39,11 +39,19 @@ static bool file_failed(const char *what, const char *path, wasi_filesystem_type
   }
 }
 
+/* The granted directories. WASI opens each anew for whoever asks, so that is done once. */
+static wasi_filesystem_preopens_list_tuple2_own_descriptor_string_t granted_directories(void) {
+  static wasi_filesystem_preopens_list_tuple2_own_descriptor_string_t granted;
+  static bool known;
+  if (!known) wasi_filesystem_preopens_get_directories(&granted);
+  known = true;
+  return granted;
+}
+
 /* The granted directory that a path is in, and the rest of the path. */
 static bool find(const char *what, const char *path, wasi_filesystem_types_borrow_descriptor_t *directory,
                  windlass_string *rest, windlass_failure *failure) {
-  wasi_filesystem_preopens_list_tuple2_own_descriptor_string_t granted;
-  wasi_filesystem_preopens_get_directories(&granted);
+  wasi_filesystem_preopens_list_tuple2_own_descriptor_string_t granted = granted_directories();
   if (strncmp(path, "./", 2) == 0) path += 2;
   for (size_t index = 0; index < granted.len; index++) {
     const char *name = below(path, granted.ptr[index].f1);
@@ -57,18 +65,17 @@ static bool find(const char *what, const char *path, wasi_filesystem_types_borro
   return windlass_hint(failure, "ask for the directory in `windlass_requires`, with `windlass_ask_directory`");
 }
 
+/* Whoever opens a file drops it: there may not be many open at once. */
 static bool open(const char *what, const char *path, wasi_filesystem_types_open_flags_t how,
-                 wasi_filesystem_types_descriptor_flags_t access, wasi_filesystem_types_borrow_descriptor_t *file,
+                 wasi_filesystem_types_descriptor_flags_t access, wasi_filesystem_types_own_descriptor_t *file,
                  windlass_failure *failure) {
   wasi_filesystem_types_borrow_descriptor_t directory;
-  wasi_filesystem_types_own_descriptor_t opened;
   wasi_filesystem_types_error_code_t error;
   windlass_string rest;
   if (!find(what, path, &directory, &rest, failure)) return false;
   if (!wasi_filesystem_types_method_descriptor_open_at(directory, WASI_FILESYSTEM_TYPES_PATH_FLAGS_SYMLINK_FOLLOW, &rest, how,
-                                                       access, &opened, &error))
+                                                       access, file, &error))
     return file_failed(what, path, error, failure);
-  *file = wasi_filesystem_types_borrow_descriptor(opened);
   return true;
 }
 
@@ -88,20 +95,23 @@ bool windlass_file_size(const char *path, uint64_t *size, windlass_failure *fail
 }
 
 bool windlass_read_file(const char *path, char **text, size_t *length, windlass_failure *failure) {
-  wasi_filesystem_types_borrow_descriptor_t file;
+  wasi_filesystem_types_own_descriptor_t file;
   wasi_filesystem_types_error_code_t error;
   if (!open("read", path, 0, WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ, &file, failure)) return false;
   char *whole = NULL;
   size_t had = 0;
   for (;;) {
     step_tuple2_list_u8_bool_t part;
-    if (!wasi_filesystem_types_method_descriptor_read(file, 65536, had, &part, &error))
+    if (!wasi_filesystem_types_method_descriptor_read(wasi_filesystem_types_borrow_descriptor(file), 65536, had, &part, &error)) {
+      wasi_filesystem_types_descriptor_drop_own(file);
       return file_failed("read", path, error, failure);
+    }
     whole = enough(whole, had + part.f0.len + 1);
     memcpy(whole + had, part.f0.ptr, part.f0.len);
     had += part.f0.len;
     if (part.f1 || part.f0.len == 0) break;
   }
+  wasi_filesystem_types_descriptor_drop_own(file);
   whole[had] = 0;
   *text = whole;
   *length = had;
@@ -109,7 +119,7 @@ bool windlass_read_file(const char *path, char **text, size_t *length, windlass_
 }
 
 bool windlass_write_file(const char *path, const char *text, size_t length, windlass_failure *failure) {
-  wasi_filesystem_types_borrow_descriptor_t file;
+  wasi_filesystem_types_own_descriptor_t file;
   wasi_filesystem_types_error_code_t error;
   if (!open("written", path, WASI_FILESYSTEM_TYPES_OPEN_FLAGS_CREATE | WASI_FILESYSTEM_TYPES_OPEN_FLAGS_TRUNCATE,
             WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_WRITE, &file, failure))
@@ -117,10 +127,14 @@ bool windlass_write_file(const char *path, const char *text, size_t length, wind
   for (size_t done = 0; done < length;) {
     step_list_u8_t rest = {(uint8_t *)text + done, length - done};
     wasi_filesystem_types_filesize_t written;
-    if (!wasi_filesystem_types_method_descriptor_write(file, &rest, done, &written, &error))
+    if (!wasi_filesystem_types_method_descriptor_write(wasi_filesystem_types_borrow_descriptor(file), &rest, done, &written,
+                                                       &error)) {
+      wasi_filesystem_types_descriptor_drop_own(file);
       return file_failed("written", path, error, failure);
+    }
     done += (size_t)written;
   }
+  wasi_filesystem_types_descriptor_drop_own(file);
   return true;
 }
 
@@ -189,15 +203,18 @@ static bool write_body(wasi_http_types_own_outgoing_body_t body, const char *tex
   wasi_io_streams_stream_error_t error;
   if (!wasi_http_types_method_outgoing_body_write(wasi_http_types_borrow_outgoing_body(body), &stream)) return false;
   wasi_io_streams_borrow_output_stream_t out = wasi_io_streams_borrow_output_stream(stream);
+  bool written = true;
   /* The most that one call may write. */
-  for (size_t done = 0, length = strlen(text); done < length;) {
+  for (size_t done = 0, length = strlen(text); written && done < length;) {
     size_t part = length - done < 4096 ? length - done : 4096;
     step_list_u8_t bytes = {(uint8_t *)text + done, part};
-    if (!wasi_io_streams_method_output_stream_blocking_write_and_flush(out, &bytes, &error)) return false;
+    written = wasi_io_streams_method_output_stream_blocking_write_and_flush(out, &bytes, &error);
     done += part;
   }
+  if (!written && error.tag == WASI_IO_STREAMS_STREAM_ERROR_LAST_OPERATION_FAILED)
+    wasi_io_error_error_drop_own(error.val.last_operation_failed);
   wasi_io_streams_output_stream_drop_own(stream);
-  return true;
+  return written;
 }
 
 bool windlass_send(const char *method, const char *url, const char *const *headers, const char *body,
@@ -213,8 +230,10 @@ bool windlass_send(const char *method, const char *url, const char *const *heade
     windlass_string name = windlass_text(headers[0]);
     wasi_http_types_field_value_t value = {(uint8_t *)headers[1], strlen(headers[1])};
     wasi_http_types_header_error_t error;
-    if (!wasi_http_types_method_fields_append(wasi_http_types_borrow_fields(fields), &name, &value, &error))
+    if (!wasi_http_types_method_fields_append(wasi_http_types_borrow_fields(fields), &name, &value, &error)) {
+      wasi_http_types_fields_drop_own(fields);
       return invalid(windlass_format("its header `%s` may not be set", headers[0]), url, failure);
+    }
   }
   wasi_http_types_own_outgoing_request_t request = wasi_http_types_constructor_outgoing_request(fields);
   wasi_http_types_borrow_outgoing_request_t made = wasi_http_types_borrow_outgoing_request(request);
@@ -226,16 +245,27 @@ bool windlass_send(const char *method, const char *url, const char *const *heade
   if (!wasi_http_types_method_outgoing_request_set_method(made, &verb) ||
       !wasi_http_types_method_outgoing_request_set_scheme(made, &scheme) ||
       !wasi_http_types_method_outgoing_request_set_authority(made, &host) ||
-      !wasi_http_types_method_outgoing_request_set_path_with_query(made, &rest))
+      !wasi_http_types_method_outgoing_request_set_path_with_query(made, &rest)) {
+    wasi_http_types_outgoing_request_drop_own(request);
     return invalid("its method or URL is not one", url, failure);
+  }
 
   wasi_http_types_own_outgoing_body_t out;
   wasi_http_outgoing_handler_own_future_incoming_response_t future;
   wasi_http_types_error_code_t error;
-  if (!wasi_http_types_method_outgoing_request_body(made, &out)) return invalid("it has no place for a body", url, failure);
-  if (!wasi_http_outgoing_handler_handle(request, NULL, &future, &error)) return http_failed(method, url, &error, failure);
+  if (!wasi_http_types_method_outgoing_request_body(made, &out)) {
+    wasi_http_types_outgoing_request_drop_own(request);
+    return invalid("it has no place for a body", url, failure);
+  }
+  if (!wasi_http_outgoing_handler_handle(request, NULL, &future, &error)) {
+    wasi_http_types_outgoing_body_drop_own(out);
+    return http_failed(method, url, &error, failure);
+  }
   /* Where the body cannot be written, the answer says why. */
-  if (body == NULL || write_body(out, body)) (void)wasi_http_types_static_outgoing_body_finish(out, NULL, &error);
+  if (body == NULL || write_body(out, body))
+    (void)wasi_http_types_static_outgoing_body_finish(out, NULL, &error);
+  else
+    wasi_http_types_outgoing_body_drop_own(out);
 
   wasi_http_types_borrow_future_incoming_response_t waits = wasi_http_types_borrow_future_incoming_response(future);
   wasi_io_poll_own_pollable_t ready = wasi_http_types_method_future_incoming_response_subscribe(waits);
@@ -244,6 +274,7 @@ bool windlass_send(const char *method, const char *url, const char *const *heade
   wasi_http_types_result_result_own_incoming_response_error_code_void_t answered;
   if (!wasi_http_types_method_future_incoming_response_get(waits, &answered) || answered.is_err)
     WINDLASS_PANIC("an answer that is there cannot be taken");
+  wasi_http_types_future_incoming_response_drop_own(future);
   if (answered.val.ok.is_err) return http_failed(method, url, &answered.val.ok.val.err, failure);
 
   wasi_http_types_borrow_incoming_response_t answer = wasi_http_types_borrow_incoming_response(answered.val.ok.val.ok);
@@ -253,18 +284,20 @@ bool windlass_send(const char *method, const char *url, const char *const *heade
   if (!wasi_http_types_method_incoming_response_consume(answer, &incoming) ||
       !wasi_http_types_method_incoming_body_stream(wasi_http_types_borrow_incoming_body(incoming), &stream))
     WINDLASS_PANIC("the body of an answer cannot be taken");
-  for (;;) {
-    step_list_u8_t part;
-    wasi_io_streams_stream_error_t ended;
-    if (!wasi_io_streams_method_input_stream_blocking_read(wasi_io_streams_borrow_input_stream(stream), 65536, &part, &ended)) {
-      if (ended.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED) break;
-      error.tag = WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_INCOMPLETE;
-      return http_failed(method, url, &error, failure);
-    }
+  step_list_u8_t part;
+  wasi_io_streams_stream_error_t ended;
+  while (wasi_io_streams_method_input_stream_blocking_read(wasi_io_streams_borrow_input_stream(stream), 65536, &part, &ended)) {
     response->body = enough(response->body, response->length + part.len + 1);
     memcpy(response->body + response->length, part.ptr, part.len);
     response->length += part.len;
   }
   response->body[response->length] = 0;
-  return true;
+  /* What is asked for once is given back, so that there may be many requests. */
+  wasi_io_streams_input_stream_drop_own(stream);
+  wasi_http_types_incoming_body_drop_own(incoming);
+  wasi_http_types_incoming_response_drop_own(answered.val.ok.val.ok);
+  if (ended.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED) return true;
+  wasi_io_error_error_drop_own(ended.val.last_operation_failed);
+  error.tag = WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_INCOMPLETE;
+  return http_failed(method, url, &error, failure);
 }

@@ -42,10 +42,14 @@ function normal(path) {
   return parts.join("/");
 }
 
+/** The granted directories. WASI opens each anew for whoever asks, so that is done once. */
+let granted;
+
 /** Does something with the granted directory that a path is in, and with the path within it. */
 function within(deed, path, work) {
   const wanted = normal(path);
-  const found = getDirectories()
+  granted ??= getDirectories();
+  const found = granted
     .map(([descriptor, name]) => ({ descriptor, name: normal(name) }))
     .filter(({ name }) => name === "" || wanted === name || wanted.startsWith(`${name}/`))
     .sort((one, other) => other.name.length - one.name.length)[0];

@@ -34,6 +34,21 @@ impl Fetching {
         Self { project, cache }
     }
 
+    /// Logged in at a host, as Docker's file has it: with the account `me` and `the-pass-word`.
+    #[must_use]
+    pub fn logged_in(self, host: &str) -> Self {
+        let auth = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "me:the-pass-word");
+        self.docker(&serde_json::json!({ "auths": { host: { "auth": auth } } }).to_string())
+    }
+
+    /// With this as Docker's file.
+    #[must_use]
+    pub fn docker(self, text: &str) -> Self {
+        self.project.write("docker/config.json", text);
+        let directory = self.project.path().join("docker").to_string_lossy().into_owned();
+        Self { project: self.project.variable("DOCKER_CONFIG", &directory), ..self }
+    }
+
     /// Where what was fetched is kept.
     #[must_use]
     pub fn components(&self) -> PathBuf {

@@ -1,5 +1,5 @@
-//! A registry as the OCI distribution specification has it, as far as pulling goes: `/v2/`, a token for who asks at the realm,
-//! manifests by tag and by digest, blobs by digest. Whatever else it is asked is written down, and fails the test.
+//! A registry as the OCI distribution specification has it: `/v2/`, a token for who asks at the realm, manifests by tag and by
+//! digest, blobs by digest, and both taken from who pushes. Whatever else it is asked is written down, and fails the test.
 
 use crate::secure::Secure;
 use crate::server::{Answer, Fake, Request};
@@ -20,6 +20,8 @@ pub struct State {
     blobs: BTreeMap<String, Vec<u8>>,
     /// What is about a manifest, by its digest.
     referrers: BTreeMap<String, Value>,
+    /// What has come of a blob that somebody pushes.
+    pushing: Vec<u8>,
     unexpected: Vec<String>,
     /// The name and password without which it gives no token.
     pub account: Option<(String, String)>,
@@ -27,6 +29,8 @@ pub struct State {
     pub realm: Option<String>,
     /// What it answers to whoever wants a blob, instead of that.
     pub blob: Option<Answer>,
+    /// What it answers to whoever asks whether it has a blob that it has, instead of that.
+    pub there: Option<Answer>,
     /// What it answers to whoever wants a manifest, instead of that.
     pub manifest: Option<Answer>,
 }
@@ -152,22 +156,25 @@ impl Drop for Registry {
 impl State {
     fn answer(&mut self, request: &Request) -> Answer {
         let path = request.path.split('?').next().unwrap_or_default();
-        if request.method != "GET" {
-            return self.unexpected(request);
-        }
         if path == "/token" {
-            let asked = (request.query("service"), request.query("scope"));
-            let expected = (Some("registry".to_owned()), Some("repository:acme/noop:pull".to_owned()));
+            let (service, scope) = (request.query("service"), request.query("scope"));
+            let scopes = ["repository:acme/noop:pull", "repository:acme/noop:pull,push"];
+            let is_expected =
+                service.as_deref() == Some("registry") && scope.is_some_and(|scope| scopes.contains(&&*scope));
             let basic = self.account.as_ref().map(|(name, password)| {
                 format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}")))
             });
             if basic.is_some() && request.header("authorization") != basic.as_deref() {
                 return error(401, "UNAUTHORIZED");
             }
-            return if asked == expected { Answer::json(&json!({ "token": TOKEN })) } else { self.unexpected(request) };
+            return if is_expected { Answer::json(&json!({ "token": TOKEN })) } else { self.unexpected(request) };
         }
         if path != "/v2/" && request.header("authorization") == Some(&*format!("Bearer {TOKEN}")) {
-            return self.give(request, path);
+            return match request.method.as_str() {
+                "GET" => self.give(request, path),
+                "HEAD" => self.has(request, path),
+                _ => self.take(request, path),
+            };
         }
         let host = request.header("host").unwrap_or_default();
         let realm = self.realm.clone().unwrap_or_else(|| format!("https://{host}/token"));
@@ -204,6 +211,51 @@ impl State {
             },
             None => self.unexpected(request),
         }
+    }
+
+    fn has(&mut self, request: &Request, path: &str) -> Answer {
+        match path.strip_prefix("/v2/acme/noop/blobs/") {
+            Some(wanted) if self.blobs.contains_key(wanted) => {
+                self.there.clone().unwrap_or_else(|| Answer::new(200, ""))
+            }
+            Some(_) => Answer::new(404, ""),
+            None => self.unexpected(request),
+        }
+    }
+
+    /// A blob in pieces, or a manifest.
+    fn take(&mut self, request: &Request, path: &str) -> Answer {
+        const UPLOADS: &str = "/v2/acme/noop/blobs/uploads/";
+        match (request.method.as_str(), path.strip_prefix(UPLOADS)) {
+            ("POST", Some("")) => {
+                self.pushing.clear();
+                return Answer::new(202, "").header("location", &format!("{UPLOADS}1"));
+            }
+            ("PATCH", Some("1")) => {
+                self.pushing.extend_from_slice(&request.body);
+                return Answer::new(202, "").header("location", &format!("{UPLOADS}1"));
+            }
+            ("PUT", Some("1")) if request.query("digest") == Some(digest(&self.pushing)) => {
+                let blob = std::mem::take(&mut self.pushing);
+                let digest = digest(&blob);
+                self.blobs.insert(digest.clone(), blob);
+                return Answer::new(201, "").header("location", &format!("/v2/acme/noop/blobs/{digest}"));
+            }
+            _ => {}
+        }
+        let reference = path.strip_prefix("/v2/acme/noop/manifests/");
+        let Some(reference) = reference.filter(|_| request.method == "PUT") else { return self.unexpected(request) };
+        // Whatever a manifest names is there before it is.
+        let manifest: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let layers = manifest["layers"].as_array().into_iter().flatten();
+        let mut named = layers.chain([&manifest["config"]]).filter_map(|blob| blob["digest"].as_str());
+        if named.any(|digest| !self.blobs.contains_key(digest)) {
+            return error(400, "MANIFEST_BLOB_UNKNOWN");
+        }
+        let digest = digest(&request.body);
+        self.manifests.insert(reference.to_owned(), request.body.clone());
+        self.manifests.insert(digest.clone(), request.body.clone());
+        Answer::new(201, "").header("location", &format!("/v2/acme/noop/manifests/{digest}"))
     }
 
     fn unexpected(&mut self, request: &Request) -> Answer {

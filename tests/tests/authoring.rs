@@ -85,12 +85,57 @@ fn what_c_is_helped_with_does_what_it_says() {
     }
     let _ = built(&project);
     let output = project.windlass("plugin test").exits(0);
-    assert!(output.raw_stdout.contains("3 cases of c-helper@0.1.0: 3 ok, 0 failed"), "{}", output.all());
+    assert!(output.raw_stdout.contains("5 cases of c-helper@0.1.0: 5 ok, 0 failed"), "{}", output.all());
 }
 
 #[test]
 fn a_new_plugin_in_rust_is_built_and_runs() {
-    let _ = lives("rust", "target/wasm32-wasip2/release/greet_it.wasm");
+    let project = lives("rust", "target/wasm32-wasip2/release/greet_it.wasm");
+    // What it was built from is kept with it: the same for everybody who builds it.
+    assert!(project.has("Cargo.lock"));
+    assert!(!project.read(".gitignore").contains("Cargo.lock"));
+}
+
+/// All below a directory, by path.
+#[cfg(unix)]
+fn below(directory: &Path) -> std::collections::BTreeMap<std::path::PathBuf, String> {
+    let mut found = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(below(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read_to_string(&path).expect("a text"));
+        }
+    }
+    found
+}
+
+/// A build takes an SDK that is there as it is, so there is never half of one.
+#[cfg(unix)]
+#[test]
+fn an_sdk_is_there_whole_or_not_at_all() {
+    let project = written("c");
+    let sdk = project.path().join("windlass-sdk");
+    let whole = below(&sdk);
+    std::fs::remove_dir_all(&sdk).expect("removed");
+    // Killed before each file of it, and before it has its name.
+    let mut kills = 0;
+    loop {
+        let output = project.windlass_with("plugin build", &[("WINDLASS_FAULT", &(kills + 1).to_string())]);
+        if output.code == Some(0) {
+            break;
+        }
+        kills += 1;
+        assert!(!sdk.exists(), "kill {kills}: {:?}", below(&sdk).keys());
+    }
+    assert_eq!(kills, whole.len() + 1);
+    assert_eq!(below(&sdk), whole);
+    // A project that was cut off itself is one that can be built.
+    let project = Project::new();
+    let new = "plugin new greet-it --lang c --directory .";
+    assert_ne!(project.windlass_with(new, &[("WINDLASS_FAULT", "2")]).code, Some(0));
+    let _ = project.windlass("plugin build").exits(0);
 }
 
 #[test]

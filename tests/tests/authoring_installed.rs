@@ -76,6 +76,42 @@ fn tools_that_are_missing_are_named_with_what_installs_them() {
     );
 }
 
+/// Reads and writes more files than may be open at once.
+const MANY: &str = r#"
+import { capability, files, intent, step } from "../windlass-sdk/javascript/windlass.js";
+
+const describe = { name: "greet-it", version: "0.1.0", summary: "Uses many files.", config: { type: "object" } };
+const requires = () => [capability.directory("var", { access: "write", during: ["apply"] })];
+const plan = () => [intent.changes("many", "use many files")];
+
+function apply() {
+  let same = 0;
+  for (let index = 0; index < 1000; index++) {
+    const path = `var/${index}`;
+    files.write(path, String(index));
+    if (files.exists(path) && files.read(path) === String(index)) same++;
+  }
+  return { summary: "used many files", outputs: { same: String(same), listed: String(files.list("var").length) } };
+}
+
+export const lifecycle = step({ describe, requires, plan, apply, probe: () => "unknown", revert: () => "nothing" });
+"#;
+
+#[test]
+fn a_plugin_in_javascript_uses_a_thousand_files() {
+    let project = Project::new();
+    let _ = project.windlass("plugin new greet-it --lang js --directory .").exits(0);
+    e2e::languages::equip(&project.path(), e2e::languages::Installed::JavaScript);
+    project.write("src/plugin.js", MANY);
+    project.write(
+        "cases.toml",
+        "[[case]]\nname = \"many\"\ncall = [\"apply\"]\nconfig = {}\nfiles = { \"var/0\" = \"\" }\n\n[case.expect.apply]\n\
+         outcome = \"used many files\"\noutputs = { same = \"1000\", listed = \"1000\" }\n",
+    );
+    let output = project.windlass("plugin test").exits(0);
+    assert!(output.raw_stdout.contains("1 case of greet-it@0.1.0: 1 ok, 0 failed"), "{}", output.all());
+}
+
 /// A project keeps its SDK in its repository, or is given that of the Windlass that builds it.
 #[test]
 fn a_project_without_the_sdk_is_given_it() {
@@ -89,4 +125,14 @@ fn a_project_without_the_sdk_is_given_it() {
     );
     let output = project.windlass("plugin build").exits(0);
     assert!(output.stderr.starts_with("built purge-cdn@1.0.0, "), "{}", output.all());
+}
+
+/// What is installed into the project is run there, from wherever it is built.
+#[test]
+fn a_project_in_python_is_built_by_its_directory() {
+    let project = Project::new();
+    let _ = project.windlass("plugin new greet-it --lang python").exits(0);
+    e2e::languages::equip(&project.path().join("greet-it"), e2e::languages::Installed::Python);
+    let output = project.windlass("plugin build greet-it").exits(0);
+    assert_eq!(output.stdout, "greet-it/build/greet-it.wasm\n", "{}", output.all());
 }

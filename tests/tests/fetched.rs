@@ -6,6 +6,7 @@ use e2e::proxy::Proxy;
 use e2e::registry::{Registry, digest};
 use e2e::secure::Secure;
 use e2e::server::{Answer, Server};
+use serde_json::json;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -135,15 +136,6 @@ fn a_layer_may_be_called_as_it_was_before() {
     fetching.runs();
 }
 
-/// Docker's file with an account for a host.
-fn logged_in(fetching: Fetching, host: &str) -> Fetching {
-    let auth = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "me:the-pass-word");
-    let text = serde_json::json!({ "auths": { host: { "auth": auth } } }).to_string();
-    fetching.project.write("docker/config.json", &text);
-    let directory = fetching.project.path().join("docker").to_string_lossy().into_owned();
-    Fetching { project: fetching.project.variable("DOCKER_CONFIG", &directory), ..fetching }
-}
-
 #[test]
 fn who_is_logged_in_to_a_registry_pulls_from_it_and_is_that_to_nobody_else() {
     let registry = Registry::start();
@@ -152,8 +144,8 @@ fn who_is_logged_in_to_a_registry_pulls_from_it_and_is_that_to_nobody_else() {
     let new = || Fetching::new(&registry.reference("noop:1"), registry.secure());
     registry.state().account = Some(("me".into(), "the-pass-word".into()));
     new().refused("lock", 2, "does not give it to whoever asks");
-    logged_in(new(), "other.example").refused("lock", 2, "does not give it to whoever asks");
-    let fetching = logged_in(new(), &host);
+    new().logged_in("other.example").refused("lock", 2, "does not give it to whoever asks");
+    let fetching = new().logged_in(&host);
     let _ = fetching.project.windlass("lock").exits(0);
     fetching.runs();
     // The registry asks for the account elsewhere: at another host, or where all can read it.
@@ -163,8 +155,37 @@ fn who_is_logged_in_to_a_registry_pulls_from_it_and_is_that_to_nobody_else() {
     ] {
         registry.state().realm = Some(realm);
         let before = registry.asked().len();
-        logged_in(new(), &host).refused("lock", 2, part);
+        new().logged_in(&host).refused("lock", 2, part);
         assert!(!registry.asked()[before..].contains(&"GET /token".to_owned()), "{part}");
+    }
+}
+
+#[test]
+fn a_login_that_cannot_be_read_is_told_where_nobody_may_do_it() {
+    let registry = Registry::start();
+    let _ = registry.push("1", &noop());
+    let host = registry.secure().host();
+    let new = || Fetching::new(&registry.reference("noop:1"), registry.secure());
+    let broken = "{ \"auths\": the-pass-word";
+    let helped = json!({ "auths": { &host: {} }, "credsStore": "desktop" }).to_string();
+    let damaged = json!({ "auths": { &host: { "auth": "the-pass-word" } } }).to_string();
+    // Whoever may pull needs no login.
+    let fetching = new().docker(broken);
+    let _ = fetching.project.windlass("lock").exits(0);
+    registry.state().account = Some(("me".into(), "the-pass-word".into()));
+    for (text, why) in [
+        (broken, "docker/config.json`: it is no JSON: expected ident at line 1 column 13".to_owned()),
+        (
+            &helped,
+            format!("docker/config.json`: the account for `{host}` is kept by a helper program, and none is asked"),
+        ),
+        (&damaged, format!("docker/config.json`: its `auth` for `{host}` is damaged")),
+    ] {
+        let fetching = new().docker(text);
+        for part in ["does not give it to whoever asks; nobody is logged in by `", &why] {
+            fetching.refused("lock", 2, part);
+        }
+        assert!(!fetching.project.windlass("lock").everything().contains("the-pass-word"), "{text}");
     }
 }
 
@@ -175,7 +196,7 @@ fn a_registry_that_says_the_password_again_is_not_repeated() {
     let said = r#"{"errors":[{"code":"UNKNOWN","message":"wrong: the-pass-word","detail":null}]}"#;
     registry.state().manifest = Some(Answer::new(404, said));
     let host = registry.secure().host();
-    let fetching = logged_in(Fetching::new(&registry.reference("noop:1"), registry.secure()), &host);
+    let fetching = Fetching::new(&registry.reference("noop:1"), registry.secure()).logged_in(&host);
     let output = fetching.project.windlass("lock").exits(2);
     assert!(output.stderr.contains("wrong: ***") && !output.everything().contains("the-pass-word"), "{}", output.all());
 }

@@ -30,6 +30,9 @@ fn passes(language: &str) {
 #[test]
 fn in_rust() {
     passes("rust");
+    // It was built from what is in the repository, and from nothing newer.
+    let kept = std::fs::read_to_string(workspace().join("examples/plugins/same/rust/Cargo.lock")).expect("a lock");
+    assert_eq!(example("same/rust").read("Cargo.lock"), kept, "build it, and keep what cargo wrote");
 }
 
 #[test]

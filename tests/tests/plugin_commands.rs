@@ -348,6 +348,94 @@ fn what_is_verified_is_fetched_whatever_is_kept_of_it() {
     assert!(!output.stderr.contains("WebAssembly"), "{}", output.stderr);
 }
 
+#[test]
+fn what_a_value_has_to_be_is_shown() {
+    let output = project().windlass("plugin inspect command").exits(0);
+    for expected in [
+        "  variables: list of text, [] where nothing is said\n      each entry: matches `^[A-Za-z_][A-Za-z0-9_]*$`\n      Variables ",
+        "  connects: list of whole number\n      each entry: 0 to 65535\n      The TCP ports ",
+        "  success: list of whole number, [0] where nothing is said\n      at least 1 entry\n      The exit codes ",
+    ] {
+        assert!(output.raw_stdout.contains(expected), "{expected}{}", output.raw_stdout);
+    }
+}
+
+/// A file that is a link to one that not everybody may read stays both.
+#[cfg(unix)]
+#[test]
+fn what_is_written_is_written_where_it_is_kept() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let project = project().locked();
+    let kept = project.path().join("kept");
+    std::fs::create_dir(&kept).expect("a directory");
+    for name in ["deploy.toml", "deploy.lock"] {
+        std::fs::rename(project.path().join(name), kept.join(name)).expect("moved");
+        std::fs::set_permissions(kept.join(name), PermissionsExt::from_mode(0o640)).expect("a mode");
+        symlink(format!("kept/{name}"), project.path().join(name)).expect("a link");
+    }
+    let _ = project.windlass("plugin add ./noop.wasm").exits(0);
+    std::fs::copy(guest("probe"), project.path().join("noop.wasm")).expect("a copy");
+    let _ = project.windlass("plugin update").exits(0);
+    let text = project.read("deploy.toml");
+    project.write("deploy.toml", &text.replace("run = [\"true\"]", "run = [\"false\"]"));
+    let _ = project.windlass("lock").exits(0);
+    for (name, part) in [("deploy.toml", "id = \"noop\"\n"), ("deploy.lock", "[environment.staging.noop]\n")] {
+        let link = std::fs::symlink_metadata(project.path().join(name)).expect("there");
+        assert!(link.is_symlink(), "{name}");
+        let mode = std::fs::metadata(kept.join(name)).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o640, "{name}");
+        assert!(project.read(&format!("kept/{name}")).contains(part), "{name}");
+    }
+    let _ = project.windlass("lock --check").exits(0);
+    assert_eq!(std::fs::read_dir(kept).expect("read").count(), 2, "nothing is left beside them");
+}
+
+#[test]
+fn a_file_has_one_name_however_it_is_named() {
+    let project = project().locked();
+    let whole = project.path().canonicalize().expect("a path").join("noop.wasm");
+    let _ = project.windlass("plugin add ./noop.wasm").exits(0);
+    for (id, name) in [("b", "noop.wasm"), ("c", "././noop.wasm"), ("d", &*whole.to_string_lossy())] {
+        let output = project.windlass(&format!("plugin add {name} --id {id}")).exits(0);
+        assert!(output.stdout.contains("use the plugin `./noop.wasm@0.1.0`"), "{}", output.all());
+        let step = format!("id = \"{id}\"\nplugin = \"./noop.wasm\"\n");
+        assert!(project.read("deploy.toml").ends_with(&step), "{}", project.read("deploy.toml"));
+    }
+    let text = project.read("deploy.toml");
+    project.write("deploy.toml", &text.replacen("plugin = \"./noop.wasm\"", "plugin = \"noop.wasm\"", 1));
+    let _ = project.windlass("lock --check").exits(0);
+    let output = project.windlass("plugin list").exits(0);
+    assert!(output.raw_stdout.contains("\n  locked  yes\n  steps   noop, b, c, d\n"), "{}", output.raw_stdout);
+    let _ = project.windlass("plugin update noop.wasm").exits(0);
+    let _ = project.windlass("plugin verify").exits(0);
+    let _ = project.windlass("run").exits(0);
+}
+
+#[test]
+fn an_absolute_path_is_one_that_others_have_or_is_refused() {
+    let project = project();
+    // A repository of several projects.
+    std::fs::create_dir(project.path().join(".git")).expect("a directory");
+    project.write("web/deploy.toml", CONFIG);
+    let whole = project.path().join("noop.wasm");
+    let _ = project.windlass(&format!("plugin add {} --config web/deploy.toml", whole.display())).exits(0);
+    let text = project.read("web/deploy.toml");
+    assert!(text.ends_with("id = \"noop\"\nplugin = \"../noop.wasm\"\n"), "{text}");
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let other = elsewhere.path().join("noop.wasm");
+    std::fs::copy(guest("noop"), &other).expect("a copy");
+    let output = project.windlass(&format!("plugin add {}", other.display())).exits(2);
+    for part in [
+        &*format!("error: the plugin `{}` cannot be added\n", other.display()),
+        "and whoever else has this `deploy.toml` does not have it there",
+        "\nnote: nothing was changed\n",
+        "\nhint: copy it beside `deploy.toml`, or publish it",
+    ] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    assert_eq!(project.read("deploy.toml"), CONFIG);
+}
+
 /// Two environments, and not a step yet.
 const EMPTY: &str = "schema = 1\napp = \"shop\"\n\n[environments.staging]\n\n[environments.production]\n";
 

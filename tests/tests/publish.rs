@@ -1,8 +1,10 @@
 //! Publishing, tried against a registry that is not ours: what is added elsewhere is what was published.
 
 use e2e::distribution::{Distribution, USER};
-use e2e::registry::digest;
-use e2e::server::Closed;
+use e2e::fetching::Fetching;
+use e2e::registry::{Registry, digest};
+use e2e::secure::Secure;
+use e2e::server::{Answer, Closed, Server};
 use e2e::signing::SigningKey;
 use e2e::{Output, Project, guest};
 use serde_json::{Value, json};
@@ -29,7 +31,7 @@ fn published(output: &Output) -> Value {
 #[test]
 fn what_is_published_is_added_on_another_machine_as_the_same_digest() {
     let registry = Distribution::start(false);
-    let reference = registry.reference("acme/noop:1.0.0");
+    let reference = registry.reference("acme/noop:0.1.0");
     let (author, _cache) = machine(&registry);
     let author = author.guest("noop");
     let output = author.windlass(&format!(
@@ -41,9 +43,9 @@ fn what_is_published_is_added_on_another_machine_as_the_same_digest() {
     assert_eq!((&said["there"], &said["signed"]), (&json!(false), &json!(false)));
 
     // As others' tools see it.
-    let raw = registry.get("acme/noop/manifests/1.0.0");
+    let raw = registry.get("acme/noop/manifests/0.1.0");
     assert_eq!(said["manifest"], digest(&raw));
-    assert_eq!(said["pinned"], reference.replace(":1.0.0", &format!("@{}", digest(&raw))));
+    assert_eq!(said["pinned"], reference.replace(":0.1.0", &format!("@{}", digest(&raw))));
     let manifest: Value = serde_json::from_slice(&raw).expect("JSON");
     assert_eq!(manifest["mediaType"], "application/vnd.oci.image.manifest.v1+json");
     assert_eq!(manifest["config"]["mediaType"], "application/vnd.wasm.config.v0+json");
@@ -151,7 +153,14 @@ fn what_is_signed_is_signed_for_others_tools_too() {
     assert_eq!(payload["critical"]["identity"]["docker-reference"], repository);
     // A second signature takes the place of none.
     assert_eq!(publish(&second)["there"], true);
-    assert_eq!(registry.manifest("acme/noop", &tag)["layers"].as_array().expect("layers").len(), 2);
+    let layers = || registry.manifest("acme/noop", &tag)["layers"].as_array().expect("layers").clone();
+    let both = layers();
+    assert_eq!(both.len(), 2);
+    // Whoever publishes the same again, as each run of a job does, adds none.
+    for key in [&key, &second, &key] {
+        assert_eq!((&publish(key)["there"], &publish(key)["signed"]), (&json!(true), &json!(true)));
+    }
+    assert_eq!(layers(), both);
 
     let third = SigningKey::new();
     for (trusted, code) in [(&key, 0), (&second, 0), (&third, 22)] {
@@ -221,6 +230,14 @@ fn what_cannot_be_published_is_refused_before_anybody_is_asked() {
             "it has neither a tag (`:1.0.0`) nor a digest (`@sha256:…`)",
         ),
         (format!("./noop.wasm oci://registry.invalid/acme/noop@{}", digest(b"")), "names nothing before"),
+        (
+            format!("./noop.wasm {good} --licenses MIT/Apache-2.0"),
+            "Caused by: `MIT/Apache-2.0` is no licence's identifier",
+        ),
+        (
+            format!("./noop.wasm oci://127.0.0.1:{}/acme/noop:1.0.0", closed.port()),
+            "Caused by: its tag says that it is another version than `0.1.0`",
+        ),
         (format!("./noop.wasm {good} --sign rsa.pem"), "the key is not one of ECDSA on the curve P-256"),
         (format!("./noop.wasm {good} --sign encrypted.pem"), "the key is encrypted"),
         (format!("./noop.wasm {good} --sign deploy.toml"), "there is no private key"),
@@ -241,6 +258,72 @@ fn what_cannot_be_published_is_refused_before_anybody_is_asked() {
     std::fs::copy(guest("noop"), project.path().join("project/built.wasm")).expect("a copy");
     let output = project.windlass(&format!("plugin publish project {good}")).exits(2);
     assert!(output.stderr.contains("error: plugin `noop` cannot be published"), "{}", output.stderr);
+}
+
+#[test]
+fn what_a_reference_calls_a_plugin_otherwise_is_told() {
+    let registry = Distribution::start(false);
+    let (author, _cache) = machine(&registry);
+    let author = author.guest("noop");
+    for (rest, notes) in [
+        ("acme/noop:0.1.0", vec![]),
+        ("acme/noop:v0.1.0", vec![]),
+        ("acme/noop:0.1", vec![]),
+        ("acme/noop:latest", vec![]),
+        ("acme/noop:2", vec!["the tag `2` does not fit the version `0.1.0`"]),
+        ("acme/windlass-noop:0", vec!["the repository is called `windlass-noop`, and the plugin `noop`"]),
+    ] {
+        let output = author.windlass(&format!("plugin publish ./noop.wasm {}", registry.reference(rest))).exits(0);
+        let said: Vec<&str> = output.stderr.lines().filter_map(|line| line.strip_prefix("note: ")).collect();
+        assert_eq!(said, notes, "{rest}");
+    }
+    let wrong = registry.reference("acme/noop:0.2.0");
+    let output = author.windlass(&format!("plugin publish ./noop.wasm {wrong}")).exits(2);
+    let right = registry.reference("acme/noop:0.1.0");
+    assert_eq!(
+        output.stderr,
+        format!(
+            "error: nothing can be published as `{wrong}`\n  \
+             Caused by: its tag says that it is another version than `0.1.0`\n\
+             note: nothing was published\n\
+             hint: publish it as `{right}`, or change the version that it says itself\n"
+        )
+    );
+}
+
+/// Registries that keep their blobs elsewhere lead there whoever asks for one, also who only asks whether it is there.
+#[test]
+fn a_registry_that_leads_elsewhere_for_a_blob_has_it() {
+    let registry = Registry::start();
+    let elsewhere = Server::start(|_| Answer::new(403, "this is no URL for that"));
+    let in_front = Secure::before(elsewhere.port());
+    let manifest = registry.push("1", &noop());
+    let leads = Answer::new(307, "").header("location", &in_front.url("/blob?signed"));
+    registry.state().there = Some(leads);
+    let new = || {
+        let fetching = Fetching::new(&registry.reference("noop:1"), registry.secure());
+        std::fs::copy(guest("noop"), fetching.project.path().join("noop.wasm")).expect("a copy");
+        fetching
+    };
+    let key = SigningKey::new();
+    let private = key.private().to_string_lossy().into_owned();
+    let publish = |fetching: &Fetching, tag: &str| {
+        let reference = registry.reference(&format!("noop:{tag}"));
+        let words = format!("plugin publish ./noop.wasm {reference} --sign {private} --format json");
+        published(&fetching.project.windlass(&words).exits(0))
+    };
+    let first = publish(&new(), "0.1.0");
+    assert_ne!(first["manifest"], manifest);
+    // As whoever is logged in there, who is not led elsewhere with what is secret.
+    registry.state().account = Some(("me".into(), "the-pass-word".into()));
+    let logged_in = new().logged_in(&registry.secure().host());
+    let second = publish(&logged_in, "0.1");
+    assert_eq!((&second["manifest"], &second["there"]), (&first["manifest"], &json!(false)));
+    assert_eq!(elsewhere.received().len(), 0);
+    let pushed = |request: &&String| request.starts_with("PATCH");
+    // The config and what is signed: the component was there.
+    let asked = registry.asked();
+    assert_eq!(asked.iter().filter(pushed).count(), 3, "{asked:?}");
 }
 
 #[test]

@@ -155,8 +155,19 @@ fn what_a_url_leads_to_has_its_signature_beside_it_and_is_checked_without_a_netw
     let before = server.received().len();
     fetching.runs();
     assert_eq!(server.received().len(), before, "what is kept of it is enough");
+    // One that is withdrawn is missed by whoever looks again, and from then on by whoever went on with what was kept.
+    let there = signature.lock().expect("no panic").take();
+    fetching.runs();
+    refused(&fetching.project, "plugin verify", "there is no signature with it");
+    refused(&fetching.project, "run", "there is no signature with it");
+    *signature.lock().expect("no panic") = there;
+    let output = fetching.project.windlass("plugin verify").exits(0);
+    assert!(output.stdout.ends_with(", signed by `keys/0.pub`\n"), "{}", output.stdout);
     drop((server, secure));
     fetching.runs();
+    // Where nobody can be asked, what is kept is no answer.
+    let output = fetching.project.windlass("plugin verify").exits(2);
+    assert!(output.stderr.contains("cannot be fetched"), "{}", output.all());
     // What is kept is not believed, but checked.
     let other = SigningKey::new();
     demand(&fetching.project, &[&other]);
@@ -224,6 +235,31 @@ fn an_artifact_has_its_signature_under_a_tag_of_its_digest() {
     refused(project, "plugin update", "there is no signature with it");
     let output = project.windlass("plugin verify").exits(22);
     assert!(output.stderr.contains("is not the file that was accepted"), "{}", output.stderr);
+}
+
+#[test]
+fn of_more_signatures_than_are_looked_at_the_newest_count() {
+    let (key, other) = (SigningKey::new(), SigningKey::new());
+    let registry = Registry::start();
+    let manifest = registry.push("1", &noop());
+    let fetching = Fetching::new(&registry.reference("noop:1"), registry.secure());
+    demand(&fetching.project, &[&key]);
+    let text = payload(&manifest);
+    let layer = |signature: String| {
+        let mut layer = registry.keep("application/vnd.dev.cosign.simplesigning.v1+json", text.as_bytes());
+        layer["annotations"] = json!({ "dev.cosignproject.cosign/signature": signature });
+        layer
+    };
+    let tag = format!("{}.sig", manifest.replace(':', "-"));
+    let good = key.sign(text.as_bytes());
+    let mut layers: Vec<_> = (0..16).map(|_| layer(other.sign(text.as_bytes()))).collect();
+    layers.insert(0, layer(good.clone()));
+    let _ = registry.keep_manifest(&tag, &layers, None);
+    refused(&fetching.project, "lock", "only the newest 16 signatures are looked at, and older ones are there, too: 1");
+    layers.push(layer(good));
+    let _ = registry.keep_manifest(&tag, &layers, None);
+    let _ = fetching.project.windlass("lock").exits(0);
+    fetching.runs();
 }
 
 #[test]

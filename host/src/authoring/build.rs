@@ -6,7 +6,7 @@ use crate::plugin::{Plugin, Plugins};
 use crate::problem::{Code, Problem};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What was built.
@@ -83,13 +83,25 @@ fn is_newer(made: &Path, of: &Path) -> bool {
     changed(made).is_ok_and(|made| changed(of).is_ok_and(|of| made >= of))
 }
 
+/// A program by its path is the project's own, and one by its name alone is the machine's. Which directory a relative path is
+/// relative to is for each system another one to say, so none is left.
+fn found(directory: &Path, program: &str) -> PathBuf {
+    let path = Path::new(program);
+    let is_name = path.components().count() == 1 && !program.contains(std::path::is_separator);
+    if is_name {
+        return path.to_path_buf();
+    }
+    let whole = directory.join(path);
+    std::path::absolute(&whole).unwrap_or(whole)
+}
+
 /// Runs one command to its end. What it says on either of its outputs is told in the order in which it says it.
 fn run(project: &Project, words: &[String], tell: &mut impl FnMut(&str)) -> Result<(), Problem> {
     let [program, arguments @ ..] = words else { return Ok(()) };
     let failed = || not_built(project).because(format!("`{program}` failed"));
     let (reader, writer) = std::io::pipe().map_err(|error| failed().because(error))?;
     let second = writer.try_clone().map_err(|error| failed().because(error))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(found(&project.directory, program));
     command.args(arguments).current_dir(&project.directory).stdin(Stdio::null()).stdout(writer).stderr(second);
     let mut child = command.spawn().map_err(|error| {
         not_built(project)
@@ -124,4 +136,21 @@ fn run(project: &Project, words: &[String], tell: &mut impl FnMut(&str)) -> Resu
         None => format!("nothing defines `{symbol}`"),
     };
     Err(undefined.iter().map(named).fold(problem, Problem::because).with_hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::found;
+    use std::path::Path;
+
+    #[test]
+    fn a_program_of_the_project_is_found_from_wherever_it_is_built() {
+        assert_eq!(found(Path::new("plugins/a"), "python3"), Path::new("python3"));
+        for program in [".venv/bin/python", "./build.sh"] {
+            let path = found(Path::new("plugins/a"), program);
+            assert!(path.is_absolute() && path.ends_with(Path::new("plugins/a").join(program)), "{}", path.display());
+        }
+        let absolute = std::env::current_exe().expect("this program");
+        assert_eq!(found(Path::new("plugins/a"), &absolute.to_string_lossy()), absolute);
+    }
 }

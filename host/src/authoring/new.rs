@@ -4,6 +4,7 @@
 use super::project::unfit;
 use super::{Language, Project};
 use crate::config::listing;
+use crate::fault;
 use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -73,10 +74,12 @@ pub fn create(directory: &Path, name: &str, language: Language, built_in: &[&str
     }
     // By path, and so in order.
     let files: BTreeMap<&str, &str> = files(language).collect();
-    for (path, text) in &files {
+    for (path, text) in files.iter().filter(|(path, _)| !Path::new(path).starts_with(SDK)) {
         write(&directory.join(path), &filled(text, name, language))
             .map_err(|error| unwritable(&directory.join(path), &error))?;
     }
+    // Last: what is missing of a project that was cut off here is written when it is built.
+    write_sdk(directory, name, language).map_err(|error| unwritable(&directory.join(SDK), &error))?;
     Ok(files.into_keys().map(PathBuf::from).collect())
 }
 
@@ -89,10 +92,33 @@ pub(super) fn supply(project: &Project) -> std::io::Result<bool> {
     if project.directory.join(SDK).exists() {
         return Ok(false);
     }
-    for (path, text) in files(project.language).filter(|(path, _)| path.starts_with(SDK)) {
-        write(&project.directory.join(path), &filled(text, &project.name, project.language))?;
-    }
+    write_sdk(&project.directory, &project.name, project.language)?;
     Ok(true)
+}
+
+/// Writes what a project has of the SDK: whole or not at all, because one that is there is taken as it is.
+fn write_sdk(directory: &Path, name: &str, language: Language) -> std::io::Result<()> {
+    let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+    let temporary = directory.join(format!(".{SDK}-{random:08x}"));
+    let write = || {
+        for (path, text) in files(language) {
+            if let Ok(path) = Path::new(path).strip_prefix(SDK) {
+                fault::point();
+                write(&temporary.join(path), &filled(text, name, language))?;
+            }
+        }
+        fault::point();
+        std::fs::rename(&temporary, directory.join(SDK))
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = std::fs::remove_dir_all(&temporary);
+    }
+    match written {
+        // Somebody else wrote it meanwhile, and as wholly.
+        Err(_) if directory.join(SDK).exists() => Ok(()),
+        written => written,
+    }
 }
 
 fn filled(text: &str, name: &str, language: Language) -> String {

@@ -57,6 +57,10 @@ pub(super) fn unfit(name: &str) -> Option<&'static str> {
 
 /// A path below the project, with nothing that leads out of it.
 fn is_below(path: &str) -> bool {
+    // A drive of Windows, which is one wherever the file is read: `C:a.wasm` is relative to a directory of its own.
+    if path.as_bytes().get(1) == Some(&b':') {
+        return false;
+    }
     let mut parts = Path::new(path).components().peekable();
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
@@ -168,7 +172,7 @@ impl Project {
 
 #[cfg(test)]
 mod tests {
-    use super::{Project, unfit};
+    use super::{Project, is_below, unfit};
     use crate::authoring::Language;
     use std::path::Path;
 
@@ -225,6 +229,17 @@ mod tests {
             assert_eq!(place.line_and_column().0, line, "{problem:?}");
             assert!(problem.causes[0].starts_with(cause), "{problem:?}");
             assert!(problem.hint.as_ref().expect("a hint").contains(hint), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_component_is_a_file_below_the_project() {
+        for path in ["a.wasm", "./a.wasm", "build/a.wasm", "build/a:b.wasm"] {
+            assert!(is_below(path), "{path}");
+        }
+        // Also what leads elsewhere only where there are drives.
+        for path in ["", "/a.wasm", "../a.wasm", "build/../../a.wasm", "C:a.wasm", "c:/a.wasm", "C:"] {
+            assert!(!is_below(path), "{path}");
         }
     }
 

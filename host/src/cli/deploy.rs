@@ -15,7 +15,7 @@ use super::telling::owner;
 use super::{Failed, print, print_json, say, story, suggest};
 use crate::ci;
 use crate::event::{Event, RunOutcome, StepEntry, Subject};
-use crate::files::write_whole;
+use crate::files::{rewrite, write_whole};
 use crate::forge::{Forge, Frozen};
 use crate::gate::{self, Freezes};
 use crate::history;
@@ -112,7 +112,7 @@ pub(super) async fn lock(common: &Common, arguments: &LockArguments) -> Result<(
     if arguments.check {
         return Err(differs().into());
     }
-    write_whole(&path, text.as_bytes()).map_err(|error| {
+    rewrite(&path, text.as_bytes()).map_err(|error| {
         Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
             .because(error)
             .with_hint("mend the permissions")

@@ -35,6 +35,8 @@ pub struct Key {
     pub name: String,
     /// What its value is, in a few words.
     pub kind: String,
+    /// What its value has to be besides, in a few words each.
+    pub limits: Vec<String>,
     /// Whether it has to be there.
     pub required: bool,
     /// What holds where it is not there.
@@ -58,6 +60,7 @@ pub fn keys(schema: &Value) -> Vec<Key> {
             Key {
                 name: name.clone(),
                 kind: kind(whole, &full, 0),
+                limits: limits(whole, &full, 0),
                 required: is_required(&top, name),
                 default: full.get("default").filter(|default| !default.is_null()).cloned(),
                 description: full["description"].as_str().map(|text| text.replace('\n', " ")),
@@ -162,6 +165,55 @@ fn kind(root: &Whole<'_>, schema: &Value, depth: usize) -> String {
     if names.is_empty() { "anything".to_owned() } else { names.join(" or ") }
 }
 
+/// What a value has to be besides its type, as far as a schema says it in words of its own.
+fn limits(root: &Whole<'_>, schema: &Value, depth: usize) -> Vec<String> {
+    let mut said = Vec::new();
+    let text = |key: &str| schema[key].as_str();
+    let number = |key: &str| schema[key].as_number();
+    if let Some(pattern) = text("pattern") {
+        said.push(format!("matches `{pattern}`"));
+    }
+    // Of numbers it says how they are kept.
+    if let Some(format) = text("format").filter(|_| types(schema).contains(&"string")) {
+        said.push(format!("is a `{format}`"));
+    }
+    let mut between = |least: &str, most: &str, of: [&str; 2]| {
+        let counted = |number: &serde_json::Number| format!("{number}{}", of[usize::from(number.as_u64() != Some(1))]);
+        match (number(least), number(most)) {
+            (Some(least), Some(most)) if least == most => said.push(format!("exactly {}", counted(most))),
+            (Some(least), Some(most)) => said.push(format!("{least} to {}", counted(most))),
+            (Some(least), None) => said.push(format!("at least {}", counted(least))),
+            (None, Some(most)) => said.push(format!("at most {}", counted(most))),
+            (None, None) => {}
+        }
+    };
+    between("minimum", "maximum", ["", ""]);
+    between("minLength", "maxLength", [" character", " characters"]);
+    between("minItems", "maxItems", [" entry", " entries"]);
+    said.extend(number("exclusiveMinimum").map(|least| format!("more than {least}")));
+    said.extend(number("exclusiveMaximum").map(|most| format!("less than {most}")));
+    said.extend(number("multipleOf").map(|step| format!("a multiple of {step}")));
+    said.extend((schema["uniqueItems"] == true).then(|| "no entry twice".to_owned()));
+    if depth == DEEPEST || !root.goes_on() {
+        return said;
+    }
+    for (key, each) in [("items", "each entry"), ("additionalProperties", "each value"), ("propertyNames", "each key")]
+    {
+        if schema[key].is_object() {
+            let of_each = limits(root, &resolved(root, &schema[key], depth), depth + 1);
+            said.extend(of_each.into_iter().map(|limit| format!("{each}: {limit}")));
+        }
+    }
+    for alternative in alternatives(schema).unwrap_or_default() {
+        for limit in limits(root, &resolved(root, alternative, depth), depth + 1) {
+            if !said.contains(&limit) {
+                said.push(limit);
+            }
+        }
+    }
+    said
+}
+
 fn made(root: &Whole<'_>, schema: &Value, name: &str, depth: usize) -> Value {
     let schema = &resolved(root, schema, 0);
     let own = [schema["examples"].get(0), schema.get("const"), schema.get("default"), schema["enum"].get(0)];
@@ -259,6 +311,32 @@ mod tests {
             "left-out: text",
         ];
         assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn what_a_value_has_to_be_besides_is_said() {
+        let schema = json!({
+            "properties": {
+                "a": { "type": "string", "pattern": "^[a-z]+$", "maxLength": 64, "format": "hostname" },
+                "b": { "type": "integer", "format": "uint16", "minimum": 1, "maximum": 65535 },
+                "c": { "type": "array", "minItems": 1, "uniqueItems": true, "items": { "$ref": "#/$defs/word" } },
+                "d": { "anyOf": [{ "$ref": "#/$defs/word" }, { "type": "null" }, { "type": "number", "exclusiveMinimum": 0 }] },
+                "e": { "type": "object", "propertyNames": { "minLength": 2 }, "additionalProperties": { "multipleOf": 5 } },
+                "f": { "enum": ["low", "high"] }
+            },
+            "$defs": { "word": { "type": "string", "pattern": "^w$" } }
+        });
+        let limits: Vec<String> =
+            keys(&schema).into_iter().map(|key| format!("{}: {}", key.name, key.limits.join(", "))).collect();
+        let expected = [
+            "a: matches `^[a-z]+$`, is a `hostname`, at most 64 characters",
+            "b: 1 to 65535",
+            "c: at least 1 entry, no entry twice, each entry: matches `^w$`",
+            "d: matches `^w$`, more than 0",
+            "e: each value: a multiple of 5, each key: at least 2 characters",
+            "f: ",
+        ];
+        assert_eq!(limits, expected);
     }
 
     #[test]

@@ -292,7 +292,7 @@ impl JsonSchema for Size {
 pub enum PluginLocator {
     /// Part of the binary, by name. Whether there is one of this name is not known here.
     BuiltIn(String),
-    /// A file, relative to the project: it contains a `/` or ends in `.wasm`.
+    /// A file, relative to the project: it contains a `/` or ends in `.wasm`. It begins with `./`, however it was written.
     Path(String),
     /// A file behind an `https` URL.
     Https(String),
@@ -301,7 +301,7 @@ pub enum PluginLocator {
 }
 
 impl PluginLocator {
-    /// As it is written.
+    /// As it is written; a path in the one way in which it is named everywhere.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -326,6 +326,21 @@ impl PluginLocator {
     }
 }
 
+/// A path without what means nothing in it, so that one file has one name. What `..` leads to is the system's to say.
+fn normal(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let Some(first) = parts.first() else { return path.to_owned() };
+    let names = parts.join("/");
+    match path {
+        // The name of another machine is in it.
+        _ if path.starts_with("//") => path.to_owned(),
+        _ if path.starts_with('/') => format!("/{names}"),
+        // A drive of Windows, or a path that is not written with `/`.
+        _ if *first == ".." || first.as_bytes().get(1) == Some(&b':') || first.starts_with('\\') => names,
+        _ => format!("./{names}"),
+    }
+}
+
 impl TryFrom<String> for PluginLocator {
     type Error = String;
 
@@ -344,7 +359,7 @@ impl TryFrom<String> for PluginLocator {
             }
             None if is_kebab(&text) => Ok(Self::BuiltIn(text)),
             None if (text.contains('/') || text.ends_with(".wasm")) && !text.contains(char::is_control) => {
-                Ok(Self::Path(text))
+                Ok(Self::Path(normal(&text)))
             }
             _ => Err(text),
         }
@@ -483,6 +498,21 @@ mod tests {
         assert!(matches!(locator("command"), PluginLocator::BuiltIn(_)));
         assert!(matches!(locator("a.wasm"), PluginLocator::Path(_)));
         assert!(matches!(locator("https://a.example/b.wasm"), PluginLocator::Https(_)));
+        for (text, path) in [
+            ("a.wasm", "./a.wasm"),
+            ("./a.wasm", "./a.wasm"),
+            (".//a/./b.wasm", "./a/b.wasm"),
+            ("../a.wasm", "../a.wasm"),
+            ("./../a.wasm", "../a.wasm"),
+            ("a/../b.wasm", "./a/../b.wasm"),
+            ("/a//b.wasm", "/a/b.wasm"),
+            ("//machine/a.wasm", "//machine/a.wasm"),
+            ("C:/a.wasm", "C:/a.wasm"),
+            ("\\\\machine\\a.wasm", "\\\\machine\\a.wasm"),
+            ("/", "/"),
+        ] {
+            assert_eq!(locator(text), PluginLocator::Path(path.to_owned()), "{text}");
+        }
         assert!(matches!(locator("oci://a.example/b:1"), PluginLocator::Oci(_)));
     }
 }

@@ -154,6 +154,8 @@ impl Check<'_> {
     fn path(&mut self, path: &str, pointer: &str) {
         let inside = !path.is_empty()
             && !path.starts_with('/')
+            // A drive of Windows has a directory of its own that such a path is relative to.
+            && path.as_bytes().get(1) != Some(&b':')
             && path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\\'));
         if !inside {
             self.add(

@@ -216,7 +216,8 @@ impl Plugins {
         };
         let digest = component::digest(&bytes);
         accept(&digest)?;
-        let signed_by = self.fetched_is_signed(locator, &bytes, &digest, store.as_ref()).await?;
+        let kept = store.as_ref().filter(|_| !fetched);
+        let signed_by = self.fetched_is_signed(locator, &bytes, &digest, store.as_ref(), kept).await?;
         // It is kept once it has passed everything, and what the cache lacks is made of what is kept.
         let file = store.as_ref().and_then(|store| store.path(&digest)).unwrap_or_default();
         let source = Source { locator: name, refill: &file.to_string_lossy(), bytes: &bytes, digest, signed_by };
@@ -241,28 +242,38 @@ impl Plugins {
         self.0.keys.check(locator, bytes, digest, &find()?).map(|name| Some(name.to_owned()))
     }
 
-    /// The same of one from elsewhere: by what is kept of its signatures, or else by those that there are now.
+    /// The same of one from elsewhere. Of one that is `kept`, what is kept of its signatures is enough, once it is checked. With one
+    /// that was fetched, so are they: who withdrew a signature where it comes from is heard there.
     async fn fetched_is_signed(
         &self,
         locator: &PluginLocator,
         bytes: &[u8],
         digest: &str,
         store: Option<&Store>,
+        kept: Option<&Store>,
     ) -> Result<Option<String>, Problem> {
         if self.0.keys.is_empty() {
             return Ok(None);
         }
         let name = locator.as_str();
-        let kept = store.map(|store| store.signatures(digest)).unwrap_or_default();
-        if let Ok(signed_by) = self.demand(name, bytes, digest, || Ok(kept)) {
+        let signatures = kept.map(|store| store.signatures(digest)).unwrap_or_default();
+        if let Ok(signed_by) = self.demand(name, bytes, digest, || Ok(signatures)) {
             return Ok(signed_by);
         }
         let found = fetch::signatures(locator, &self.0.client).await?;
-        let signed_by = self.demand(name, bytes, digest, || Ok(found.clone()))?;
-        if let Some(store) = store {
-            store.put_signatures(digest, &found);
+        let signed_by = self.demand(name, bytes, digest, || Ok(found.evidence.clone()));
+        match (store, &signed_by) {
+            (Some(store), Ok(_)) => store.put_signatures(digest, &found.evidence),
+            (Some(store), Err(_)) => store.renew_signatures(digest, &found.evidence),
+            (None, _) => {}
         }
-        Ok(signed_by)
+        signed_by.map_err(|problem| match found.unseen {
+            0 => problem,
+            unseen => problem.because(format!(
+                "only the newest {} signatures are looked at, and older ones are there, too: {unseen}",
+                fetch::signatures::MOST
+            )),
+        })
     }
 
     fn remembered(&self, locator: &str) -> Option<Plugin> {

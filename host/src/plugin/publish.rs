@@ -3,7 +3,7 @@
 //! whenever it is made.
 
 use super::fetch::oci::{LAYERS, Session, with_registry};
-use super::fetch::signatures::tag;
+use super::fetch::signatures::{newest, signed, tag};
 use super::fetch::{FetchError, in_time};
 use super::signature::{SIGNATURE, SIMPLE_SIGNING, Signer, payload};
 use super::{Plugin, component};
@@ -175,13 +175,12 @@ impl Artifact {
         Ok(Published { manifest: self.digest.clone(), there, signed: signer.is_some() })
     }
 
-    /// A signature beside the artifact, with those that are there already.
+    /// A signature beside the artifact, behind those that are there already; none where this key's is among those that are looked
+    /// at: each signature of the same is another one, so that they would add up.
     async fn sign(&self, session: &Session<'_>, signer: &Signer) -> Result<(), FetchError> {
         let repository = format!("{}/{}", session.reference.registry(), session.reference.repository());
         let payload = payload(&repository, &self.digest);
-        let signature = signer.sign(&payload).map_err(FetchError::unreached)?;
-        let mut layer = Blob::new(SIMPLE_SIGNING, payload.into_bytes());
-        layer.descriptor.annotations = Some(BTreeMap::from([(SIGNATURE.to_owned(), signature)]));
+        let mut layer = Blob::new(SIMPLE_SIGNING, payload.clone().into_bytes());
         let at = tag(&session.reference, &self.digest);
         let mut layers = match session.manifest(&at).await? {
             None => Vec::new(),
@@ -192,6 +191,14 @@ impl Artifact {
                 manifest.layers
             }
         };
+        let is_mine = |(there, signature): &(OciDescriptor, String)| {
+            there.digest == layer.descriptor.digest && signer.has_signed(&payload, signature)
+        };
+        if newest(signed(layers.clone())).0.iter().any(is_mine) {
+            return Ok(());
+        }
+        let signature = signer.sign(&payload).map_err(FetchError::unreached)?;
+        layer.descriptor.annotations = Some(BTreeMap::from([(SIGNATURE.to_owned(), signature)]));
         layers.push(layer.descriptor.clone());
         let digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
         let never = "0001-01-01T00:00:00Z";
@@ -208,8 +215,7 @@ impl Artifact {
 
 async fn put(session: &Session<'_>, blob: &Blob) -> Result<(), FetchError> {
     let digest = &blob.descriptor.digest;
-    let there = session.client.blob_exists(&session.reference, digest).await;
-    if there.map_err(|error| session.explain(error))? {
+    if session.has(digest).await? {
         return Ok(());
     }
     let pushed = session.client.push_blob(&session.reference, blob.bytes.clone(), digest).await;

@@ -73,6 +73,9 @@ pub fn inspected(it: &Inspected, style: Style) -> String {
             (None, false) => String::new(),
         };
         let _ = writeln!(text, "  {}: {}{}", harmless(&key.name), harmless(&key.kind), harmless(&need));
+        if !key.limits.is_empty() {
+            let _ = writeln!(text, "      {}", harmless(&key.limits.join(", ")));
+        }
         if let Some(description) = &key.description {
             let _ = writeln!(text, "      {}", harmless(description));
         }

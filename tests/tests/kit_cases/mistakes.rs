@@ -19,6 +19,8 @@ const WRONG: &[(&str, &str)] = &[
     ("[[case]]\nname = \"\"", "error: a case's name is one line\n --> cases.toml:2:8\n"),
     ("[[case]]\nname = \"a\"\n[[case]]\nname = \"a\"", "error: there are two cases `a`\n --> cases.toml:4:8\n"),
     ("[[case]]\nname = \"a\"\nfiles = { \"../a\" = \"\" }", "error: `../a` is no file of the project\n"),
+    // Relative to a directory of that drive of Windows, wherever that is.
+    ("[[case]]\nname = \"a\"\nfiles = { \"C:a\" = \"\" }", "error: `C:a` is no file of the project\n"),
     ("[[case]]\nname = \"a\"\nfiles = { \"a\" = { form = \"b\" } }", "hint: write `from`\n"),
     (
         "[[case]]\nname = \"a\"\ntimeout = \"1 s\"",

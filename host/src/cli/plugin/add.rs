@@ -6,7 +6,7 @@ use crate::cli::project::Project;
 use crate::cli::session::{Session, fill_cache};
 use crate::cli::{Failed, print, print_json, say};
 use crate::config::{self, ComponentName, Config, PluginLocator, StepId, example};
-use crate::files::write_whole;
+use crate::files::rewrite;
 use crate::lock::{self, Lock};
 use crate::plugin::{Plugin, Plugins};
 use crate::policy::visible;
@@ -33,7 +33,8 @@ pub(in crate::cli) struct Add {
 /// `windlass plugin add`
 pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> {
     let mut session = Session::open_without_steps(common)?;
-    let locator = PluginLocator::try_from(arguments.locator.clone()).map_err(|text| {
+    let written = portable(&arguments.locator, &session.project.directory)?;
+    let locator = PluginLocator::try_from(written).map_err(|text| {
         Problem::new(Code::Usage, format!("`{}` names no plugin", visible(&text)))
             .because(PluginLocator::why_not(&text))
             .with_note(NOTHING)
@@ -86,6 +87,33 @@ pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> 
 }
 
 const NOTHING: &str = "nothing was changed";
+
+/// A file's path as whoever else has the repository has it: relative to `deploy.toml`. What is no absolute path stays as it is.
+fn portable(text: &str, directory: &Path) -> Result<String, Problem> {
+    let path = Path::new(text);
+    let place = path.parent().filter(|_| path.is_absolute()).map(Path::canonicalize);
+    // Of what is not there, it is the plugin that is missing. A link is a name of the repository's, wherever it leads.
+    let (Some(Ok(place)), Some(name)) = (place, path.file_name()) else { return Ok(text.to_owned()) };
+    let file = place.join(name);
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
+    let repository = directory.ancestors().find(|ancestor| ancestor.join(".git").exists()).unwrap_or(&directory);
+    if !file.starts_with(repository) {
+        return Err(Problem::new(Code::Usage, format!("the plugin `{}` cannot be added", visible(text)))
+            .because(format!(
+                "it is outside of `{}`, and whoever else has this `deploy.toml` does not have it there",
+                repository.display()
+            ))
+            .with_note(NOTHING)
+            .with_hint(
+                "copy it beside `deploy.toml`, or publish it with `windlass plugin publish` and add its reference",
+            ));
+    }
+    let common = directory.ancestors().find(|ancestor| file.starts_with(ancestor)).unwrap_or(repository);
+    let up = directory.strip_prefix(common).map_or(0, |below| below.components().count());
+    let below = file.strip_prefix(common).unwrap_or(&file).components();
+    let parts = std::iter::repeat_n("..".into(), up).chain(below.map(|part| part.as_os_str().to_string_lossy()));
+    Ok(format!("./{}", parts.collect::<Vec<_>>().join("/")))
+}
 
 /// Where the step is to run, as the common options say: in one environment, and as a part of one component.
 fn meant(common: &Common, config: &Config) -> Result<(Option<String>, Option<String>), Problem> {
@@ -229,7 +257,7 @@ fn refused(failed: Failed, id: &str, old_text: &str, is_given: bool) -> Failed {
 fn write_both(config: (&Path, &str), lock: (&Path, &str)) -> Result<(), Problem> {
     let before = std::fs::read(lock.0).ok();
     let write = |(path, text): (&Path, &str)| {
-        write_whole(path, text.as_bytes()).map_err(|error| {
+        rewrite(path, text.as_bytes()).map_err(|error| {
             Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
                 .because(error)
                 .with_note(NOTHING)
@@ -240,7 +268,7 @@ fn write_both(config: (&Path, &str), lock: (&Path, &str)) -> Result<(), Problem>
     write(config).inspect_err(|_| {
         // What nobody asks for accepts nothing, but it would be in the next commit.
         let _ = match &before {
-            Some(before) => write_whole(lock.0, before),
+            Some(before) => rewrite(lock.0, before),
             None => std::fs::remove_file(lock.0),
         };
     })

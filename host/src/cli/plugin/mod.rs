@@ -4,6 +4,7 @@ mod add;
 mod build;
 pub(super) mod find;
 mod inspect;
+mod licence;
 mod list;
 mod new;
 mod publish;

@@ -1,13 +1,15 @@
 //! `windlass plugin publish`
 
 use super::find::client;
+use super::licence;
 use crate::authoring::Project;
 use crate::ci::Variables;
 use crate::cli::arguments::{Common, Format};
 use crate::cli::session::fill_cache;
 use crate::cli::{Failed, print, print_json, say};
 use crate::config::PluginLocator;
-use crate::plugin::{self, About, Plugins, Signer};
+use crate::plugin::{self, About, Plugin, Plugins, Signer};
+use crate::policy::visible;
 use crate::problem::{Code, Problem};
 use crate::variable::SOURCE_DATE_EPOCH;
 use clap::Args;
@@ -41,6 +43,7 @@ const NOTHING: &str = "nothing was published";
 /// `windlass plugin publish`
 pub(super) async fn publish(common: &Common, arguments: &Publish) -> Result<(), Failed> {
     let reference = reference(&arguments.reference)?;
+    arguments.licenses.as_deref().map_or(Ok(()), licences)?;
     let signer = arguments.sign.as_deref().map(signer).transpose()?;
     let file = component(&arguments.file)?;
     let about = About {
@@ -53,6 +56,7 @@ pub(super) async fn publish(common: &Common, arguments: &Publish) -> Result<(), 
     let name = file.to_string_lossy().into_owned();
     let (plugin, bytes) = plugins.load_with_bytes(&name).await.map_err(|problem| problem.with_note(NOTHING))?;
     fill_cache(&plugins);
+    let notes = fitting(reference.as_str(), &plugin)?;
     let done = plugin::publish(&plugin, bytes, &about, &reference, arguments.force, signer.as_ref(), &client).await?;
     let pinned = pinned(reference.as_str(), &done.manifest);
     match common.format {
@@ -66,6 +70,7 @@ pub(super) async fn publish(common: &Common, arguments: &Publish) -> Result<(), 
             .to_string(),
         ),
     }
+    notes.iter().for_each(|note| say(&format!("note: {note}\n")));
     let what = if done.there { "was there already" } else { "published" };
     let signed = if done.signed { ", signed" } else { "" };
     say(&format!("{} {what}{signed}: sha256 {}\n", plugin.locked_name(), plugin.digest()));
@@ -81,7 +86,7 @@ fn pinned(reference: &str, manifest: &str) -> String {
 
 fn reference(text: &str) -> Result<PluginLocator, Problem> {
     let wrong = |reason: String| {
-        Problem::new(Code::Usage, format!("nothing can be published as `{}`", crate::policy::visible(text)))
+        Problem::new(Code::Usage, format!("nothing can be published as `{}`", visible(text)))
             .because(reason)
             .with_note(NOTHING)
             .with_hint("name a registry, a repository and a tag: `oci://HOST/NAME:TAG`")
@@ -94,6 +99,55 @@ fn reference(text: &str) -> Result<PluginLocator, Problem> {
         Ok(_) => Err(wrong("it is no reference to a registry".into())),
         Err(text) => Err(wrong(PluginLocator::why_not(&text).into())),
     }
+}
+
+fn licences(text: &str) -> Result<(), Problem> {
+    licence::why_not(text).map_or(Ok(()), |why| {
+        Err(Problem::new(Code::Usage, format!("`{}` says no licence", visible(text)))
+            .because(visible(&why))
+            .with_note(NOTHING)
+            .with_hint(
+                "write it as SPDX has it, for example `--licenses \"MIT OR Apache-2.0\"`: https://spdx.org/licenses",
+            ))
+    })
+}
+
+/// What whoever publishes should know of how a reference calls a plugin. A tag that is another version is one that nobody means.
+fn fitting(reference: &str, plugin: &Plugin) -> Result<Vec<String>, Problem> {
+    let (repository, tag) = reference.rsplit_once(':').unwrap_or((reference, ""));
+    let name = repository.rsplit('/').next().unwrap_or_default();
+    let version = plugin.version();
+    let mut notes = Vec::new();
+    if says_another(tag, version) {
+        // A tag has no `+`.
+        let right = format!("{repository}:{}", version.replace('+', "_"));
+        return Err(Problem::new(Code::Usage, format!("nothing can be published as `{}`", visible(reference)))
+            .because(format!("its tag says that it is another version than `{}`", visible(version)))
+            .with_note(NOTHING)
+            .with_hint(format!("publish it as `{}`, or change the version that it says itself", visible(&right))));
+    }
+    if may_mislead(tag, version) {
+        notes.push(format!("the tag `{}` does not fit the version `{}`", visible(tag), visible(version)));
+    }
+    if name != plugin.name() {
+        notes.push(format!("the repository is called `{}`, and the plugin `{}`", visible(name), plugin.name()));
+    }
+    Ok(notes)
+}
+
+/// Whether a tag is a whole version, and not that one.
+fn says_another(tag: &str, version: &str) -> bool {
+    let parse = |text: &str| semver::Version::parse(text.strip_prefix('v').unwrap_or(text)).ok();
+    parse(tag).zip(parse(version)).is_some_and(|(tag, version)| !tag.cmp_precedence(&version).is_eq())
+}
+
+/// Whether a tag looks like the beginning of a version, and not of that one. It may count something else.
+fn may_mislead(tag: &str, version: &str) -> bool {
+    let tag = tag.strip_prefix('v').unwrap_or(tag);
+    let numbers: Vec<&str> = tag.split('.').collect();
+    let is_beginning = numbers.len() < 3
+        && numbers.iter().all(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    is_beginning && !numbers.iter().zip(version.split('.')).all(|(number, of_version)| *number == of_version)
 }
 
 /// The component itself: of a project, what was built of it.
@@ -133,7 +187,28 @@ fn created(epoch: Option<&str>) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::{created, pinned};
+    use super::{created, may_mislead, pinned, says_another};
+
+    #[test]
+    fn a_tag_is_held_against_the_version() {
+        for (tag, version, another, misleads) in [
+            ("1.2.3", "1.2.3", false, false),
+            ("v1.2.3", "1.2.3", false, false),
+            ("1.2.3", "1.2.3+build", false, false),
+            ("1.2.3_build", "1.2.3+build", false, false),
+            ("1.2.4", "1.2.3", true, false),
+            ("v1.2.4", "1.2.3", true, false),
+            ("1.2.3-rc.1", "1.2.3", true, false),
+            ("1", "1.2.3", false, false),
+            ("v1.2", "1.2.3", false, false),
+            ("2", "1.2.3", false, true),
+            ("1.3", "1.2.3", false, true),
+            ("latest", "1.2.3", false, false),
+            ("sha-0a1b2c", "1.2.3", false, false),
+        ] {
+            assert_eq!((says_another(tag, version), may_mislead(tag, version)), (another, misleads), "{tag} {version}");
+        }
+    }
 
     #[test]
     fn what_is_made_of_the_same_is_the_same() {

@@ -5,7 +5,7 @@ use crate::cli::arguments::{Common, Format};
 use crate::cli::session::Session;
 use crate::cli::{Failed, print, print_json, say};
 use crate::config::{PluginLocator, listing};
-use crate::files::write_whole;
+use crate::files::rewrite;
 use crate::lock::{self, Lock};
 use crate::policy::visible;
 use crate::problem::{Code, Problem};
@@ -112,7 +112,8 @@ fn chosen(all: Vec<Used>, name: Option<&str>) -> Result<Vec<Used>, Problem> {
     let all: Vec<Used> = all.into_iter().filter(|used| !used.is_built_in()).collect();
     let Some(name) = name else { return Ok(all) };
     let names: Vec<String> = all.iter().map(|used| used.locator.as_str().to_owned()).collect();
-    let is_meant = |used: &Used| used.locator.as_str() == name || used.steps.iter().any(|step| step == name);
+    let locator = PluginLocator::try_from(name.to_owned()).ok();
+    let is_meant = |used: &Used| locator.as_ref() == Some(&used.locator) || used.steps.iter().any(|step| step == name);
     let found: Vec<Used> = all.into_iter().filter(is_meant).collect();
     if !found.is_empty() {
         return Ok(found);
@@ -150,7 +151,7 @@ fn list(versions: &[Version]) -> String {
 
 fn write(session: &Session, new: &Lock) -> Result<(), Problem> {
     let path = session.project.directory.join(lock::FILE);
-    write_whole(&path, new.to_text()?.as_bytes()).map_err(|error| {
+    rewrite(&path, new.to_text()?.as_bytes()).map_err(|error| {
         Problem::new(Code::Usage, format!("`{}` cannot be written", path.display()))
             .because(error)
             .with_note("nothing was changed")

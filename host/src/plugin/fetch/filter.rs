@@ -92,6 +92,18 @@ impl Filter {
         self.shared.held.store(held, Ordering::SeqCst);
     }
 
+    /// What comes of some work that reaches nothing but the named host, and whether it was led elsewhere. What is told of that
+    /// otherwise stays as it is.
+    pub(super) async fn at_home<T>(&self, work: impl Future<Output = T>) -> (T, bool) {
+        let withheld = || self.shared.withheld.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.shared.held.swap(true, Ordering::SeqCst);
+        let before = withheld().take();
+        let done = work.await;
+        let led = std::mem::replace(&mut *withheld(), before).is_some();
+        self.hold(held);
+        (done, led)
+    }
+
     /// Where an account was asked for that is not the named host.
     pub(super) fn withheld_from(&self) -> Option<String> {
         self.shared.withheld.lock().unwrap_or_else(PoisonError::into_inner).clone()

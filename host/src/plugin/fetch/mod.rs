@@ -13,7 +13,6 @@ mod store;
 pub(super) use store::Store;
 
 use super::component::{self, LARGEST};
-use super::signature::Evidence;
 use crate::config::PluginLocator;
 use crate::network::{Addresses, Client, SendError};
 use crate::problem::{Code, Problem};
@@ -115,7 +114,7 @@ pub(super) async fn fetch(locator: &PluginLocator, client: &Client) -> Result<Ve
 ///
 /// # Errors
 /// As those of [`fetch`]. That there are none is no error.
-pub(super) async fn signatures(locator: &PluginLocator, client: &Client) -> Result<Vec<Evidence>, Problem> {
+pub(super) async fn signatures(locator: &PluginLocator, client: &Client) -> Result<signatures::Found, Problem> {
     in_time(signatures::fetch(locator, client)).await.map_err(|error| error.problem(locator.as_str()))
 }
 

@@ -60,7 +60,10 @@ pub(in crate::plugin) async fn with_registry<T>(
     let named = named.trim_matches(['[', ']']);
     let failed = |error: io::Error| FetchError::unreached(error.to_string());
     let filter = Filter::start(named, port, client).await.map_err(failed)?;
-    let account = Account::of(registry);
+    let (account, unread) = match Account::of(registry) {
+        Ok(account) => (account, None),
+        Err(why) => (None, Some(why)),
+    };
     let speak = async |who: &RegistryAuth| {
         let speaking = connect(registry, &filter, client).await?;
         speaking.auth(&reference, who, operation).await.map_err(|error| explain(error, registry))?;
@@ -88,6 +91,14 @@ pub(in crate::plugin) async fn with_registry<T>(
                 format!("{why}; the account for `{registry}` was asked for at `{host}`, and is for no other host")
             });
             FetchError::Failed { why: withheld.unwrap_or(why), hint }
+        }
+        // Whoever may not do it may well be logged in there.
+        (FetchError::Failed { why, hint }, None) => {
+            let why = match unread {
+                Some(unread) => format!("{why}; {unread}"),
+                None => why,
+            };
+            FetchError::Failed { why, hint }
         }
         (error, _) => error,
     })
@@ -140,6 +151,20 @@ impl Session<'_> {
     /// What follows may lie elsewhere, and is asked for with the registry's token at most.
     pub(in crate::plugin) fn let_go(&self) {
         self.filter.hold(false);
+    }
+
+    /// Whether the registry has a blob. One that leads elsewhere for it has it there, and there nobody is asked: what such a URL
+    /// is good for is getting it, and whoever pushes is logged in here alone.
+    pub(in crate::plugin) async fn has(&self, digest: &str) -> Result<bool, FetchError> {
+        let (there, led) = self.filter.at_home(self.client.blob_exists(&self.reference, digest)).await;
+        match there {
+            Err(OciDistributionError::RequestError(error)) if led => {
+                // With a status it is the registry's own answer, and what was elsewhere is who gives out tokens. Nothing is wrong
+                // with pushing what may be there.
+                Ok(error.status().is_none())
+            }
+            there => there.map_err(|error| self.explain(error)),
+        }
     }
 
     /// The bytes that a layer names, no more than it says.

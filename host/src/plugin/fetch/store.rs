@@ -42,6 +42,13 @@ impl Store {
         }
     }
 
+    /// The same where something of that is kept already: what is there no more is not kept either.
+    pub(in crate::plugin) fn renew_signatures(&self, digest: &str, found: &[Evidence]) {
+        if self.path(digest).is_some_and(|path| path.with_extension("signatures.json").exists()) {
+            self.put_signatures(digest, found);
+        }
+    }
+
     /// Keeps a component. Where that cannot be, it is fetched again.
     pub(in crate::plugin) fn put(&self, digest: &str, bytes: &[u8]) {
         if let Some(path) = self.path(digest) {

@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -33,6 +35,12 @@ impl Signer {
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der.secret_pkcs8_der(), &SystemRandom::new());
         let make = "make one with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`";
         pair.map(Self).map_err(|error| (format!("the key is not one of ECDSA on the curve P-256: {error}"), make))
+    }
+
+    /// Whether a signature of a text, in base64, is by this key.
+    pub(in crate::plugin) fn has_signed(&self, text: &str, signature: &str) -> bool {
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, self.0.public_key());
+        STANDARD.decode(signature).is_ok_and(|signature| key.verify(text.as_bytes(), &signature).is_ok())
     }
 
     /// The signature of a text, in base64.
