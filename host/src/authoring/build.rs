@@ -63,7 +63,7 @@ pub async fn build(project: &Project, plugins: &Plugins, mut tell: impl FnMut(&s
         let component = wrap::wrap(&project.name, &bytes)?;
         crate::files::write_whole(&path, &component).map_err(|error| not_built(project).because(error))?;
     }
-    let plugin = plugins.load_file(&project.component, &project.directory, |_| Ok(())).await?;
+    let (plugin, _) = plugins.load_own(&project.component, &project.directory).await?;
     if plugin.name() != project.name {
         return Err(Problem::new(Code::PluginProject, format!("the plugin is called `{}`", plugin.name()))
             .because(format!("`windlass-plugin.toml` calls it `{}`, and both have to be the same", project.name))

@@ -1,6 +1,6 @@
 //! `windlass plugin test`: plays a plugin's cases.
 
-use super::find::{client, find};
+use super::find::{Finder, client};
 use crate::authoring::{self, Project};
 use crate::ci::Variables;
 use crate::cli::arguments::{Common, Format};
@@ -8,7 +8,7 @@ use crate::cli::{Failed, print, print_json, say};
 use crate::files::write_whole;
 use crate::forge;
 use crate::kit::{self, CaseFile, Recorded, Results, World};
-use crate::plugin::{Plugin, Plugins};
+use crate::plugin::Plugin;
 use crate::problem::{Code, Problem};
 use crate::report::{self, Style};
 use clap::Args;
@@ -47,16 +47,20 @@ impl Test {
     }
 
     /// The plugin: of a project, as it is built now.
-    async fn plugin(&self, plugins: &Plugins) -> Result<Plugin, Problem> {
+    async fn plugin(&self, finder: &Finder) -> Result<Plugin, Vec<Problem>> {
         let directory = Path::new(&self.plugin);
         if !directory.is_dir() {
-            return find(plugins, &self.plugin).await.map_err(|problem| self.perhaps_a_case(problem));
+            let perhaps = |problems: Vec<Problem>| problems.into_iter().map(|it| self.perhaps_a_case(it)).collect();
+            return finder.find(&self.plugin).await.map_err(perhaps);
         }
-        let project = Project::read(directory)?;
+        let one = |problem| vec![problem];
+        let project = Project::read(directory).map_err(one)?;
         if self.no_build {
-            return find(plugins, &project.built()?.to_string_lossy()).await;
+            let component = project.built().map_err(one)?;
+            let loaded = finder.plugins().load_own(&component.to_string_lossy(), Path::new("")).await;
+            return loaded.map(|(plugin, _)| plugin).map_err(one);
         }
-        Ok(authoring::build(&project, plugins, say).await?.plugin)
+        authoring::build(&project, finder.plugins(), say).await.map(|built| built.plugin).map_err(one)
     }
 
     /// In a project, one word is most often meant as a case's name.
@@ -110,7 +114,7 @@ pub(in crate::cli) async fn test(common: &Common, arguments: &Test) -> Result<()
     let began = jiff::Timestamp::now();
     let cases = arguments.cases();
     let file = CaseFile::load(&cases)?;
-    let plugin = arguments.plugin(&Plugins::new(client(common)?)).await?;
+    let plugin = arguments.plugin(&Finder::new(common)?).await?;
     let results = arguments.results(common, &plugin, &file).await?;
     if results.cases.is_empty() {
         let filter = arguments.filter.as_deref().unwrap_or_default();
