@@ -1,10 +1,12 @@
 //! `windlass plugin test`: plays a plugin's cases.
 
+use super::build::built;
 use super::find::{Finder, client};
 use crate::authoring::{self, Project};
 use crate::ci::Variables;
-use crate::cli::arguments::{Common, Format};
+use crate::cli::arguments::{Common, Format, duration};
 use crate::cli::{Failed, print, print_json, say};
+use crate::config::Duration;
 use crate::files::write_whole;
 use crate::forge;
 use crate::kit::{self, CaseFile, Recorded, Results, World};
@@ -32,6 +34,9 @@ pub(in crate::cli) struct Test {
     /// Play with the component as it is, and do not build the project before.
     #[arg(long)]
     no_build: bool,
+    /// How long building the project may take; what is at work for it then is ended.
+    #[arg(long, value_name = "DURATION", default_value = authoring::TIMEOUT, value_parser = duration)]
+    build_timeout: Duration,
     /// Write the results as JUnit XML, too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -60,7 +65,7 @@ impl Test {
             let loaded = finder.plugins().load_own(&component.to_string_lossy(), Path::new("")).await;
             return loaded.map(|(plugin, _)| plugin).map_err(one);
         }
-        authoring::build(&project, finder.plugins(), say).await.map(|built| built.plugin).map_err(one)
+        built(&project, finder.plugins(), &self.build_timeout).await.map(|built| built.plugin).map_err(one)
     }
 
     /// In a project, one word is most often meant as a case's name.
