@@ -5,15 +5,18 @@ use super::find::{Finder, client};
 use crate::authoring::{self, Project};
 use crate::ci::Variables;
 use crate::cli::arguments::{Common, Format, duration};
+use crate::cli::project;
 use crate::cli::{Failed, print, print_json, say};
 use crate::config::Duration;
 use crate::files::write_whole;
 use crate::forge;
 use crate::kit::{self, CaseFile, Recorded, Results, World};
+use crate::lock::Lock;
 use crate::plugin::Plugin;
 use crate::problem::{Code, Problem};
 use crate::report::{self, Style};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What to test, and how.
@@ -85,9 +88,15 @@ impl Test {
         if !self.record {
             return Ok(kit::run(plugin, file, filter).await?);
         }
-        // A forge's token is for Windlass, and for no plugin, as in a run.
-        let withheld = forge::TOKENS.map(str::to_owned).into();
-        let world = World { client: client(common)?, variables: Variables::of_process().without(&withheld) };
+        let (directory, variables) = (project::directory(&common.config), Variables::of_process());
+        // A forge's token is for Windlass, and for no plugin, as in a run. Others are for the cases that name them.
+        let tokens: BTreeSet<String> = forge::TOKENS.map(str::to_owned).into();
+        let world = World {
+            client: client(common)?,
+            variables: variables.without(&tokens),
+            withheld: Lock::load(&directory)?.iter().flat_map(Lock::secret_names).collect(),
+            secrets: project::secrets(&directory, &variables),
+        };
         let Recorded { results, text, unanswered } = kit::record(plugin, file, filter, &world).await?;
         for what in unanswered {
             say(&format!("warning: {what}; this is written as what comes\n"));
