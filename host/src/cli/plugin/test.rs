@@ -138,21 +138,22 @@ pub(in crate::cli) async fn test(common: &Common, arguments: &Test) -> Result<()
             .with_note("nothing was run");
         return Err(problem.with_hint("leave the name out to play all").into());
     }
-    if let Some(path) = &arguments.junit {
-        std::fs::write(path, report::cases_junit(&results, began)).map_err(|error| unwritten(path, &error))?;
-    }
     match common.format {
         Format::Human => print(&report::cases(&results, Style::of_stdout())),
         Format::Json => print_json(&report::cases_json(&results)),
     }
-    match results.failed() {
-        0 => Ok(()),
-        failed => {
-            let (all, plugin) = (results.cases.len(), &results.plugin);
-            let what = format!("{failed} of {all} cases of plugin `{plugin}` failed");
-            Err(Problem::new(Code::CasesFailed, what)
-                .with_hint("mend the plugin; or, where what came is right, the case: `--record` writes it")
-                .into())
-        }
+    let mut problems = Vec::new();
+    let failed = results.failed();
+    if failed > 0 {
+        let (all, plugin) = (results.cases.len(), &results.plugin);
+        let what = format!("{failed} of {all} cases of plugin `{plugin}` failed");
+        let hint = "mend the plugin; or, where what came is right, the case: `--record` writes it";
+        problems.push(Problem::new(Code::CasesFailed, what).with_hint(hint));
     }
+    if let Some(path) = &arguments.junit {
+        let text = report::cases_junit(&results, began);
+        let cannot = |error| unwritten(path, &error).with_note("the results are those above, and in no file");
+        problems.extend(std::fs::write(path, text).err().map(cannot));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
