@@ -297,6 +297,14 @@ fn a_build_ends_with_its_tool_and_with_whoever_waits_for_it() {
     let output = project.windlass("plugin test --build-timeout 500ms").exits(2);
     assert!(output.stderr.contains("and was ended\n"), "{}", output.all());
 
+    // Also where it is only looked for.
+    let project = written("rust").file("bin/cargo", "#!/bin/sh\nexec /bin/sleep 600\n");
+    let program = project.path().join("bin/cargo");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    let path = project.path().join("bin").to_string_lossy().into_owned();
+    let output = project.windlass_with("plugin build --timeout 500ms", &[("PATH", &path)]).exits(2);
+    assert!(output.stderr.contains("`cargo` was not done when the build had taken [duration], "), "{}", output.all());
+
     // One that is told to end, and has last words.
     for (command, signal) in [("plugin build", "TERM"), ("plugin test", "INT")] {
         let project = with_build(

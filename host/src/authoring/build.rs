@@ -10,7 +10,6 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::time::Instant;
 
 /// How long a build may take where nobody says so: the first one of a project fetches and compiles what it depends on.
 pub const TIMEOUT: &str = "10m";
@@ -37,7 +36,8 @@ pub async fn build(
     stop: impl Future<Output = ()>,
     mut tell: impl FnMut(&str),
 ) -> Result<Built, Problem> {
-    let mut stop = pin!(stop);
+    let stop = pin!(stop);
+    let mut bounds = Bounds::new(timeout, stop);
     let steps = match &project.build {
         Some(command) => {
             // What somebody else's project runs is not run in silence.
@@ -45,7 +45,7 @@ pub async fn build(
             vec![Step { says: None, command: command.clone(), made: None }]
         }
         None => {
-            tool::demand(project.language.name(), project.language.tools(), &project.directory)?;
+            tool::demand(project, &mut bounds).await?;
             let written = new::supply(project).map_err(|error| {
                 not_built(project).because(format!("its `{}` cannot be written: {error}", new::SDK))
             })?;
@@ -60,7 +60,6 @@ pub async fn build(
         std::fs::create_dir_all(directory).map_err(|error| not_built(project).because(error))?;
     }
     let earlier = Earlier::put_aside(&path).map_err(|error| not_built(project).because(error))?;
-    let began = Instant::now();
     for step in &steps {
         if step.made.is_some_and(|(made, of)| is_newer(&project.directory.join(made), &project.directory.join(of))) {
             continue;
@@ -68,8 +67,7 @@ pub async fn build(
         if let Some(says) = step.says {
             tell(&format!("{says}\n"));
         }
-        let bounds = Bounds { timeout, left: timeout.get().saturating_sub(began.elapsed()), stop: stop.as_mut() };
-        run(project, &step.command, bounds, &mut tell).await?;
+        run(project, &step.command, &mut bounds, &mut tell).await?;
     }
     let begins = beginning(&path).map_err(|error| not_there(project, &earlier, &error))?;
     drop(earlier);
@@ -80,7 +78,7 @@ pub async fn build(
     }
     let (plugin, bytes) = tokio::select! {
         loaded = plugins.load_own(&project.component, &project.directory) => loaded?,
-        () = stop => return Err(stopped(project)),
+        () = bounds.told() => return Err(stopped(project)),
     };
     if plugin.name() != project.name {
         return Err(Problem::new(Code::PluginProject, format!("the plugin is called `{}`", plugin.name()))

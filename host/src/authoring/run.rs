@@ -9,54 +9,71 @@ use crate::variable::PATH;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::Instant;
 
 /// The longest line that is waited for, in bytes.
 const LINE: usize = 64 << 10;
 
-/// What keeps a tool from running for ever.
+/// What keeps the tools of a build from running for ever.
 pub(super) struct Bounds<'a, S> {
-    /// How long the whole build may take.
-    pub(super) timeout: &'a config::Duration,
-    /// What is left of that.
-    pub(super) left: Duration,
+    /// How long all of it may take.
+    timeout: &'a config::Duration,
+    began: Instant,
     /// When it is to stop.
-    pub(super) stop: Pin<&'a mut S>,
+    stop: Pin<&'a mut S>,
 }
 
-/// Runs one command to its end. What it says on either of its outputs is told in the order in which it says it.
-pub(super) async fn run<S: Future<Output = ()>>(
+impl<'a, S: Future<Output = ()>> Bounds<'a, S> {
+    /// From now on.
+    pub(super) fn new(timeout: &'a config::Duration, stop: Pin<&'a mut S>) -> Self {
+        Self { timeout, began: Instant::now(), stop }
+    }
+
+    /// Waits until it is to stop.
+    pub(super) async fn told(&mut self) {
+        self.stop.as_mut().await;
+    }
+}
+
+/// Runs one command to its end, and hands on what it says: where `capture` says how many bytes of each output are kept of it, as
+/// that; otherwise to `on_output`, both in the order in which it says it. Where it cannot be run, why.
+///
+/// # Errors
+/// Where it was told to stop, or had no more time.
+pub(super) async fn command<S: Future<Output = ()>>(
     project: &Project,
-    words: &[String],
-    bounds: Bounds<'_, S>,
-    tell: &mut impl FnMut(&str),
-) -> Result<(), Problem> {
-    let [name, arguments @ ..] = words else { return Ok(()) };
-    let cannot = |why: &dyn std::fmt::Display| {
-        not_built(project)
-            .because(format!("`{name}` cannot be run: {why}"))
-            .with_hint("install it, or change `build` in `windlass-plugin.toml`")
+    words: &[impl AsRef<str>],
+    bounds: &mut Bounds<'_, S>,
+    capture: Option<usize>,
+    mut on_output: impl FnMut(&[u8]),
+) -> Result<Result<Completion, String>, Problem> {
+    let mut words = words.iter().map(AsRef::as_ref);
+    let name = words.next().unwrap_or_default();
+    let directory = match std::path::absolute(&project.directory) {
+        Ok(directory) => directory,
+        Err(error) => return Ok(Err(error.to_string())),
     };
-    let directory = std::path::absolute(&project.directory).map_err(|error| cannot(&error))?;
-    let program = program(name, &directory).ok_or_else(|| cannot(&"it is not on the search path"))?;
+    let Some(program) = program(name, &directory) else {
+        return Ok(Err("it is not on the search path".to_owned()));
+    };
     let spawn = Spawn {
         program,
-        arguments: arguments.to_vec(),
+        arguments: words.map(str::to_owned).collect(),
         directory,
         // The author's own, as where he runs the tool himself. Windows has some that nobody set and nobody may.
         environment: std::env::vars_os().filter(|(name, _)| !name.as_encoded_bytes().contains(&b'=')).collect(),
         input: None,
         background: false,
         confines: None,
-        timeout: Some(bounds.left),
-        capture: None,
-        together: true,
+        timeout: Some(bounds.timeout.get().saturating_sub(bounds.began.elapsed())),
+        capture,
+        together: capture.is_none(),
     };
-    let mut lines = Lines { line: Vec::new(), undefined: BTreeSet::new(), tell };
-    let ended = process::run_until(spawn, bounds.stop, GRACE, |_, bytes| lines.add(bytes)).await;
-    lines.end();
-    let undefined = lines.undefined;
-    let completion = ended.map_err(|error| cannot(&error))?;
+    let ended = process::run_until(spawn, bounds.stop.as_mut(), GRACE, |_, bytes| on_output(bytes)).await;
+    let completion = match ended {
+        Ok(completion) => completion,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
     if completion.stopped {
         return Err(stopped(project));
     }
@@ -72,6 +89,29 @@ pub(super) async fn run<S: Future<Output = ()>>(
                 _ => "`plugin build --timeout` and `plugin test --build-timeout` give it more time",
             }));
     }
+    Ok(Ok(completion))
+}
+
+/// Runs one command of the build. What it says on either of its outputs is told in the order in which it says it.
+///
+/// # Errors
+/// As those of [`command`], and where it failed.
+pub(super) async fn run<S: Future<Output = ()>>(
+    project: &Project,
+    words: &[String],
+    bounds: &mut Bounds<'_, S>,
+    tell: &mut impl FnMut(&str),
+) -> Result<(), Problem> {
+    let Some(name) = words.first() else { return Ok(()) };
+    let mut lines = Lines { line: Vec::new(), undefined: BTreeSet::new(), tell };
+    let ended = command(project, words, bounds, None, |bytes| lines.add(bytes)).await;
+    lines.end();
+    let undefined = lines.undefined;
+    let completion = ended?.map_err(|why| {
+        not_built(project)
+            .because(format!("`{name}` cannot be run: {why}"))
+            .with_hint("install it, or change `build` in `windlass-plugin.toml`")
+    })?;
     if completion.left {
         tell(&format!("warning: what `{name}` left running was ended\n"));
     }
