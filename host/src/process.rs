@@ -86,6 +86,9 @@ pub struct Spawn {
     pub timeout: Option<Duration>,
     /// Keep this many bytes of each of its outputs for [`Completion`]; none keeps nothing.
     pub capture: Option<usize>,
+    /// Whether both of its outputs are one, [`Stream::Out`], in which all stands in the order in which it was written. On Windows
+    /// they stay two.
+    pub together: bool,
 }
 
 /// Which of a child's outputs.
@@ -187,10 +190,10 @@ pub async fn run_until(
     command.envs(spawn.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(if spawn.input.is_some() { Stdio::piped() } else { Stdio::null() });
     let (mut group, out, error) =
-        Group::start(command, spawn.confines.as_ref()).map_err(|error| explain(error, &spawn))?;
+        Group::start(command, spawn.confines.as_ref(), spawn.together).map_err(|error| explain(error, &spawn))?;
     let mut running = Running {
         out: Some(out),
-        error: Some(error),
+        error,
         buffers: (vec![0; READ], vec![0; READ]),
         input: group.input().zip(spawn.input),
         kept: Completion::default(),

@@ -68,6 +68,7 @@ fn spawn(name: &str, arguments: &[&str], directory: &Path) -> Spawn {
         confines: None,
         timeout: None,
         capture: Some(1 << 20),
+        together: false,
     }
 }
 
@@ -92,6 +93,16 @@ async fn both_outputs_and_the_exit_code_come_back() {
         Completion { code: Some(3), stdout: b"out\n".into(), stderr: b"error\n".into(), ..Completion::default() };
     assert_eq!(completion, expected);
     assert_eq!(seen, (b"out\n".to_vec(), b"error\n".to_vec()));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn two_outputs_that_are_one_have_their_order() {
+    let script = "for n in 1 2 3 4 5 6 7 8; do echo out; echo error >&2; done";
+    let spawn = Spawn { together: true, ..shell(script, Path::new("/")) };
+    let completion = completion(spawn).await;
+    assert_eq!(String::from_utf8_lossy(&completion.stdout), "out\nerror\n".repeat(8));
+    assert_eq!(completion.stderr, b"");
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 /* See windlass.h. What is read is JSON already, as the host hands it over; where it is not, nothing is found in it, and nothing
  * beyond its end is read. */
 #include "windlass.h"
-#include <stdlib.h>
 #include <string.h>
 
 static const char *space(const char *at, const char *end) {
@@ -110,8 +109,7 @@ bool windlass_json_string(windlass_json value, char **text) {
   const char *at = value.at, *end = value.end;
   if (at >= end || *at != '"') return false;
   /* What is written with escapes is never shorter than what it means. */
-  char *out = *text = malloc((size_t)(end - at) + 1);
-  if (out == NULL) WINDLASS_PANIC("out of memory");
+  char *out = *text = windlass_memory(NULL, (size_t)(end - at) + 1);
   for (at++; at < end && *at != '"'; at++) {
     if (*at != '\\') {
       *out++ = *at;
@@ -170,8 +168,7 @@ char *windlass_json_text(windlass_json object, const char *name, const char *oth
 
 char *windlass_json_quote(const char *text) {
   /* Six characters for each at most. */
-  char *quoted = malloc(strlen(text) * 6 + 3), *out = quoted;
-  if (quoted == NULL) WINDLASS_PANIC("out of memory");
+  char *quoted = windlass_memory(NULL, strlen(text) * 6 + 3), *out = quoted;
   *out++ = '"';
   for (; *text != 0; text++) {
     unsigned char byte = (unsigned char)*text;

@@ -1,13 +1,6 @@
 /* See windlass.h. Files and HTTP, as WASI 0.2 has them: what was granted, and nothing else. */
 #include "windlass.h"
-#include <stdlib.h>
 #include <string.h>
-
-static void *enough(void *memory, size_t size) {
-  void *larger = realloc(memory, size);
-  if (larger == NULL) WINDLASS_PANIC("out of memory");
-  return larger;
-}
 
 /* --- Files ------------------------------------------------------------------------------------------------------------- */
 
@@ -106,7 +99,7 @@ bool windlass_read_file(const char *path, char **text, size_t *length, windlass_
       wasi_filesystem_types_descriptor_drop_own(file);
       return file_failed("read", path, error, failure);
     }
-    whole = enough(whole, had + part.f0.len + 1);
+    whole = windlass_memory(whole, had + part.f0.len + 1);
     memcpy(whole + had, part.f0.ptr, part.f0.len);
     had += part.f0.len;
     if (part.f1 || part.f0.len == 0) break;
@@ -280,14 +273,14 @@ bool windlass_send(const char *method, const char *url, const char *const *heade
   wasi_http_types_borrow_incoming_response_t answer = wasi_http_types_borrow_incoming_response(answered.val.ok.val.ok);
   wasi_http_types_own_incoming_body_t incoming;
   wasi_http_types_own_input_stream_t stream;
-  *response = (windlass_response){wasi_http_types_method_incoming_response_status(answer), enough(NULL, 1), 0};
+  *response = (windlass_response){wasi_http_types_method_incoming_response_status(answer), windlass_memory(NULL, 1), 0};
   if (!wasi_http_types_method_incoming_response_consume(answer, &incoming) ||
       !wasi_http_types_method_incoming_body_stream(wasi_http_types_borrow_incoming_body(incoming), &stream))
     WINDLASS_PANIC("the body of an answer cannot be taken");
   step_list_u8_t part;
   wasi_io_streams_stream_error_t ended;
   while (wasi_io_streams_method_input_stream_blocking_read(wasi_io_streams_borrow_input_stream(stream), 65536, &part, &ended)) {
-    response->body = enough(response->body, response->length + part.len + 1);
+    response->body = windlass_memory(response->body, response->length + part.len + 1);
     memcpy(response->body + response->length, part.ptr, part.len);
     response->length += part.len;
   }

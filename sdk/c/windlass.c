@@ -11,21 +11,21 @@ void __component_type_object_force_link_step(void) {}
 /* Called once before anything else; there is nothing to begin. */
 __attribute__((export_name("_initialize"))) void windlass_initialize(void) {}
 
-static void *enough(void *memory, size_t size) {
+void *windlass_memory(void *memory, size_t size) {
   void *larger = realloc(memory, size);
   if (larger == NULL) WINDLASS_PANIC("out of memory");
   return larger;
 }
 
 /* Room for one more at the end of a list of the contract. */
-#define MORE(list) (&((list)->ptr = enough((list)->ptr, ((list)->len + 1) * sizeof *(list)->ptr))[(list)->len++])
+#define MORE(list) (&((list)->ptr = windlass_memory((list)->ptr, ((list)->len + 1) * sizeof *(list)->ptr))[(list)->len++])
 
 windlass_string windlass_text(const char *text) {
   return (windlass_string){(uint8_t *)text, strlen(text)};
 }
 
 char *windlass_copy(windlass_string text) {
-  char *copy = enough(NULL, text.len + 1);
+  char *copy = windlass_memory(NULL, text.len + 1);
   memcpy(copy, text.ptr, text.len);
   copy[text.len] = 0;
   return copy;
@@ -43,7 +43,7 @@ typedef struct {
 } builder;
 
 static void put(builder *to, const char *text, size_t length) {
-  to->text = enough(to->text, to->length + length + 1);
+  to->text = windlass_memory(to->text, to->length + length + 1);
   memcpy(to->text + to->length, text, length);
   to->length += length;
   to->text[to->length] = 0;

@@ -85,6 +85,10 @@ windlass_string windlass_text(const char *text);
 /* A text of the contract with a zero at its end. */
 char *windlass_copy(windlass_string text);
 
+/* Memory of this size, which begins with what was in the one that is given, or with nothing where that is NULL. Where there is no
+ * more of it, the call ends. */
+void *windlass_memory(void *memory, size_t size);
+
 /* A text with values in it: %s, %d, %u, %lld, %llu, %zu and %%. */
 char *windlass_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

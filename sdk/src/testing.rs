@@ -34,9 +34,11 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::fs::OpenOptions;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A plugin's component.
 #[derive(Debug, Clone)]
@@ -491,14 +493,30 @@ fn toml(value: &Value) -> String {
 struct CaseFile(PathBuf);
 
 impl CaseFile {
+    /// Under a name that nobody else knows before, and only where there is nothing of that name: the directory is everybody's, and
+    /// a link that somebody had put there would have another file written.
     fn write(text: &str) -> Result<Self, String> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("windlass-cases-{}-{count}.toml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, text).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-        Ok(Self(path))
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        loop {
+            // Each has keys of its own, which are random.
+            let name = format!("windlass-cases-{:016x}.toml", RandomState::new().build_hasher().finish());
+            let path = std::env::temp_dir().join(name);
+            let mut file = match options.open(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                opened => opened.map_err(|error| unwritten(&path, &error))?,
+            };
+            let made = Self(path);
+            file.write_all(text.as_bytes()).map_err(|error| unwritten(&made.0, &error))?;
+            return Ok(made);
+        }
     }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> String {
+    format!("{} cannot be written: {error}", path.display())
 }
 
 impl Drop for CaseFile {
@@ -509,8 +527,23 @@ impl Drop for CaseFile {
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, Http};
+    use super::{Case, CaseFile, Http};
     use serde_json::json;
+
+    #[test]
+    fn a_case_file_is_new_and_nobody_elses() {
+        let (one, other) = (CaseFile::write("a").expect("a file"), CaseFile::write("b").expect("a file"));
+        assert_ne!(one.0, other.0);
+        assert_eq!(std::fs::read_to_string(&one.0).expect("a text"), "a");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&one.0).expect("a file").permissions().mode() & 0o777, 0o600);
+        }
+        let path = one.0.clone();
+        drop(one);
+        assert!(!path.exists());
+    }
 
     #[test]
     fn a_case_is_written_as_a_file_has_it() {

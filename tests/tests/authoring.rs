@@ -263,3 +263,108 @@ fn another_build_can_be_named() {
     assert!(output.stderr.contains("`./no-such-program` cannot be run"), "{}", output.all());
     assert_eq!(output.stdout, "");
 }
+
+/// A project of a plugin that is there already, and what builds it.
+#[cfg(unix)]
+fn with_build(script: &str) -> Project {
+    let manifest = "[plugin]\nname = \"noop\"\nlanguage = \"rust\"\ncomponent = \"out/noop.wasm\"\n";
+    let manifest = format!("{manifest}build = [\"sh\", \"build.sh\"]\n");
+    let project = Project::new().guest("noop").file("windlass-plugin.toml", &manifest).file("build.sh", script);
+    project.file("cases.toml", "[[case]]\nname = \"a\"\n")
+}
+
+/// Whether a process is there, which a build has left its id of.
+#[cfg(unix)]
+fn is_there(project: &Project, file: &str) -> bool {
+    let id = project.read(file);
+    let state =
+        std::process::Command::new("ps").args(["-o", "stat=", "-p", id.trim()]).output().expect("ps runs").stdout;
+    !state.is_empty() && !state.starts_with(b"Z")
+}
+
+/// What was built before is no result of a build that writes elsewhere, and is not lost where a build fails.
+#[cfg(unix)]
+#[test]
+fn what_an_earlier_build_has_left_is_not_taken_for_this_ones() {
+    let project = with_build("cp noop.wasm out/noop.wasm\n");
+    let _ = project.windlass("plugin test").exits(0);
+    for command in ["plugin test", "plugin build"] {
+        project.write("build.sh", "cp noop.wasm out/elsewhere.wasm\n");
+        let output = project.windlass(command).exits(2);
+        for part in [
+            "error: the plugin `noop` was not built\n",
+            "`out/noop.wasm` is not there after the build",
+            "note: the `out/noop.wasm` of an earlier build is still there, and was not looked at\n",
+            "hint: set `component` in `windlass-plugin.toml` to the file that the build writes\n",
+        ] {
+            assert!(output.stderr.contains(part), "{part}: {}", output.all());
+        }
+        project.write("build.sh", "exit 1\n");
+        let _ = project.windlass(command).exits(2);
+        let names = std::fs::read_dir(project.path().join("out")).expect("a directory");
+        let mut names: Vec<_> = names.map(|entry| entry.expect("an entry").file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["elsewhere.wasm", "noop.wasm"]);
+    }
+    let _ = project.windlass("plugin test --no-build").exits(0);
+}
+
+/// A build that is killed has the earlier one out of the way; the next build finds it there.
+#[cfg(unix)]
+#[test]
+fn what_a_killed_build_has_put_aside_is_found_again() {
+    let project = with_build("exit 1\n").file("out/.noop.wasm.before", "an earlier one");
+    let _ = project.windlass("plugin build").exits(2);
+    assert_eq!(project.read("out/noop.wasm"), "an earlier one");
+    assert!(!project.has("out/.noop.wasm.before"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_build_ends_with_its_tool_and_with_whoever_waits_for_it() {
+    // Something holds the output for longer than the tool itself is there.
+    let project = with_build("sleep 600 & echo $! >left\necho built\ncp noop.wasm out/noop.wasm\n");
+    let output = project.windlass("plugin build").exits(0);
+    assert!(output.stderr.contains("built\nwarning: what `sh` left running was ended\n"), "{}", output.all());
+    assert!(!is_there(&project, "left"));
+
+    // One that has no end.
+    let project = with_build("sleep 600 & echo $! >left\necho $$ >tool\nwait\n");
+    let output = project.windlass("plugin build --timeout 3s").exits(2);
+    for part in [
+        "error: the plugin `noop` was not built\n",
+        "`sh` was not done when the build had taken [duration], and was ended\n",
+        "hint: `plugin build --timeout` and `plugin test --build-timeout` give it more time\n",
+    ] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.all());
+    }
+    assert!(!is_there(&project, "left") && !is_there(&project, "tool"));
+    let output = project.windlass("plugin test --build-timeout 500ms").exits(2);
+    assert!(output.stderr.contains("and was ended\n"), "{}", output.all());
+
+    // Also where it is only looked for.
+    let project = written("rust").file("bin/cargo", "#!/bin/sh\nexec /bin/sleep 600\n");
+    let program = project.path().join("bin/cargo");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    let path = project.path().join("bin").to_string_lossy().into_owned();
+    let output = project.windlass_with("plugin build --timeout 500ms", &[("PATH", &path)]).exits(2);
+    assert!(output.stderr.contains("`cargo` was not done when the build had taken [duration], "), "{}", output.all());
+
+    // One that is told to end, and has last words.
+    for (command, signal) in [("plugin build", "TERM"), ("plugin test", "INT")] {
+        let project = with_build(
+            "trap 'echo last words; exit 1' TERM\nsleep 600 & echo $! >left\necho $$ >tool.new\nmv tool.new tool\nwait\n",
+        );
+        let run = project.start(command);
+        e2e::steps::until("the tool", || project.has("tool"));
+        let told = std::process::Command::new("kill").args(["-s", signal, &run.id().to_string()]).status();
+        assert!(told.expect("kill runs").success());
+        let output = project.finish(run).exits(12);
+        assert!(
+            output.stderr.contains("last words\nerror: told to stop before the plugin `noop` was built\n"),
+            "{}",
+            output.all()
+        );
+        assert!(!is_there(&project, "left") && !is_there(&project, "tool"));
+    }
+}

@@ -50,10 +50,25 @@ fn in_c() {
     passes("c");
 }
 
+/// A schema without what is said in it for a person, and with what it refers to in its place.
+fn demanded(schema: &Value, whole: &Value) -> Value {
+    match schema {
+        Value::Object(map) => {
+            if let Some(pointer) = map.get("$ref").and_then(|it| it.as_str()?.strip_prefix('#')) {
+                return demanded(whole.pointer(pointer).expect("what it refers to"), whole);
+            }
+            let said = ["$defs", "$schema", "description", "title"];
+            let kept = map.iter().filter(|(key, _)| !said.contains(&key.as_str()));
+            kept.map(|(key, value)| (key.clone(), demanded(value, whole))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
 /// What is said of them is the same, too: the same name, version and summary, and configurations that fit the same schema.
 #[test]
 fn they_describe_themselves_alike() {
-    let schema = |language: &str| {
+    let described = |language: &str| {
         let project = example(&format!("same/{language}"));
         let output = project.windlass(&format!("plugin inspect {} --format json", component(language))).exits(0);
         let mut said: Value = serde_json::from_str(&output.raw_stdout).expect("JSON");
@@ -62,10 +77,13 @@ fn they_describe_themselves_alike() {
             kept.insert(key.to_owned(), said[key].take());
         }
         assert_eq!(kept["name"], "same", "{}", output.all());
+        let schema = demanded(&said["config-schema"], &said["config-schema"]);
+        assert_eq!(schema["required"].as_array().map(Vec::len), Some(4), "{}", output.all());
+        kept.insert("config-schema".to_owned(), schema);
         Value::Object(kept)
     };
-    let first = schema(LANGUAGES[0]);
+    let first = described(LANGUAGES[0]);
     for language in &LANGUAGES[1..] {
-        assert_eq!(schema(language), first, "{language}");
+        assert_eq!(described(language), first, "{language}");
     }
 }

@@ -555,7 +555,13 @@ fn results_are_json_and_junit_too() {
     ] {
         assert!(xml.contains(words), "{words}: {xml}");
     }
-    let output = project.windlass("plugin test ./probe.wasm --junit none/out.xml").exits(2);
+    // Where that cannot be written, the results are shown all the same.
+    let output = project.windlass("plugin test ./probe.wasm --junit none/out.xml").exits(13);
+    assert!(output.raw_stdout.contains("2 cases of probe@1.2.3: 1 ok, 1 failed"), "{}", output.all());
+    assert!(output.stderr.starts_with("error: 1 of 2 cases of plugin `probe@1.2.3` failed\n"), "{}", output.stderr);
+    assert!(output.stderr.contains("\nerror: `none/out.xml` cannot be written\n"), "{}", output.stderr);
+    let output = project.windlass("plugin test ./probe.wasm <b> --junit none/out.xml").exits(2);
+    assert!(output.raw_stdout.contains("1 case of probe@1.2.3: 1 ok, 0 failed"), "{}", output.all());
     assert!(output.stderr.starts_with("error: `none/out.xml` cannot be written\n"), "{}", output.stderr);
 }
 

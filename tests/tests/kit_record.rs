@@ -67,6 +67,23 @@ fn what_came_is_written_and_passes_without_the_world() {
     let cases = CASES.replace("ONE", &one).replace("TWO", &two);
     let project = Project::new().guest("probe").file("cases.toml", &cases);
 
+    // Whoever wrote the plugin does not decide what is done in the world.
+    let output = project.windlass_with("plugin test ./probe.wasm --record", &[("TOKEN", REAL)]).exits(2);
+    let (said, table) = output.stderr.split_once("\ngranted = [\n").unwrap_or_else(|| panic!("{}", output.all()));
+    for part in [
+        "error: the case `the world` does not say what is granted\n",
+        "cases.toml:4:",
+        "  Caused by: it has no canned answers, so what is granted is done in the world, and not all that the plugin asks for\n",
+        "note: nothing was run, and nobody was asked for anything\n",
+        "hint: this is what the plugin asks for: write below the case's `name` what of it may really be done",
+    ] {
+        assert!(said.contains(part), "{part}: {}", output.all());
+    }
+    assert_eq!((server.received().len(), project.read("cases.toml")), (0, cases.clone()), "{}", output.all());
+    // What is shown is what is pasted.
+    let name = "name = \"the world\"\n";
+    project.write("cases.toml", &cases.replace(name, &format!("{name}granted = [\n{table}")));
+
     let output = project.windlass_with("plugin test ./probe.wasm --record", &[("TOKEN", REAL)]).exits(0);
     assert!(output.raw_stdout.ends_with("s)\n") && output.raw_stdout.contains("2 ok, 0 failed"), "{}", output.all());
     assert_eq!(
@@ -187,6 +204,9 @@ fn a_forges_token_is_no_plugins() {
     let cases = r##"[[case]]
 name = "a"
 files = { "show" = "#!/bin/sh\necho \"$MODE and $GITHUB_TOKEN\"\n" }
+granted = [
+  { kind = "exec", program = "./show", variables = ["GITHUB_TOKEN", "MODE"], writes = ["/"], connects = "any", phases = ["apply"] },
+]
 [case.config]
 capabilities = [{ kind = "exec", program = "./show", variables = ["GITHUB_TOKEN", "MODE"], phases = ["apply"] }]
 apply = [{ do = "exec", program = "./show" }]
@@ -206,6 +226,9 @@ fn what_the_world_did_not_answer_is_said() {
     let cases = format!(
         r#"[[case]]
 name = "a"
+granted = [
+  {{ kind = "http", scheme = "http", host = "127.0.0.1", port = {port}, methods = ["GET"], path = "/", addresses = ["loopback"], phases = ["apply"] }},
+]
 [case.config]
 capabilities = [
   {{ kind = "http", host = "127.0.0.1", port = {port}, methods = ["GET"], path = "/", addresses = ["loopback"], phases = ["apply"] }},
@@ -265,18 +288,124 @@ fn only_the_cases_that_are_named_are_recorded() {
     );
 }
 
+/// A case that asks a server, with what is said of it.
+fn asking(port: &str, said: &str) -> String {
+    let line = |scheme: &str| {
+        format!(
+            "{{ kind = \"http\", {scheme}host = \"127.0.0.1\", port = {port}, methods = [\"GET\"], path = \"/\", \
+             addresses = [\"loopback\"], phases = [\"apply\"] }}"
+        )
+    };
+    let (granted, asked) = (line("scheme = \"http\", "), line(""));
+    format!(
+        "[[case]]\nname = \"a\"\ngranted = [{granted}]\n{said}\n[case.config]\ncapabilities = [{asked}]\n\
+         apply = [{{ do = \"http\", url = \"http://127.0.0.1:{port}/a\" }}]\n"
+    )
+}
+
+fn port(server: &Server) -> String {
+    server.url("").rsplit_once(':').expect("a port").1.trim_end_matches('/').to_owned()
+}
+
+/// What cannot be written is noticed before the world is asked, which may only have one answer to give.
 #[test]
-fn expectations_that_are_not_in_tables_of_their_own_are_not_overwritten() {
-    let cases = "[[case]]\nname = \"a\"\nexpect.apply.outcome = \"x\"\n";
+fn what_cannot_be_rewritten_is_noticed_before_anybody_is_asked() {
+    let server = Server::start(|_| Answer::new(200, "hello"));
+    let port = port(&server);
+    let tables = "hint: write it in tables of its own: `[case.expect.plan]`, `[case.expect.apply]`\n";
+    for (said, more, what, hint) in [
+        ("expect.apply.outcome = \"x\"", "", "what is expected", tables),
+        ("expect = { apply = { outcome = \"x\" } }", "", "what is expected", tables),
+        // A part of it in a table of its own.
+        ("expect.apply.outcome = \"x\"", "[case.expect.plan]\nintents = []\n", "what is expected", tables),
+        ("http = []", "", "the empty `http`", "hint: take it out of the case\n"),
+        ("tcp-probe = []", "", "the empty `tcp-probe`", "hint: take it out of the case\n"),
+    ] {
+        let cases = asking(&port, said) + more;
+        let project = Project::new().guest("probe").file("cases.toml", &cases);
+        let output = project.windlass("plugin test ./probe.wasm --record").exits(2);
+        let begins = format!("error: {what} cannot be written anew where it stands\n");
+        assert!(output.stderr.starts_with(&begins) && output.stderr.ends_with(hint), "{said}: {}", output.all());
+        assert!(output.stderr.contains("note: the file is as it was, and nothing was run\n"), "{}", output.all());
+        assert_eq!(project.read("cases.toml"), cases);
+    }
+    assert_eq!(server.received().len(), 0);
+    let project = Project::new().guest("probe").file("cases.toml", &asking(&port, ""));
+    let _ = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    assert_eq!(server.received().len(), 1);
+}
+
+/// Nothing at all may be granted, too; and what stays within the case's own files is granted as it is asked for.
+#[test]
+fn what_is_done_in_the_world_is_what_the_case_grants() {
+    let server = Server::start(|_| Answer::new(200, "hello"));
+    let port = port(&server);
+    let (before, after) =
+        asking(&port, "").split_once("granted = ").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("it");
+    let rest = after.split_once('\n').expect("a line").1;
+    let project = Project::new().guest("probe").file("cases.toml", &format!("{before}granted = []\n{rest}"));
+    let _ = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    assert_eq!(server.received().len(), 0);
+    let text = project.read("cases.toml");
+    assert!(text.contains("denied = [\n  \"GET `http://127.0.0.1:"), "{text}");
+}
+
+/// What a project has as its secrets is known, whether a case names it or not: no plugin reads it, and no file has it.
+#[test]
+fn a_secret_of_the_project_is_in_no_case() {
+    const OTHER: &str = "another-secret-9876543210";
+    let server = Server::start(|_| Answer::new(200, format!("the other one is {OTHER}")).header("x-other", OTHER));
+    let port = port(&server);
+    let step = "[[step]]\nid = \"a\"\nplugin = \"./probe.wasm\"\n[step.with]\ncapabilities = [{ kind = \"secret-header\", \
+                name = \"OTHER\", origin = \"https://example.com\", phases = [\"apply\"] }]\n";
+    let config = format!("schema = 1\napp = \"shop\"\n\n[environments.staging]\n\n{step}");
+    let show = "{ kind = \"exec\", program = \"./show\", variables = [\"MODE\", \"OTHER\"], writes = [\"site\"], \
+                phases = [\"apply\"] }";
+    let cases = asking(&port, "files = { show = \"#!/bin/sh\\necho \\\"$MODE and $OTHER\\\"\\n\" }")
+        .replace("granted = [", &format!("granted = [{}, ", show.replace("writes", "connects = \"any\", writes")))
+        .replace("capabilities = [", &format!("capabilities = [{show}, "))
+        .replace("apply = [", "apply = [{ do = \"exec\", program = \"./show\" }, ");
+    let project = Project::with(&config).guest("probe").file("cases.toml", &cases).locked();
+    let variables = [("OTHER", OTHER), ("MODE", "strict")];
+    let output = project.windlass_with("plugin test ./probe.wasm --record", &variables).exits(0);
+    let text = project.read("cases.toml");
+    assert!(text.contains("body = \"the other one is ***\"") && text.contains("x-other = \"***\""), "{text}");
+    assert!(text.contains("strict and \n"), "{text}");
+    assert!(!text.contains(OTHER) && !output.everything().contains(OTHER), "{text}");
+    // Where nobody knows which those are, nothing is recorded.
+    project.write("deploy.lock", "what is this");
+    let output = project.windlass_with("plugin test ./probe.wasm --record", &variables).exits(22);
+    assert!(output.stderr.contains("deploy.lock"), "{}", output.all());
+}
+
+/// What looks like a comment in a text is none, and comments stay above what is replaced, however often that is done.
+#[test]
+fn what_is_recorded_twice_is_the_same() {
+    let cases = r##"[[case]]
+name = "a"
+outputs = { b = { c = "one\n# no comment\n  # nor this\nend\n#" } }
+config = { apply = [{ do = "output", step = "b", name = "c" }] }
+
+[case.expect.plan]
+# why
+log = []
+# of the other one
+[case.expect.apply]
+outcome = """
+x
+# no comment, either
+"""
+# the end"##;
     let project = Project::new().guest("probe").file("cases.toml", cases);
-    let output = project.windlass("plugin test ./probe.wasm --record").exits(2);
-    assert!(
-        output.stderr.starts_with("error: what is expected cannot be written anew where it stands\n"),
-        "{}",
-        output.stderr
-    );
-    assert!(
-        output.stderr.ends_with("hint: write it in tables of its own: `[case.expect.plan]`, `[case.expect.apply]`\n")
-    );
-    assert_eq!(project.read("cases.toml"), cases);
+    let record = || {
+        let _ = project.windlass("plugin test ./probe.wasm --record").exits(0);
+        project.read("cases.toml")
+    };
+    let once = record();
+    for comment in ["# why\n", "# of the other one\n", "# the end\n"] {
+        assert_eq!(once.matches(comment).count(), 1, "{comment}: {once}");
+    }
+    assert!(!once.contains("either"), "{once}");
+    assert_eq!(record(), once);
+    assert_eq!(record(), once);
 }

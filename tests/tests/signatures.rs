@@ -315,3 +315,99 @@ fn a_bundle_of_cosign_3_is_one_too() {
     let _ = fetching.project.windlass("lock").exits(0);
     fetching.runs();
 }
+
+/// A case that plays with nothing.
+const CASES: &str = "[[case]]\nname = \"a\"\n";
+
+#[test]
+fn what_comes_from_elsewhere_is_not_even_looked_at_without_its_signature() {
+    let key = SigningKey::new();
+    let signature = Arc::new(Mutex::new(None::<String>));
+    let given = Arc::clone(&signature);
+    let server = Server::start(move |request| match (request.path.as_str(), &*given.lock().expect("no panic")) {
+        ("/noop.wasm", _) => Answer::new(200, noop()),
+        ("/noop.wasm.sig", Some(signature)) => Answer::new(200, signature.clone()),
+        _ => Answer::new(404, "no"),
+    });
+    let secure = Secure::before(server.port());
+    let url = secure.url("/noop.wasm");
+    let fetching = Fetching::new(&url, &secure);
+    let project = &fetching.project;
+    project.write("cases.toml", CASES);
+    let commands = [
+        format!("plugin inspect {url}"),
+        format!("schema {url}"),
+        format!("plugin test {url} --cases cases.toml"),
+        format!("plugin test {url} --cases cases.toml --record"),
+    ];
+    demand(project, &[&key]);
+    for words in &commands {
+        refused(project, words, "there is no signature with it");
+    }
+    assert!(fetching.kept().is_empty(), "nothing is kept of what is refused");
+    // Where nobody can tell what is demanded, it is not asked for.
+    let text = project.read("deploy.toml");
+    project.write("deploy.toml", &format!("{text}\nnothing = \"known\"\n"));
+    let asked = server.received().len();
+    for words in &commands {
+        let output = project.windlass(words).exits(2);
+        assert!(output.stderr.contains("deploy.toml:"), "{words}: {}", output.all());
+    }
+    assert_eq!(server.received().len(), asked);
+    project.write("deploy.toml", &text);
+    *signature.lock().expect("no panic") = Some(key.sign(&noop()));
+    for words in &commands {
+        let _ = project.windlass(words).exits(0);
+    }
+    // Elsewhere nobody demands it.
+    *signature.lock().expect("no panic") = None;
+    std::fs::remove_file(project.path().join("deploy.toml")).expect("removed");
+    for words in &commands {
+        let _ = project.windlass(words).exits(0);
+    }
+}
+
+#[test]
+fn a_file_is_tried_without_a_signature_unless_it_is_a_step() {
+    let key = SigningKey::new();
+    let project = with_file().file("cases.toml", CASES).file("mine/cases.toml", CASES);
+    std::fs::copy(guest("noop"), project.path().join("mine/noop.wasm")).expect("a copy");
+    let manifest = "[plugin]\nname = \"noop\"\nlanguage = \"rust\"\ncomponent = \"noop.wasm\"\n";
+    project.write("windlass-plugin.toml", manifest);
+    demand(&project, &[&key]);
+    let whole = project.path().join("noop.wasm");
+    let whole = whole.display();
+    // By whichever name.
+    for file in ["./noop.wasm", "mine/../noop.wasm", &whole.to_string()] {
+        for words in [format!("plugin inspect {file}"), format!("schema {file}"), format!("plugin test {file}")] {
+            refused(&project, &words, "there is no signature with it");
+        }
+    }
+    // What its author has just built is not signed yet.
+    for words in ["plugin inspect mine/noop.wasm", "schema mine/noop.wasm", "plugin test mine/noop.wasm"] {
+        let _ = project.windlass(words).exits(0);
+    }
+    let _ = project.windlass("plugin test . --no-build").exits(0);
+    project.write("noop.wasm.sig", &key.sign(&noop()));
+    let _ = project.windlass("plugin inspect ./noop.wasm").exits(0);
+}
+
+#[test]
+fn a_list_asks_nobody_for_a_signature() {
+    let key = SigningKey::new();
+    let server = Server::start(|request| match request.path.as_str() {
+        "/noop.wasm" => Answer::new(200, noop()),
+        _ => Answer::new(404, "no"),
+    });
+    let secure = Secure::before(server.port());
+    let fetching = Fetching::new(&secure.url("/noop.wasm"), &secure);
+    let _ = fetching.project.windlass("lock").exits(0);
+    let output = fetching.project.windlass("plugin list").exits(0);
+    assert!(output.stdout.contains("noop.wasm 0.1.0: `noop`. Does nothing.\n"), "{}", output.stdout);
+    demand(&fetching.project, &[&key]);
+    let asked = server.received().len();
+    let output = fetching.project.windlass("plugin list").exits(0);
+    let why = "no signature of it was fetched yet, which `windlass plugin verify` does";
+    assert!(output.stdout.contains(&format!("noop.wasm 0.1.0: cannot be used: {why}\n")), "{}", output.stdout);
+    assert_eq!(server.received().len(), asked);
+}

@@ -1,13 +1,18 @@
 //! Building a plugin: with its language's own tool, and then a look at what came of it.
 
 use super::language::Step;
+use super::run::{Bounds, run};
 use super::{Language, Project, new, tool, wrap};
-use crate::plugin::{Plugin, Plugins};
+use crate::config;
+use crate::plugin::{self, Plugin, Plugins};
 use crate::problem::{Code, Problem};
-use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::ffi::OsString;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::pin::pin;
+
+/// How long a build may take where nobody says so: the first one of a project fetches and compiles what it depends on.
+pub const TIMEOUT: &str = "10m";
 
 /// What was built.
 #[derive(Debug, Clone)]
@@ -18,12 +23,21 @@ pub struct Built {
     pub size: u64,
 }
 
-/// Builds a project. `tell` gets what the tools say, line by line, each with its end.
+/// Builds a project. `tell` gets what the tools say, line by line, each with its end. What they have not done after `timeout`, or
+/// when `stop` comes, is ended.
 ///
 /// # Errors
-/// [`Code::ToolMissing`], [`Code::PluginNotBuilt`] where a tool failed or left no component, and [`Code::PluginInvalid`] where what
-/// it made is no plugin of this contract.
-pub async fn build(project: &Project, plugins: &Plugins, mut tell: impl FnMut(&str)) -> Result<Built, Problem> {
+/// [`Code::ToolMissing`], [`Code::PluginNotBuilt`] where a tool failed, took too long or left no component, [`Code::Cancelled`], and
+/// [`Code::PluginInvalid`] where what it made is no plugin of this contract.
+pub async fn build(
+    project: &Project,
+    plugins: &Plugins,
+    timeout: &config::Duration,
+    stop: impl Future<Output = ()>,
+    mut tell: impl FnMut(&str),
+) -> Result<Built, Problem> {
+    let stop = pin!(stop);
+    let mut bounds = Bounds::new(timeout, stop);
     let steps = match &project.build {
         Some(command) => {
             // What somebody else's project runs is not run in silence.
@@ -31,7 +45,7 @@ pub async fn build(project: &Project, plugins: &Plugins, mut tell: impl FnMut(&s
             vec![Step { says: None, command: command.clone(), made: None }]
         }
         None => {
-            tool::demand(project.language.name(), project.language.tools(), &project.directory)?;
+            tool::demand(project, &mut bounds).await?;
             let written = new::supply(project).map_err(|error| {
                 not_built(project).because(format!("its `{}` cannot be written: {error}", new::SDK))
             })?;
@@ -45,6 +59,7 @@ pub async fn build(project: &Project, plugins: &Plugins, mut tell: impl FnMut(&s
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(|error| not_built(project).because(error))?;
     }
+    let earlier = Earlier::put_aside(&path).map_err(|error| not_built(project).because(error))?;
     for step in &steps {
         if step.made.is_some_and(|(made, of)| is_newer(&project.directory.join(made), &project.directory.join(of))) {
             continue;
@@ -52,29 +67,56 @@ pub async fn build(project: &Project, plugins: &Plugins, mut tell: impl FnMut(&s
         if let Some(says) = step.says {
             tell(&format!("{says}\n"));
         }
-        run(project, &step.command, &mut tell)?;
+        run(project, &step.command, &mut bounds, &mut tell).await?;
     }
-    let bytes = std::fs::read(&path).map_err(|error| {
-        not_built(project)
-            .because(format!("`{}` is not there after the build: {error}", project.component))
-            .with_hint("set `component` in `windlass-plugin.toml` to the file that the build writes")
-    })?;
-    if project.language == Language::C && wrap::is_module(&bytes) {
-        let component = wrap::wrap(&project.name, &bytes)?;
+    let begins = beginning(&path).map_err(|error| not_there(project, &earlier, &error))?;
+    drop(earlier);
+    if project.language == Language::C && wrap::is_module(&begins) {
+        let module = plugin::read_component(&project.component, &path)?;
+        let component = wrap::wrap(&project.name, &module)?;
         crate::files::write_whole(&path, &component).map_err(|error| not_built(project).because(error))?;
     }
-    let plugin = plugins.load_file(&project.component, &project.directory, |_| Ok(())).await?;
+    let (plugin, bytes) = tokio::select! {
+        loaded = plugins.load_own(&project.component, &project.directory) => loaded?,
+        () = bounds.told() => return Err(stopped(project)),
+    };
     if plugin.name() != project.name {
         return Err(Problem::new(Code::PluginProject, format!("the plugin is called `{}`", plugin.name()))
             .because(format!("`windlass-plugin.toml` calls it `{}`, and both have to be the same", project.name))
             .with_hint("change the name that `describe` answers, or the one in `windlass-plugin.toml`"));
     }
-    let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-    Ok(Built { plugin, size })
+    Ok(Built { plugin, size: bytes.len() as u64 })
 }
 
-fn not_built(project: &Project) -> Problem {
+pub(super) fn not_built(project: &Project) -> Problem {
     Problem::new(Code::PluginNotBuilt, format!("the plugin `{}` was not built", project.name))
+}
+
+/// That somebody had it stop.
+pub(super) fn stopped(project: &Project) -> Problem {
+    Problem::new(Code::Cancelled, format!("told to stop before the plugin `{}` was built", project.name))
+        .with_note("what its tools had done until then is there, and they are at work no more")
+        .with_hint("build it again")
+}
+
+fn not_there(project: &Project, earlier: &Earlier, error: &io::Error) -> Problem {
+    let component = &project.component;
+    let problem = not_built(project).because(format!("`{component}` is not there after the build: {error}"));
+    let problem = match earlier.aside {
+        Some(_) => {
+            problem.with_note(format!("the `{component}` of an earlier build is still there, and was not looked at"))
+        }
+        None => problem,
+    };
+    problem.with_hint("set `component` in `windlass-plugin.toml` to the file that the build writes")
+}
+
+/// The first bytes of a component's file, which say what it is.
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(8).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether something is there and not older than what it is made of.
@@ -83,74 +125,39 @@ fn is_newer(made: &Path, of: &Path) -> bool {
     changed(made).is_ok_and(|made| changed(of).is_ok_and(|of| made >= of))
 }
 
-/// A program by its path is the project's own, and one by its name alone is the machine's. Which directory a relative path is
-/// relative to is for each system another one to say, so none is left.
-fn found(directory: &Path, program: &str) -> PathBuf {
-    let path = Path::new(program);
-    let is_name = path.components().count() == 1 && !program.contains(std::path::is_separator);
-    if is_name {
-        return path.to_path_buf();
-    }
-    let whole = directory.join(path);
-    std::path::absolute(&whole).unwrap_or(whole)
+/// The component of an earlier build, out of the way while another one is made: what is there afterwards is what that wrote. (A
+/// build that has nothing to do writes it again, too: cargo links it from where it keeps it, and others look whether it is there.)
+/// Where there is no other one, it is put back.
+#[derive(Debug)]
+struct Earlier {
+    path: PathBuf,
+    aside: Option<PathBuf>,
 }
 
-/// Runs one command to its end. What it says on either of its outputs is told in the order in which it says it.
-fn run(project: &Project, words: &[String], tell: &mut impl FnMut(&str)) -> Result<(), Problem> {
-    let [program, arguments @ ..] = words else { return Ok(()) };
-    let failed = || not_built(project).because(format!("`{program}` failed"));
-    let (reader, writer) = std::io::pipe().map_err(|error| failed().because(error))?;
-    let second = writer.try_clone().map_err(|error| failed().because(error))?;
-    let mut command = Command::new(found(&project.directory, program));
-    command.args(arguments).current_dir(&project.directory).stdin(Stdio::null()).stdout(writer).stderr(second);
-    let mut child = command.spawn().map_err(|error| {
-        not_built(project)
-            .because(format!("`{program}` cannot be run: {error}"))
-            .with_hint("install it, or change `build` in `windlass-plugin.toml`")
-    })?;
-    // The command holds the ends that are written into: without them, the end of what it says is never seen.
-    drop(command);
-    let mut reader = BufReader::new(reader);
-    let mut line = Vec::new();
-    let mut undefined = BTreeSet::new();
-    while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-        let text = String::from_utf8_lossy(&line);
-        undefined.extend(text.split_once("undefined symbol: ").map(|(_, symbol)| symbol.trim().to_owned()));
-        tell(&text);
-        line.clear();
-    }
-    let status = child.wait().map_err(|error| failed().because(error))?;
-    if status.success() {
-        return Ok(());
-    }
-    let hint = match project.language {
-        Language::C => {
-            "mend what it says above; a plugin defines the functions that `windlass.h` begins with, and has no other C library"
+impl Earlier {
+    fn put_aside(path: &Path) -> io::Result<Self> {
+        let is_file = |path: &Path| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".before");
+        // Where a build was killed, it is there already.
+        let aside = path.with_file_name(name);
+        if is_file(path) {
+            // Of two names of one file none would be renamed.
+            let _ = std::fs::remove_file(&aside);
+            std::fs::rename(path, &aside)?;
         }
-        _ => "mend what it says above, and build again",
-    };
-    let problem = not_built(project).because(format!("`{program}` ended with {status}"));
-    let named = |symbol: &String| match symbol.strip_prefix("exports_windlass_plugin_lifecycle_") {
-        // As a person writes it: `windlass.h` makes the one of the other.
-        Some(function) => format!("nothing defines `windlass_{function}`, which every plugin has"),
-        None => format!("nothing defines `{symbol}`"),
-    };
-    Err(undefined.iter().map(named).fold(problem, Problem::because).with_hint(hint))
+        Ok(Self { path: path.to_owned(), aside: is_file(&aside).then_some(aside) })
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::found;
-    use std::path::Path;
-
-    #[test]
-    fn a_program_of_the_project_is_found_from_wherever_it_is_built() {
-        assert_eq!(found(Path::new("plugins/a"), "python3"), Path::new("python3"));
-        for program in [".venv/bin/python", "./build.sh"] {
-            let path = found(Path::new("plugins/a"), program);
-            assert!(path.is_absolute() && path.ends_with(Path::new("plugins/a").join(program)), "{}", path.display());
+impl Drop for Earlier {
+    fn drop(&mut self) {
+        if let Some(aside) = &self.aside {
+            let _ = match self.path.symlink_metadata() {
+                Ok(_) => std::fs::remove_file(aside),
+                Err(_) => std::fs::rename(aside, &self.path),
+            };
         }
-        let absolute = std::env::current_exe().expect("this program");
-        assert_eq!(found(Path::new("plugins/a"), &absolute.to_string_lossy()), absolute);
     }
 }

@@ -10,10 +10,11 @@ mod build;
 mod language;
 mod new;
 mod project;
+mod run;
 mod tool;
 mod wrap;
 
-pub use build::{Built, build};
+pub use build::{Built, TIMEOUT, build};
 pub use language::Language;
 pub use new::create;
 pub use project::{FILE, Project};

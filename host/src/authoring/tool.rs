@@ -1,8 +1,12 @@
 //! The tools of a language: whether each is there, and how it is installed where it is not.
 
+use super::Project;
+use super::run::{Bounds, command};
 use crate::problem::{Code, Problem};
 use std::path::Path;
-use std::process::{Command, Stdio};
+
+/// How much is looked at of what a command says that looks for a tool, in bytes.
+const LOOKED_AT: usize = 64 << 10;
 
 /// What the output of the command that looks for a tool shows.
 #[derive(Debug, Clone, Copy)]
@@ -46,19 +50,21 @@ enum Found {
 }
 
 impl Tool {
-    fn look(&self, directory: &Path) -> Found {
-        let [program, arguments @ ..] = self.look else { return Found::Missing };
-        let output = Command::new(program).args(arguments).current_dir(directory).stdin(Stdio::null()).output();
-        let Ok(output) = output else {
-            return if matches!(self.shows, Shows::Directory) { Found::Unknown } else { Found::Missing };
+    async fn look<S: Future<Output = ()>>(
+        &self,
+        project: &Project,
+        bounds: &mut Bounds<'_, S>,
+    ) -> Result<Found, Problem> {
+        let Ok(completion) = command(project, self.look, bounds, Some(LOOKED_AT), |_| ()).await? else {
+            return Ok(if matches!(self.shows, Shows::Directory) { Found::Unknown } else { Found::Missing });
         };
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = String::from_utf8_lossy(&completion.stdout);
         let shown = match self.shows {
             Shows::Running => true,
             Shows::Directory => Path::new(text.trim()).is_dir(),
             Shows::Line(word) => text.lines().any(|line| line.split_whitespace().next() == Some(word)),
         };
-        if output.status.success() && shown { Found::There } else { Found::Missing }
+        Ok(if completion.code == Some(0) && shown { Found::There } else { Found::Missing })
     }
 
     fn install(&self) -> &'static str {
@@ -74,17 +80,27 @@ impl Tool {
     }
 }
 
-/// That all of them are there.
+/// That all tools of a project's language are there.
 ///
 /// # Errors
-/// [`Code::ToolMissing`], which names everything that is missing or cannot be looked for, and how to install it.
-pub(super) fn demand(language: &str, tools: &[Tool], directory: &Path) -> Result<(), Problem> {
-    let found = tools.iter().map(|tool| (tool, tool.look(directory)));
-    let missing: Vec<(&Tool, Found)> = found.filter(|(_, found)| *found != Found::There).collect();
+/// [`Code::ToolMissing`], which names everything that is missing or cannot be looked for, and how to install it; and those of
+/// [`command`].
+pub(super) async fn demand<S: Future<Output = ()>>(
+    project: &Project,
+    bounds: &mut Bounds<'_, S>,
+) -> Result<(), Problem> {
+    let mut missing: Vec<(&Tool, Found)> = Vec::new();
+    for tool in project.language.tools() {
+        let found = tool.look(project, bounds).await?;
+        if found != Found::There {
+            missing.push((tool, found));
+        }
+    }
     if missing.is_empty() {
         return Ok(());
     }
-    let problem = Problem::new(Code::ToolMissing, format!("plugins in {language} cannot be built here"));
+    let problem =
+        Problem::new(Code::ToolMissing, format!("plugins in {} cannot be built here", project.language.name()));
     let problem = missing.iter().fold(problem, |problem, (tool, found)| {
         let how = if *found == Found::Unknown { "is needed, too" } else { "is missing" };
         problem.because(format!("{} {how}: {}", tool.name, tool.purpose))

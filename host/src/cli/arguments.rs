@@ -519,6 +519,6 @@ fn age(text: &str) -> Result<std::time::Duration, String> {
 }
 
 /// `90s`, `10m`, `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(text.to_owned())
 }

@@ -1,11 +1,10 @@
 //! `init`, `schema`, `explain` and `completions`: what teaches, and asks no run.
 
 use super::arguments::{Arguments, Common, Completions, Explain, Init, Schema};
-use super::plugin::find::{client, find};
+use super::plugin::find::Finder;
 use super::project;
 use super::{Failed, print, print_json, say};
 use crate::config;
-use crate::plugin::Plugins;
 use crate::problem::{Code, Exit, Problem};
 use clap::CommandFactory;
 
@@ -36,10 +35,7 @@ pub(super) fn init(common: &Common, arguments: &Init) -> Result<(), Failed> {
 pub(super) async fn schema(common: &Common, arguments: &Schema) -> Result<(), Failed> {
     let schema = match &arguments.plugin {
         None => config::json_schema(),
-        Some(name) => {
-            let plugins = Plugins::new(client(common)?);
-            find(&plugins, name).await?.schema().clone()
-        }
+        Some(name) => Finder::new(common)?.find(name).await?.schema().clone(),
     };
     print_json(&serde_json::to_string_pretty(&schema).unwrap_or_default());
     Ok(())

@@ -103,7 +103,7 @@ pub(super) fn trust(config: &Config, directory: &Path) -> Result<Trust, Problem>
 }
 
 /// The keys by one of which each plugin that is not built in has to be signed.
-fn keys(config: &Config, directory: &Path) -> Result<Keys, Problem> {
+pub(super) fn keys(config: &Config, directory: &Path) -> Result<Keys, Problem> {
     Keys::read(&config.signed_by, directory).map_err(|reason| {
         Problem::new(Code::ConfigInvalid, "`policy.signed-by` names what is no key")
             .because(reason)

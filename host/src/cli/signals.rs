@@ -33,6 +33,33 @@ pub(super) async fn unless_stopped<T>(work: impl Future<Output = Result<T, Faile
     }
 }
 
+/// The signals to some work that ends in good order when it is told to stop, for as long as this is there.
+pub(super) struct Heard(Option<StopSignals>);
+
+impl Heard {
+    /// Listens from now on.
+    pub(super) fn begin() -> Self {
+        let signals = stop_signals().ok();
+        // Those that cannot be listened for end the process, as without us.
+        IS_HEARD.store(signals.is_some(), Ordering::Relaxed);
+        Self(signals)
+    }
+
+    /// Waits for one.
+    pub(super) async fn told(&mut self) {
+        match &mut self.0 {
+            Some(signals) => signals.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        IS_HEARD.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Counts the signals that ask the run to stop. They are listened for from the moment that this returns: a signal while
 /// the forge is asked must not kill a process that has created a deployment.
 pub(super) fn signals() -> watch::Receiver<u32> {

@@ -35,11 +35,6 @@ impl Written {
         &self.value
     }
 
-    /// Whether there is a value at a JSON pointer.
-    pub(crate) fn has(&self, pointer: &str) -> bool {
-        self.value.pointer(pointer).is_some()
-    }
-
     /// Where the value at a JSON pointer stands, or what is around it.
     pub(crate) fn place(&self, pointer: &str) -> Place {
         self.source.place(pointer, Half::Value)

@@ -28,7 +28,7 @@ pub struct Case {
     /// The step's `with`.
     #[serde(default)]
     pub config: Map<String, Value>,
-    /// What is granted, in lines as `deploy.lock` has them. Left out, it is all that the plugin asks for.
+    /// What is granted, in lines as `deploy.lock` has them. Left out, it is all that the plugin asks for, but never in the world.
     pub granted: Option<Vec<Map<String, Value>>>,
     /// Secrets by name, with values that are made up.
     #[serde(default)]
@@ -69,6 +69,13 @@ pub struct Case {
     /// What has to come of it.
     #[serde(default)]
     pub expect: Expect,
+}
+
+impl Case {
+    /// Whether it has canned answers, and so is played without the world also where it is recorded.
+    pub(super) const fn has_answers(&self) -> bool {
+        !(self.http.is_empty() && self.command.is_empty() && self.tcp_probe.is_empty())
+    }
 }
 
 /// A function of the plugin's.

@@ -7,6 +7,7 @@
 
 mod cases;
 mod compare;
+mod insert;
 mod play;
 mod project;
 mod read;
@@ -21,16 +22,16 @@ pub use read::CaseFile;
 use crate::config::WithSchema;
 use crate::network::Client;
 use crate::plugin::{Limits, Outside, Plugin};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::secret::Secrets;
 use cases::Case;
+use insert::Insert;
 use play::{Play, Played};
 use recording::{Heard, Recording};
 use scene::Scene;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use written::Insert;
 
 /// What came of a case.
 #[derive(Debug, Clone)]
@@ -78,8 +79,12 @@ pub struct Recorded {
 pub struct World {
     /// What sends requests.
     pub client: Client,
-    /// The job's environment: programs are found by it, and secrets are read from it.
+    /// The job's environment: programs are found by it, and the secrets of cases are read from it.
     pub variables: BTreeMap<String, String>,
+    /// Of these the ones that no plugin reads as variables, because they are secrets of the project around it.
+    pub withheld: BTreeSet<String>,
+    /// All secrets that are known, which are written nowhere.
+    pub secrets: Secrets,
 }
 
 /// Plays cases with one plugin.
@@ -102,24 +107,27 @@ pub async fn run(plugin: &Plugin, file: &CaseFile, filter: Option<&str>) -> Resu
 /// not answered by its canned answers is left as it is.
 ///
 /// # Errors
-/// As [`run`], and where the file cannot be written anew.
+/// As [`run`]; and before anything is run, where a case that is to be played in the world does not say what is granted, or the file
+/// cannot be written anew.
 pub async fn record(
     plugin: &Plugin,
     file: &CaseFile,
     filter: Option<&str>,
     world: &World,
-) -> Result<Recorded, Problem> {
-    let player = Player::new(plugin, filter)?;
+) -> Result<Recorded, Vec<Problem>> {
+    let one = |problem| vec![problem];
+    let player = Player::new(plugin, filter).map_err(one)?;
+    player.may_be_recorded(file).await?;
     let (mut inserts, mut unanswered) = (BTreeMap::new(), vec![]);
     for (index, case) in player.chosen(file) {
-        if case.http.is_empty() && case.command.is_empty() && case.tcp_probe.is_empty() {
+        if !case.has_answers() {
             // One that cannot begin is left as it is, and fails at the end.
             let Ok(heard) = player.listen(file, index, case, world).await else { continue };
             unanswered.extend(heard.unanswered.iter().map(|what| format!("in case `{}` {what}", case.name)));
             inserts.insert(index, Insert { canned: heard.blocks, expected: None });
         }
     }
-    let answered = written::insert(file, &inserts)?;
+    let answered = insert::insert(file, &inserts).map_err(one)?;
     let mut inserts = BTreeMap::new();
     for (index, case) in player.chosen(&answered) {
         let Ok(played) = player.play(&answered, index, case).await else { continue };
@@ -128,8 +136,9 @@ pub async fn record(
             inserts.insert(index, Insert { canned: vec![], expected });
         }
     }
-    let recorded = written::insert(&answered, &inserts)?;
-    Ok(Recorded { results: player.run(&recorded).await?, text: recorded.text, unanswered })
+    let recorded = insert::insert(&answered, &inserts).map_err(one)?;
+    let results = player.run(&recorded).await.map_err(one)?;
+    Ok(Recorded { results, text: recorded.text, unanswered })
 }
 
 impl<'a> Player<'a> {
@@ -141,6 +150,42 @@ impl<'a> Player<'a> {
     fn chosen<'f>(&self, file: &'f CaseFile) -> impl Iterator<Item = (usize, &'f Case)> + use<'f, '_, 'a> {
         let cases = file.cases.iter().enumerate();
         cases.filter(|(_, case)| self.filter.is_none_or(|filter| case.name.contains(filter)))
+    }
+
+    /// That all that is to be recorded can be, as far as that shows before anybody in the world is asked for anything.
+    async fn may_be_recorded(&self, file: &CaseFile) -> Result<(), Vec<Problem>> {
+        let mut problems = vec![];
+        for (index, case) in self.chosen(file) {
+            problems.extend(insert::rehearse(file, index, !case.has_answers()).err());
+            if !case.has_answers() && case.granted.is_none() {
+                problems.extend(self.ungranted(file, index, case).await);
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// That a case which is to be played in the world has to say what is granted there: whoever wrote the plugin would decide it
+    /// otherwise. None where all that it asks for stays in the case.
+    async fn ungranted(&self, file: &CaseFile, index: usize, case: &Case) -> Option<Problem> {
+        // Where the plugin cannot be asked, it is not called either.
+        let wanted = play::wanted(self.plugin, &self.schema, file, index).await.ok()?;
+        if wanted.iter().all(play::stays_in_the_case) {
+            return None;
+        }
+        let table = written::list("granted", compare::inline(&wanted));
+        let problem = Problem::new(
+            Code::CasesInvalid,
+            format!("the case `{}` does not say what is granted", case.name),
+        )
+        .because(
+            "it has no canned answers, so what is granted is done in the world, and not all that the plugin asks for",
+        )
+        .with_note("nothing was run, and nobody was asked for anything")
+        .with_hint(format!(
+            "this is what the plugin asks for: write below the case's `name` what of it may really be done\n{}",
+            table.trim_end()
+        ));
+        Some(problem.at(file.written.place(&format!("/case/{index}/name"))))
     }
 
     async fn run(&self, file: &CaseFile) -> Result<Results, Problem> {
@@ -168,9 +213,11 @@ impl<'a> Player<'a> {
             index,
             outside: Outside::StandIn(scene.clone()),
             client: Client::default(),
+            redactor: secrets.redactor(),
             secrets,
             environment: variables(case),
             patience: Limits::default().time,
+            is_in_world: false,
         };
         let mut played = play.play().await?;
         played.loose_ends = scene.loose_ends();
@@ -185,9 +232,9 @@ impl<'a> Player<'a> {
                 value.clone_from(real);
             }
         }
-        let recording = Arc::new(Recording::new(&secrets, &case.secrets));
+        let recording = Arc::new(Recording::new(&secrets, &case.secrets, &world.secrets));
         let mut environment = world.variables.clone();
-        environment.retain(|name, _| !secrets.contains_key(name));
+        environment.retain(|name, _| !secrets.contains_key(name) && !world.withheld.contains(name));
         environment.extend(variables(case));
         let play = Play {
             plugin: self.plugin,
@@ -196,9 +243,11 @@ impl<'a> Player<'a> {
             index,
             outside: Outside::StandIn(recording.clone()),
             client: world.client.clone(),
+            redactor: world.secrets.clone().and(secrets.clone().into_iter().collect()).redactor(),
             secrets: Secrets::of(secrets.into_iter().collect()),
             environment,
             patience: PATIENCE,
+            is_in_world: true,
         };
         play.play().await?;
         Ok(recording.all_heard())

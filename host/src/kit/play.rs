@@ -10,7 +10,7 @@ use crate::plugin::{Answer, Call, CallFailure, Limits, Outside, Plugin, Services
 use crate::policy::{Capability, Gate, Phase, Phases, Usage};
 use crate::prepare::may_be_accepted;
 use crate::problem::Problem;
-use crate::secret::Secrets;
+use crate::secret::{Redactor, Secrets};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -57,10 +57,49 @@ pub(super) struct Play<'a> {
     pub(super) outside: Outside,
     pub(super) client: crate::network::Client,
     pub(super) secrets: Secrets,
+    /// What takes these out of what is said, and more.
+    pub(super) redactor: Redactor,
     /// The job's environment.
     pub(super) environment: std::collections::BTreeMap<String, String>,
     /// How long a call may take, where the case does not say.
     pub(super) patience: std::time::Duration,
+    /// Whether what is granted is done in the world: then nothing is that the case does not grant, whatever the plugin asks for by
+    /// now.
+    pub(super) is_in_world: bool,
+}
+
+/// Why nobody knows what a plugin asks for with the configuration of a case.
+pub(super) enum Unasked {
+    /// The configuration does not fit, for these reasons.
+    Refused(Vec<String>),
+    /// The plugin cannot say, or asks for what no lock may accept.
+    Failed(CallFailure),
+}
+
+/// What a plugin asks for with the configuration of a case. It reaches nothing while it answers.
+pub(super) async fn wanted(
+    plugin: &Plugin,
+    schema: &WithSchema,
+    file: &CaseFile,
+    index: usize,
+) -> Result<Vec<Capability>, Unasked> {
+    let wrong = file.written.check(schema, &format!("/case/{index}/config"));
+    if !wrong.is_empty() {
+        let line = |problem: Problem| match problem.hint {
+            Some(hint) => format!("{} ({hint})", problem.what),
+            None => problem.what,
+        };
+        return Err(Unasked::Refused(wrong.into_iter().map(line).collect()));
+    }
+    let config = Value::Object(file.cases[index].config.clone()).to_string();
+    let wanted = plugin.requires(&config).await.map_err(Unasked::Failed)?;
+    may_be_accepted(&wanted).map_err(|problem| Unasked::Failed(CallFailure::Refused(problem)))?;
+    Ok(wanted)
+}
+
+/// Whether what a capability allows reaches nothing but the files of the case, which are nobody's.
+pub(super) const fn stays_in_the_case(capability: &Capability) -> bool {
+    matches!(capability, Capability::Directory(_))
 }
 
 const fn phase(called: Called) -> Phase {
@@ -98,30 +137,20 @@ impl Play<'_> {
             project,
             loose_ends: vec![],
         };
-        let wrong = self.file.written.check(self.schema, &format!("/case/{}/config", self.index));
-        if !wrong.is_empty() {
-            let line = |problem: Problem| match problem.hint {
-                Some(hint) => format!("{} ({hint})", problem.what),
-                None => problem.what,
-            };
-            played.refused = wrong.into_iter().map(line).collect();
-            played.stopped = Some("the configuration does not fit".into());
-            return Ok(played);
-        }
-        let config = Value::Object(case.config.clone()).to_string();
-        let requires = self
-            .plugin
-            .requires(&config)
-            .await
-            .and_then(|wanted| may_be_accepted(&wanted).map_err(CallFailure::Refused).map(|()| wanted));
-        let wanted = match requires {
+        let wanted = match wanted(self.plugin, self.schema, self.file, self.index).await {
             Ok(wanted) => wanted,
-            Err(failure) => {
+            Err(Unasked::Refused(reasons)) => {
+                played.refused = reasons;
+                played.stopped = Some("the configuration does not fit".into());
+                return Ok(played);
+            }
+            Err(Unasked::Failed(failure)) => {
                 played.requires = Some(Err(failure));
                 played.stopped = Some("`requires` failed".into());
                 return Ok(played);
             }
         };
+        let config = Value::Object(case.config.clone()).to_string();
         let granted = case.granted.as_deref().map(capabilities);
         if let Some(granted) = &granted {
             played.too_much = granted.iter().filter(|line| !is_asked_for(line, &wanted)).cloned().collect();
@@ -131,7 +160,8 @@ impl Play<'_> {
             played.stopped = Some("`granted` has what no lock would have".into());
             return Ok(played);
         }
-        self.calls(&config, &granted.unwrap_or(wanted), &mut played).await;
+        let asked_for = || wanted.into_iter().filter(|it| !self.is_in_world || stays_in_the_case(it)).collect();
+        self.calls(&config, &granted.unwrap_or_else(asked_for), &mut played).await;
         Ok(played)
     }
 
@@ -139,7 +169,7 @@ impl Play<'_> {
         let case = self.case();
         let services = Arc::new(Services {
             project: played.project.path().to_owned(),
-            redactor: self.secrets.redactor(),
+            redactor: self.redactor.clone(),
             secrets: self.secrets.clone(),
             environment: self.environment.clone(),
             client: self.client.clone(),

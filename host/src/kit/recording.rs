@@ -37,15 +37,16 @@ pub(super) struct Heard {
 }
 
 impl Recording {
-    /// `real` are secrets by name, as they were found; `made_up` those of the case.
-    pub(super) fn new(real: &BTreeMap<String, String>, made_up: &BTreeMap<String, String>) -> Self {
+    /// `real` are secrets by name, as they were found; `made_up` those of the case; `others` are all that are known besides, for
+    /// which the case has no value of its own.
+    pub(super) fn new(real: &BTreeMap<String, String>, made_up: &BTreeMap<String, String>, others: &Secrets) -> Self {
         let pair = |(name, value): (&String, &String)| Some((value.clone(), made_up.get(name)?.clone()));
         let differ = |(real, made_up): &(String, String)| real != made_up;
         let mut pairs: Vec<(String, String)> = real.iter().filter_map(pair).filter(differ).collect();
         // Of two where one is within the other, the longer first.
         pairs.sort_by_key(|(real, _)| std::cmp::Reverse(real.len()));
         let secrets = pairs.iter().enumerate().map(|(index, (real, _))| (index.to_string(), real.clone())).collect();
-        Self { real: pairs, redactor: Secrets::of(secrets).redactor(), heard: Mutex::default() }
+        Self { real: pairs, redactor: others.clone().and(secrets).redactor(), heard: Mutex::default() }
     }
 
     /// A text without what is really secret.

@@ -1,16 +1,13 @@
-//! What came of a case, in the words of a case file, and put into one: its comments and its order stay.
+//! What came of a case, in the words of a case file.
 
 use super::cases::{Called, Case, ExpectFile};
 use super::compare::{ANYTHING, inline, kind, usages, without_nothing, word};
 use super::play::{Played, PlayedCall};
 use super::project::digest;
-use super::read::CaseFile;
 use crate::plugin::{Answer, CallFailure, Kind};
-use crate::problem::{Code, Problem};
 use serde::Serialize as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use toml::de::{DeTable, DeValue};
 
 /// The largest file whose text is written, in bytes; of a larger one it is the digest.
 const TEXT: usize = 16 << 10;
@@ -33,7 +30,7 @@ pub(super) fn pairs(map: &BTreeMap<String, String>) -> String {
 }
 
 /// A list with a line for each of its items.
-fn list(key: &str, items: impl IntoIterator<Item = String>) -> String {
+pub(super) fn list(key: &str, items: impl IntoIterator<Item = String>) -> String {
     let items: String = items.into_iter().map(|item| format!("  {item},\n")).collect();
     if items.is_empty() { format!("{key} = []\n") } else { format!("{key} = [\n{items}]\n") }
 }
@@ -214,226 +211,4 @@ fn crash(said: &str) -> &str {
         }
     }
     first
-}
-
-/// What is to be written into a case.
-#[derive(Debug, Default)]
-pub(super) struct Insert {
-    /// Canned answers, beside those that are there.
-    pub(super) canned: Vec<String>,
-    /// What is expected, in place of what was; left as it is where there is nothing.
-    pub(super) expected: Option<String>,
-}
-
-/// A table's header in the text, and what it is the header of.
-#[derive(Debug)]
-struct Header {
-    start: usize,
-    case: Option<usize>,
-    is_expectation: bool,
-}
-
-/// The headers of a file, in order.
-fn headers(source: &str) -> Vec<Header> {
-    fn walk(source: &str, value: &DeValue<'_>, start: usize, path: &mut Vec<String>, headers: &mut Vec<Header>) {
-        let starts_line = source[..start].rsplit('\n').next().unwrap_or_default().trim().is_empty();
-        match value {
-            DeValue::Table(table) => {
-                if source[start..].starts_with('[') && starts_line {
-                    let case = path.get(1).and_then(|index| index.parse().ok());
-                    let is_expectation = path.get(2).is_some_and(|key| key == "expect");
-                    headers.push(Header { start, case, is_expectation });
-                }
-                for (key, value) in table {
-                    path.push(key.get_ref().to_string());
-                    walk(source, value.get_ref(), value.span().start, path, headers);
-                    path.pop();
-                }
-            }
-            DeValue::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    path.push(index.to_string());
-                    walk(source, item.get_ref(), item.span().start, path, headers);
-                    path.pop();
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut headers = vec![];
-    let (table, _) = DeTable::parse_recoverable(source);
-    for (key, value) in table.get_ref() {
-        walk(source, value.get_ref(), value.span().start, &mut vec![key.get_ref().to_string()], &mut headers);
-    }
-    headers.sort_by_key(|header| header.start);
-    headers.dedup_by_key(|header| header.start);
-    headers
-}
-
-/// Where what belongs to the table before ends: the comments right above a header are the header's.
-fn end_before(source: &str, header: usize) -> usize {
-    let mut end = header;
-    for line in source[..header].split_inclusive('\n').rev() {
-        if line.trim_start().starts_with('#') {
-            end -= line.len();
-        } else {
-            break;
-        }
-    }
-    end
-}
-
-/// The file with these inserted, by the places of its cases.
-///
-/// # Errors
-/// Where a case's expectations are not in tables of their own.
-pub(super) fn insert(file: &CaseFile, inserts: &BTreeMap<usize, Insert>) -> Result<CaseFile, Problem> {
-    let source = &file.text;
-    let headers = headers(source);
-    let mut edits: Vec<(std::ops::Range<usize>, String)> = vec![];
-    for (index, insert) in inserts {
-        let of_case: Vec<usize> = (0..headers.len()).filter(|at| headers[*at].case == Some(*index)).collect();
-        let end_of = |at: usize| headers.get(at + 1).map_or(source.len(), |next| end_before(source, next.start));
-        let expected: Vec<usize> = of_case.iter().copied().filter(|at| headers[*at].is_expectation).collect();
-        let pointer = format!("/case/{index}/expect");
-        if expected.is_empty() && insert.expected.is_some() && file.written.has(&pointer) {
-            let problem = Problem::new(Code::CasesInvalid, "what is expected cannot be written anew where it stands")
-                .with_note("the file is as it was")
-                .with_hint("write it in tables of its own: `[case.expect.plan]`, `[case.expect.apply]`");
-            return Err(problem.at(file.written.place(&pointer)));
-        }
-        let end = of_case.last().map_or(source.len(), |last| end_of(*last));
-        let expected_at = expected.first().map_or(end, |first| headers[*first].start);
-        // What is said above the first expectation is said of that.
-        let canned_at = expected.first().map_or(end, |first| end_before(source, headers[*first].start));
-        if !insert.canned.is_empty() {
-            edits.push((canned_at..canned_at, format!("\n{}\n", insert.canned.join("\n"))));
-        }
-        if let Some(expectation) = &insert.expected {
-            let mut comments = String::new();
-            let mut removed = vec![];
-            for at in &expected {
-                let range = headers[*at].start..end_of(*at);
-                let lines = source[range.clone()].lines().filter(|line| line.trim_start().starts_with('#'));
-                lines.for_each(|line| comments.push_str(&format!("{line}\n")));
-                removed.push((range, String::new()));
-            }
-            let gap = if expected.is_empty() { "\n" } else { "" };
-            edits.push((expected_at..expected_at, format!("{gap}{comments}{expectation}\n")));
-            edits.extend(removed);
-        }
-    }
-    // What is put in comes before what is taken out at the same place.
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let (mut text, mut at) = (String::new(), 0);
-    for (range, new) in edits {
-        text.push_str(&source[at..range.start]);
-        if new.starts_with('\n') {
-            text.truncate(text.trim_end().len());
-            text.push('\n');
-        }
-        text.push_str(&new);
-        at = range.end;
-    }
-    text.push_str(&source[at..]);
-    let text = format!("{}\n", text.trim_end());
-    // Its lines end as they did.
-    let returns = source.matches("\r\n").count();
-    let text = if returns > 0 && returns == source.matches('\n').count() {
-        text.replace("\r\n", "\n").replace('\n', "\r\n")
-    } else {
-        text
-    };
-    same_cases(file, &text)
-}
-
-/// The new text as a file, where it still gives its cases what the old one gave them.
-fn same_cases(file: &CaseFile, text: &str) -> Result<CaseFile, Problem> {
-    let given = |written: &crate::config::Written| {
-        let mut cases = written.value()["case"].clone();
-        for case in cases.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-            for key in ["expect", "http", "command", "tcp-probe"] {
-                case.remove(key);
-            }
-        }
-        cases
-    };
-    match CaseFile::parse(&file.path, text) {
-        Ok(new) if given(&new.written) == given(&file.written) => return Ok(new),
-        _ => {}
-    }
-    Err(Problem::new(Code::Bug, "what was recorded cannot be written into the case file")
-        .with_note("the file is as it was")
-        .with_hint("please report it with the file"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Insert, insert};
-    use crate::kit::CaseFile;
-    use std::path::Path;
-
-    const FILE: &str = r#"# what this is about
-
-[[case]] # one
-name = "one"
-files = { a = """
-[case.expect]
-# not a comment
-""" }
-
-# above
-[case.expect.plan]
-# why
-intents = []
-
-[case.expect.apply]
-outcome = "x"
-
-# two
-[[case]]
-name = "two"
-"#;
-
-    #[test]
-    fn comments_and_order_stay() {
-        let file = CaseFile::parse(Path::new("cases.toml"), FILE).expect("cases");
-        let new = |expected: &str| Insert { canned: vec![], expected: Some(expected.into()) };
-        let canned = "[[case.http]]\nurl = \"https://a/\"\n".to_owned();
-        let inserts = [
-            (0, new("[case.expect.plan]\nlog = []\n")),
-            (1, Insert { canned: vec![canned], ..new("[case.expect.plan]\nlog = [\"b\"]\n") }),
-        ];
-        let text = insert(&file, &inserts.into()).expect("a file").text;
-        assert_eq!(
-            text,
-            r#"# what this is about
-
-[[case]] # one
-name = "one"
-files = { a = """
-[case.expect]
-# not a comment
-""" }
-
-# above
-# why
-[case.expect.plan]
-log = []
-
-# two
-[[case]]
-name = "two"
-
-[[case.http]]
-url = "https://a/"
-
-[case.expect.plan]
-log = ["b"]
-"#
-        );
-        let again = CaseFile::parse(Path::new("cases.toml"), &text).expect("cases");
-        let inserts = [(0, new("[case.expect.plan]\nlog = []\n"))];
-        assert_eq!(insert(&again, &inserts.into()).expect("a file").text, text, "twice is as once");
-    }
 }

@@ -26,7 +26,7 @@ pub(super) fn too_large(name: &str, size: Option<u64>) -> Problem {
 }
 
 /// Reads a component's file: no more of it than there may be, and nothing that has no end or that has to be waited for.
-pub(super) fn read(name: &str, file: &Path) -> Result<Vec<u8>, Problem> {
+pub(crate) fn read(name: &str, file: &Path) -> Result<Vec<u8>, Problem> {
     let unreadable = |reason: String| {
         Problem::new(Code::PluginNotFound, format!("the plugin `{name}` cannot be read"))
             .because(reason)

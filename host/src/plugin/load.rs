@@ -98,7 +98,7 @@ impl std::fmt::Debug for Plugins {
 }
 
 impl Plugins {
-    /// None yet, for whoever only looks at them. Those from elsewhere are fetched by this client.
+    /// None yet, of which no signature is demanded. Those from elsewhere are fetched by this client.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self::demanding(client, Keys::default())
@@ -173,22 +173,40 @@ impl Plugins {
         self.load(Source { locator: path, refill, bytes: &bytes, digest, signed_by }, None).await
     }
 
-    /// A plugin in a file, and the component itself.
+    /// A plugin in a file that whoever asks has just made, named relative to the project, and the component itself. No signature is
+    /// demanded of it: nobody signs what he has not tried yet.
     ///
     /// # Errors
-    /// As those of [`Self::load_file`].
-    pub async fn load_with_bytes(&self, path: &str) -> Result<(Plugin, Vec<u8>), Problem> {
-        let bytes = component::read(path, Path::new(path))?;
+    /// As those of [`Self::load_file`], but for [`Code::NotSigned`].
+    pub async fn load_own(&self, path: &str, project: &Path) -> Result<(Plugin, Vec<u8>), Problem> {
+        let file = project.join(path);
+        let bytes = component::read(path, &file)?;
         let digest = component::digest(&bytes);
-        let source = Source { locator: path, refill: path, bytes: &bytes, digest, signed_by: None };
-        let plugin = self.load(source, None).await?;
+        let refill = &file.to_string_lossy();
+        let plugin = self.load(Source { locator: path, refill, bytes: &bytes, digest, signed_by: None }, None).await?;
         Ok((plugin, bytes))
     }
 
-    /// Whether a component with this SHA-256 was fetched before, and is still there.
-    #[must_use]
-    pub fn has(digest: &str) -> bool {
-        Store::open().is_some_and(|store| store.get(digest).is_some())
+    /// A plugin from elsewhere with this SHA-256 as it was fetched before; none where it was not. Nobody is asked for it, nor for
+    /// its signatures.
+    ///
+    /// # Errors
+    /// [`Code::PluginInvalid`] and [`Code::NotSigned`].
+    pub async fn load_kept(&self, locator: &PluginLocator, digest: &str) -> Result<Option<Plugin>, Problem> {
+        let name = locator.as_str();
+        if let Some(plugin) = self.remembered(name) {
+            return Ok(Some(plugin));
+        }
+        let kept = Store::open().and_then(|store| Some((store.get(digest)?, store)));
+        let Some((bytes, store)) = kept else { return Ok(None) };
+        let signed_by = self.demand(name, &bytes, digest, || match store.signatures(digest) {
+            none if none.is_empty() => Err(signature::not_signed(name)
+                .because("no signature of it was fetched yet, which `windlass plugin verify` does")),
+            found => Ok(found),
+        })?;
+        let file = store.path(digest).unwrap_or_default();
+        let (digest, refill) = (digest.to_owned(), &file.to_string_lossy());
+        self.load(Source { locator: name, refill, bytes: &bytes, digest, signed_by }, None).await.map(Some)
     }
 
     /// A plugin from elsewhere, which has to have this SHA-256 where one is known: then it is not fetched where it was before.
@@ -276,8 +294,12 @@ impl Plugins {
         })
     }
 
+    /// One that was loaded before. What was loaded without a signature answers nobody who demands one.
     fn remembered(&self, locator: &str) -> Option<Plugin> {
-        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(locator).cloned()
+        let loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_enough =
+            |plugin: &&Plugin| self.0.keys.is_empty() || plugin.is_built_in() || plugin.signed_by().is_some();
+        loaded.get(locator).filter(is_enough).cloned()
     }
 
     async fn load(&self, source: Source<'_>, built_in: Option<&BuiltIn>) -> Result<Plugin, Problem> {

@@ -27,6 +27,7 @@ pub use builtin::compile_for;
 pub use cache::fill;
 pub use call::{Answer, Call, CallFailure, Effect, Function, Intent, Limits, Outcome, Verdict};
 pub use compile::{COMMAND as COMPILE_COMMAND, compile_in_child};
+pub(crate) use component::read as read_component;
 pub use contract::{CONTRACT, CONTRACTS};
 pub use convert::{Failure, Kind};
 pub use host::{Deployment, EffectKey, LiveRelease, Services, StepState, Surroundings};

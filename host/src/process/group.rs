@@ -26,16 +26,27 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Starts it within its confines, and gives the other ends of its standard output and error.
-    pub(super) fn start(mut command: Command, confines: Option<&Confines>) -> io::Result<(Self, Pipe, Pipe)> {
+    /// Starts it within its confines, and gives the other ends of its standard output and error; where these are to be one, only
+    /// the first.
+    pub(super) fn start(
+        mut command: Command,
+        confines: Option<&Confines>,
+        together: bool,
+    ) -> io::Result<(Self, Pipe, Option<Pipe>)> {
         #[cfg(unix)]
         let (out, error) = {
             let (out, theirs) = Pipe::pair()?;
-            command.stdout(theirs);
-            let (error, theirs) = Pipe::pair()?;
-            command.stderr(theirs);
+            let (error, second) = if together {
+                (None, theirs.try_clone()?)
+            } else {
+                let (error, second) = Pipe::pair()?;
+                (Some(error), second)
+            };
+            command.stdout(theirs).stderr(second);
             (out, error)
         };
+        #[cfg(not(unix))]
+        let _ = together;
         #[cfg(not(unix))]
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let mut command = CommandWrap::from(command);
@@ -56,7 +67,7 @@ impl Group {
         #[cfg(not(unix))]
         let (out, error) = (
             Pipe::of(child.stdout().take().ok_or_else(missing)?),
-            Pipe::of(child.stderr().take().ok_or_else(missing)?),
+            Some(Pipe::of(child.stderr().take().ok_or_else(missing)?)),
         );
         #[cfg(unix)]
         let id = child.id().and_then(|id| i32::try_from(id).ok()).map(nix::unistd::Pid::from_raw);

@@ -9,9 +9,8 @@ pub(super) use self::other::Pipe;
 #[cfg(unix)]
 mod unix {
     use std::fs::File;
-    use std::io::{self, Read};
+    use std::io::{self, PipeWriter, Read};
     use std::os::fd::OwnedFd;
-    use std::process::Stdio;
     use tokio::net::unix::pipe::Receiver;
 
     /// The most that a pipe can hold without being asked for more, and at which more pays, in bytes.
@@ -29,9 +28,9 @@ mod unix {
 
     impl Pipe {
         /// A pipe: our end, and the child's. Both are closed on exec, but for what becomes the child's own output.
-        pub(in crate::process) fn pair() -> io::Result<(Self, Stdio)> {
+        pub(in crate::process) fn pair() -> io::Result<(Self, PipeWriter)> {
             let (ours, theirs) = io::pipe()?;
-            Ok((Self { receiver: Receiver::from_owned_fd(OwnedFd::from(ours))?, enlarged: false }, theirs.into()))
+            Ok((Self { receiver: Receiver::from_owned_fd(OwnedFd::from(ours))?, enlarged: false }, theirs))
         }
 
         /// Reads some bytes, or none at the end. Nothing is lost where it is not waited for.

@@ -1,10 +1,13 @@
 //! `windlass plugin build`
 
 use super::find;
-use crate::authoring::{self, Project};
-use crate::cli::arguments::{Common, Format};
+use crate::authoring::{self, Built, Project};
+use crate::cli::arguments::{Common, Format, duration};
+use crate::cli::signals::Heard;
 use crate::cli::{Failed, print, print_json, say};
+use crate::config::Duration;
 use crate::plugin::{CONTRACT, Plugins};
+use crate::problem::Problem;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,15 @@ pub(in crate::cli) struct Build {
     /// The same, by its name.
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "project")]
     directory: Option<PathBuf>,
+    /// How long the build may take; what is at work for it then is ended.
+    #[arg(long, value_name = "DURATION", default_value = authoring::TIMEOUT, value_parser = duration)]
+    timeout: Duration,
+}
+
+/// Builds a project, which Ctrl-C and SIGTERM end with all that is at work for it.
+pub(super) async fn built(project: &Project, plugins: &Plugins, timeout: &Duration) -> Result<Built, Problem> {
+    let mut heard = Heard::begin();
+    authoring::build(project, plugins, timeout, heard.told(), say).await
 }
 
 /// Builds the project.
@@ -24,7 +36,7 @@ pub(super) async fn build(common: &Common, arguments: &Build) -> Result<(), Fail
     let directory = arguments.project.as_ref().or(arguments.directory.as_ref());
     let project = Project::read(directory.map_or_else(|| Path::new("."), PathBuf::as_path))?;
     let plugins = Plugins::new(find::client(common)?);
-    let built = authoring::build(&project, &plugins, say).await?;
+    let built = built(&project, &plugins, &arguments.timeout).await?;
     let (plugin, path) = (&built.plugin, project.component_path());
     match common.format {
         Format::Json => print_json(&json!({

@@ -2,37 +2,95 @@
 
 use crate::ci::Variables;
 use crate::cli::arguments::Common;
-use crate::cli::project::{directory, trust};
-use crate::config::{self, PluginLocator};
+use crate::cli::project::{directory, keys, trust};
+use crate::config::{self, Config, PluginLocator};
 use crate::network::{Client, Proxies, Trust};
 use crate::plugin::{Plugin, Plugins, built_in_names};
-use crate::problem::Problem;
-use std::path::Path;
+use crate::problem::{Code, Problem};
+use std::path::{Path, PathBuf};
 
 /// The way out for a command that needs no project: by the authorities of the one that is there, where there is one.
 ///
 /// # Errors
 /// Where there are no certificates to be had from what it names.
 pub(in crate::cli) fn client(common: &Common) -> Result<Client, Problem> {
+    client_by(common, config::load_without_steps(&common.config).ok().as_ref())
+}
+
+fn client_by(common: &Common, config: Option<&Config>) -> Result<Client, Problem> {
     let variables = Variables::of_process();
     let proxies = Proxies::from_environment(|name| variables.get(name));
-    let trust = match config::load(&common.config) {
-        Ok(config) => trust(&config, &directory(&common.config))?,
-        Err(_) => Trust::default(),
-    };
+    let trust = config.map_or_else(|| Ok(Trust::default()), |config| trust(config, &directory(&common.config)))?;
     Ok(Client::new(trust, proxies))
 }
 
-/// The plugin of that name, as it is now. A file's path is relative to where the command was started.
-///
-/// # Errors
-/// As those of [`Plugins`].
-pub(in crate::cli) async fn find(plugins: &Plugins, name: &str) -> Result<Plugin, Problem> {
-    match PluginLocator::try_from(name.to_owned()) {
-        Ok(locator @ (PluginLocator::Https(_) | PluginLocator::Oci(_))) => {
-            plugins.load_fetched(&locator, None, |_| Ok(())).await
-        }
-        _ if built_in_names().contains(&name) || !name.contains(['/', '.']) => plugins.load_built_in(name).await,
-        _ => plugins.load_file(name, Path::new(""), |_| Ok(())).await,
+/// What finds a plugin for a command that needs no project. It holds `policy.signed-by` of the one that is there: what comes from
+/// elsewhere or is a step of it has to be signed. Any other file is what somebody has just made, and is looked at without.
+pub(in crate::cli) struct Finder {
+    plugins: Plugins,
+    /// The files that are steps; or why nobody knows what is demanded.
+    steps: Result<Vec<PathBuf>, Vec<Problem>>,
+}
+
+impl Finder {
+    /// For this command.
+    ///
+    /// # Errors
+    /// As those of [`client`].
+    pub(in crate::cli) fn new(common: &Common) -> Result<Self, Problem> {
+        let config = config::load_without_steps(&common.config);
+        let client = client_by(common, config.as_ref().ok())?;
+        let directory = directory(&common.config);
+        Ok(match config.and_then(|config| Ok((keys(&config, &directory).map_err(|problem| vec![problem])?, config))) {
+            Ok((keys, config)) => {
+                Self { plugins: Plugins::demanding(client, keys), steps: Ok(files(&config, &directory)) }
+            }
+            // Where there is none, nobody demands anything.
+            Err(problems) if problems.iter().any(|problem| problem.code == Code::ConfigNotFound) => {
+                Self { plugins: Plugins::new(client), steps: Ok(Vec::new()) }
+            }
+            Err(problems) => Self { plugins: Plugins::new(client), steps: Err(problems) },
+        })
     }
+
+    /// What loads them.
+    pub(in crate::cli) const fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// The plugin of that name, as it is now. A file's path is relative to where the command was started.
+    ///
+    /// # Errors
+    /// As those of [`Plugins`]; of one from elsewhere also those of a `deploy.toml` that cannot be read, which may demand a
+    /// signature.
+    pub(in crate::cli) async fn find(&self, name: &str) -> Result<Plugin, Vec<Problem>> {
+        let found = match PluginLocator::try_from(name.to_owned()) {
+            Ok(locator @ (PluginLocator::Https(_) | PluginLocator::Oci(_))) => {
+                self.steps.as_ref().map_err(Clone::clone)?;
+                self.plugins.load_fetched(&locator, None, |_| Ok(())).await
+            }
+            _ if built_in_names().contains(&name) || !name.contains(['/', '.']) => {
+                self.plugins.load_built_in(name).await
+            }
+            _ if self.is_step(Path::new(name)) => self.plugins.load_file(name, Path::new(""), |_| Ok(())).await,
+            _ => self.plugins.load_own(name, Path::new("")).await.map(|(plugin, _)| plugin),
+        };
+        found.map_err(|problem| vec![problem])
+    }
+
+    /// Whether a file is a step of the project that is there, by whichever name.
+    fn is_step(&self, file: &Path) -> bool {
+        let file = file.canonicalize().ok();
+        file.is_some_and(|file| self.steps.iter().flatten().any(|step| *step == file))
+    }
+}
+
+/// The files that are steps of a configuration.
+fn files(config: &Config, directory: &Path) -> Vec<PathBuf> {
+    let steps = config.steps.iter().chain(&config.finally);
+    let file = |locator: &PluginLocator| match locator {
+        PluginLocator::Path(path) => directory.join(path).canonicalize().ok(),
+        _ => None,
+    };
+    steps.filter_map(|step| file(&step.plugin)).collect()
 }

@@ -1,11 +1,11 @@
 //! `windlass plugin inspect`: who a plugin is, what it may be told, what it asks for, and what it imports.
 
-use super::find::{client, find};
+use super::find::Finder;
 use crate::cli::arguments::{Common, Format};
 use crate::cli::session::fill_cache;
 use crate::cli::{Failed, print, print_json};
 use crate::config::{WithSchema, example, keys};
-use crate::plugin::{CONTRACTS, Plugin, Plugins};
+use crate::plugin::{CONTRACTS, Plugin};
 use crate::policy::Capability;
 use crate::problem::{Code, Problem};
 use crate::report::{self, Inspected, Style};
@@ -24,9 +24,9 @@ pub(in crate::cli) struct Inspect {
 
 /// `windlass plugin inspect`
 pub(super) async fn inspect(common: &Common, arguments: &Inspect) -> Result<(), Failed> {
-    let plugins = Plugins::new(client(common)?);
-    let plugin = find(&plugins, &arguments.plugin).await?;
-    fill_cache(&plugins);
+    let finder = Finder::new(common)?;
+    let plugin = finder.find(&arguments.plugin).await?;
+    fill_cache(finder.plugins());
     let given = arguments.with.as_deref().map(given).transpose()?;
     let is_given = given.is_some();
     let with = given.unwrap_or_else(|| example(plugin.schema()));

@@ -83,9 +83,10 @@ async fn here(plugins: &Plugins, project: &Project, used: &Used) -> (Result<Opti
         }
         locator => {
             let digest = used.accepted.iter().find_map(|accepted| accepted.locked.sha256.as_deref());
-            match digest.filter(|digest| Plugins::has(digest)) {
-                Some(digest) => plugins.load_fetched(locator, Some(digest), |_| Ok(())).await,
-                None => return (Ok(None), None),
+            let Some(digest) = digest else { return (Ok(None), None) };
+            match plugins.load_kept(locator, digest).await {
+                Ok(Some(plugin)) => Ok(plugin),
+                other => return (other, None),
             }
         }
     };

@@ -54,7 +54,7 @@ pub(super) async fn publish(common: &Common, arguments: &Publish) -> Result<(), 
     let client = client(common)?;
     let plugins = Plugins::new(client.clone());
     let name = file.to_string_lossy().into_owned();
-    let (plugin, bytes) = plugins.load_with_bytes(&name).await.map_err(|problem| problem.with_note(NOTHING))?;
+    let (plugin, bytes) = plugins.load_own(&name, Path::new("")).await.map_err(|problem| problem.with_note(NOTHING))?;
     fill_cache(&plugins);
     let notes = fitting(reference.as_str(), &plugin)?;
     let done = plugin::publish(&plugin, bytes, &about, &reference, arguments.force, signer.as_ref(), &client).await?;

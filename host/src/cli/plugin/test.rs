@@ -1,17 +1,22 @@
 //! `windlass plugin test`: plays a plugin's cases.
 
-use super::find::{client, find};
+use super::build::built;
+use super::find::{Finder, client};
 use crate::authoring::{self, Project};
 use crate::ci::Variables;
-use crate::cli::arguments::{Common, Format};
+use crate::cli::arguments::{Common, Format, duration};
+use crate::cli::project;
 use crate::cli::{Failed, print, print_json, say};
+use crate::config::Duration;
 use crate::files::write_whole;
 use crate::forge;
 use crate::kit::{self, CaseFile, Recorded, Results, World};
-use crate::plugin::{Plugin, Plugins};
+use crate::lock::Lock;
+use crate::plugin::Plugin;
 use crate::problem::{Code, Problem};
 use crate::report::{self, Style};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What to test, and how.
@@ -32,6 +37,9 @@ pub(in crate::cli) struct Test {
     /// Play with the component as it is, and do not build the project before.
     #[arg(long)]
     no_build: bool,
+    /// How long building the project may take; what is at work for it then is ended.
+    #[arg(long, value_name = "DURATION", default_value = authoring::TIMEOUT, value_parser = duration)]
+    build_timeout: Duration,
     /// Write the results as JUnit XML, too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -47,16 +55,20 @@ impl Test {
     }
 
     /// The plugin: of a project, as it is built now.
-    async fn plugin(&self, plugins: &Plugins) -> Result<Plugin, Problem> {
+    async fn plugin(&self, finder: &Finder) -> Result<Plugin, Vec<Problem>> {
         let directory = Path::new(&self.plugin);
         if !directory.is_dir() {
-            return find(plugins, &self.plugin).await.map_err(|problem| self.perhaps_a_case(problem));
+            let perhaps = |problems: Vec<Problem>| problems.into_iter().map(|it| self.perhaps_a_case(it)).collect();
+            return finder.find(&self.plugin).await.map_err(perhaps);
         }
-        let project = Project::read(directory)?;
+        let one = |problem| vec![problem];
+        let project = Project::read(directory).map_err(one)?;
         if self.no_build {
-            return find(plugins, &project.built()?.to_string_lossy()).await;
+            let component = project.built().map_err(one)?;
+            let loaded = finder.plugins().load_own(&component.to_string_lossy(), Path::new("")).await;
+            return loaded.map(|(plugin, _)| plugin).map_err(one);
         }
-        Ok(authoring::build(&project, plugins, say).await?.plugin)
+        built(&project, finder.plugins(), &self.build_timeout).await.map(|built| built.plugin).map_err(one)
     }
 
     /// In a project, one word is most often meant as a case's name.
@@ -76,9 +88,15 @@ impl Test {
         if !self.record {
             return Ok(kit::run(plugin, file, filter).await?);
         }
-        // A forge's token is for Windlass, and for no plugin, as in a run.
-        let withheld = forge::TOKENS.map(str::to_owned).into();
-        let world = World { client: client(common)?, variables: Variables::of_process().without(&withheld) };
+        let (directory, variables) = (project::directory(&common.config), Variables::of_process());
+        // A forge's token is for Windlass, and for no plugin, as in a run. Others are for the cases that name them.
+        let tokens: BTreeSet<String> = forge::TOKENS.map(str::to_owned).into();
+        let world = World {
+            client: client(common)?,
+            variables: variables.without(&tokens),
+            withheld: Lock::load(&directory)?.iter().flat_map(Lock::secret_names).collect(),
+            secrets: project::secrets(&directory, &variables),
+        };
         let Recorded { results, text, unanswered } = kit::record(plugin, file, filter, &world).await?;
         for what in unanswered {
             say(&format!("warning: {what}; this is written as what comes\n"));
@@ -110,7 +128,7 @@ pub(in crate::cli) async fn test(common: &Common, arguments: &Test) -> Result<()
     let began = jiff::Timestamp::now();
     let cases = arguments.cases();
     let file = CaseFile::load(&cases)?;
-    let plugin = arguments.plugin(&Plugins::new(client(common)?)).await?;
+    let plugin = arguments.plugin(&Finder::new(common)?).await?;
     let results = arguments.results(common, &plugin, &file).await?;
     if results.cases.is_empty() {
         let filter = arguments.filter.as_deref().unwrap_or_default();
@@ -120,21 +138,22 @@ pub(in crate::cli) async fn test(common: &Common, arguments: &Test) -> Result<()
             .with_note("nothing was run");
         return Err(problem.with_hint("leave the name out to play all").into());
     }
-    if let Some(path) = &arguments.junit {
-        std::fs::write(path, report::cases_junit(&results, began)).map_err(|error| unwritten(path, &error))?;
-    }
     match common.format {
         Format::Human => print(&report::cases(&results, Style::of_stdout())),
         Format::Json => print_json(&report::cases_json(&results)),
     }
-    match results.failed() {
-        0 => Ok(()),
-        failed => {
-            let (all, plugin) = (results.cases.len(), &results.plugin);
-            let what = format!("{failed} of {all} cases of plugin `{plugin}` failed");
-            Err(Problem::new(Code::CasesFailed, what)
-                .with_hint("mend the plugin; or, where what came is right, the case: `--record` writes it")
-                .into())
-        }
+    let mut problems = Vec::new();
+    let failed = results.failed();
+    if failed > 0 {
+        let (all, plugin) = (results.cases.len(), &results.plugin);
+        let what = format!("{failed} of {all} cases of plugin `{plugin}` failed");
+        let hint = "mend the plugin; or, where what came is right, the case: `--record` writes it";
+        problems.push(Problem::new(Code::CasesFailed, what).with_hint(hint));
     }
+    if let Some(path) = &arguments.junit {
+        let text = report::cases_junit(&results, began);
+        let cannot = |error| unwritten(path, &error).with_note("the results are those above, and in no file");
+        problems.extend(std::fs::write(path, text).err().map(cannot));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }

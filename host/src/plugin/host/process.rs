@@ -292,6 +292,7 @@ impl interface::Host for State {
             confines,
             timeout: command.timeout_milliseconds.map(Duration::from_millis),
             capture: (is_captured || self.services.outside.listening().is_some()).then_some(CAPTURE),
+            together: false,
         };
         let output = self.output.clone();
         locked(&output).take_tail();

@@ -1,0 +1,195 @@
+//! Running a tool of a build: in a group of its own, which ends with it, and for no longer than somebody waits.
+
+use super::build::{not_built, stopped};
+use super::{Language, Project};
+use crate::config;
+use crate::problem::Problem;
+use crate::process::{self, Completion, GRACE, Spawn};
+use crate::variable::PATH;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::Instant;
+
+/// The longest line that is waited for, in bytes.
+const LINE: usize = 64 << 10;
+
+/// What keeps the tools of a build from running for ever.
+pub(super) struct Bounds<'a, S> {
+    /// How long all of it may take.
+    timeout: &'a config::Duration,
+    began: Instant,
+    /// When it is to stop.
+    stop: Pin<&'a mut S>,
+}
+
+impl<'a, S: Future<Output = ()>> Bounds<'a, S> {
+    /// From now on.
+    pub(super) fn new(timeout: &'a config::Duration, stop: Pin<&'a mut S>) -> Self {
+        Self { timeout, began: Instant::now(), stop }
+    }
+
+    /// Waits until it is to stop.
+    pub(super) async fn told(&mut self) {
+        self.stop.as_mut().await;
+    }
+}
+
+/// Runs one command to its end, and hands on what it says: where `capture` says how many bytes of each output are kept of it, as
+/// that; otherwise to `on_output`, both in the order in which it says it. Where it cannot be run, why.
+///
+/// # Errors
+/// Where it was told to stop, or had no more time.
+pub(super) async fn command<S: Future<Output = ()>>(
+    project: &Project,
+    words: &[impl AsRef<str>],
+    bounds: &mut Bounds<'_, S>,
+    capture: Option<usize>,
+    mut on_output: impl FnMut(&[u8]),
+) -> Result<Result<Completion, String>, Problem> {
+    let mut words = words.iter().map(AsRef::as_ref);
+    let name = words.next().unwrap_or_default();
+    let directory = match std::path::absolute(&project.directory) {
+        Ok(directory) => directory,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let Some(program) = program(name, &directory) else {
+        return Ok(Err("it is not on the search path".to_owned()));
+    };
+    let spawn = Spawn {
+        program,
+        arguments: words.map(str::to_owned).collect(),
+        directory,
+        // The author's own, as where he runs the tool himself. Windows has some that nobody set and nobody may.
+        environment: std::env::vars_os().filter(|(name, _)| !name.as_encoded_bytes().contains(&b'=')).collect(),
+        input: None,
+        background: false,
+        confines: None,
+        timeout: Some(bounds.timeout.get().saturating_sub(bounds.began.elapsed())),
+        capture,
+        together: capture.is_none(),
+    };
+    let ended = process::run_until(spawn, bounds.stop.as_mut(), GRACE, |_, bytes| on_output(bytes)).await;
+    let completion = match ended {
+        Ok(completion) => completion,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    if completion.stopped {
+        return Err(stopped(project));
+    }
+    if completion.timed_out {
+        let timeout = String::from(bounds.timeout.clone());
+        return Err(not_built(project)
+            .because(format!("`{name}` was not done when the build had taken {timeout}, and was ended"))
+            .with_hint(match project.language {
+                Language::JavaScript | Language::Python => {
+                    "what stands at the top level of a module is run while it is built, so look for what has no end there; \
+                     `plugin build --timeout` and `plugin test --build-timeout` give it more time"
+                }
+                _ => "`plugin build --timeout` and `plugin test --build-timeout` give it more time",
+            }));
+    }
+    Ok(Ok(completion))
+}
+
+/// Runs one command of the build. What it says on either of its outputs is told in the order in which it says it.
+///
+/// # Errors
+/// As those of [`command`], and where it failed.
+pub(super) async fn run<S: Future<Output = ()>>(
+    project: &Project,
+    words: &[String],
+    bounds: &mut Bounds<'_, S>,
+    tell: &mut impl FnMut(&str),
+) -> Result<(), Problem> {
+    let Some(name) = words.first() else { return Ok(()) };
+    let mut lines = Lines { line: Vec::new(), undefined: BTreeSet::new(), tell };
+    let ended = command(project, words, bounds, None, |bytes| lines.add(bytes)).await;
+    lines.end();
+    let undefined = lines.undefined;
+    let completion = ended?.map_err(|why| {
+        not_built(project)
+            .because(format!("`{name}` cannot be run: {why}"))
+            .with_hint("install it, or change `build` in `windlass-plugin.toml`")
+    })?;
+    if completion.left {
+        tell(&format!("warning: what `{name}` left running was ended\n"));
+    }
+    if completion.code == Some(0) {
+        return Ok(());
+    }
+    let hint = match project.language {
+        Language::C => {
+            "mend what it says above; a plugin defines the functions that `windlass.h` begins with, and has no other C library"
+        }
+        _ => "mend what it says above, and build again",
+    };
+    let problem = not_built(project).because(format!("`{name}` ended with {}", status(&completion)));
+    let named = |symbol: &String| match symbol.strip_prefix("exports_windlass_plugin_lifecycle_") {
+        // As a person writes it: `windlass.h` makes the one of the other.
+        Some(function) => format!("nothing defines `windlass_{function}`, which every plugin has"),
+        None => format!("nothing defines `{symbol}`"),
+    };
+    Err(undefined.iter().map(named).fold(problem, Problem::because).with_hint(hint))
+}
+
+/// The file of a program: with a slash in it, it is relative to the project.
+fn program(name: &str, directory: &Path) -> Option<PathBuf> {
+    if Path::new(name).components().count() > 1 {
+        return Some(directory.join(name));
+    }
+    process::find_program(name, &std::env::var_os(PATH).unwrap_or_default(), directory)
+}
+
+fn status(completion: &Completion) -> String {
+    match (completion.code, completion.signal) {
+        (Some(code), _) => format!("exit status: {code}"),
+        (None, Some(signal)) => format!("signal: {signal}"),
+        (None, None) => "no status".to_owned(),
+    }
+}
+
+/// What a tool says, told line by line.
+struct Lines<'a, T> {
+    line: Vec<u8>,
+    /// What a linker says that nothing defines.
+    undefined: BTreeSet<String>,
+    tell: &'a mut T,
+}
+
+impl<T: FnMut(&str)> Lines<'_, T> {
+    fn add(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.line.len() > LINE {
+                self.end();
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if self.line.is_empty() {
+            return;
+        }
+        let text = String::from_utf8_lossy(&self.line);
+        self.undefined.extend(text.split_once("undefined symbol: ").map(|(_, symbol)| symbol.trim().to_owned()));
+        (self.tell)(&text);
+        self.line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::program;
+    use std::path::Path;
+
+    #[test]
+    fn a_program_with_a_slash_is_the_projects_own() {
+        let directory = std::path::absolute("plugins/a").expect("a directory");
+        for name in [".venv/bin/python", "./build.sh"] {
+            assert_eq!(program(name, &directory), Some(directory.join(name)));
+        }
+        let absolute = std::env::current_exe().expect("this program");
+        assert_eq!(program(&absolute.to_string_lossy(), Path::new("/")), Some(absolute));
+    }
+}
