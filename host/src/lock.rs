@@ -242,6 +242,9 @@ impl LockedStep {
                 step,
                 format!("plugin `{}` is not the file that was accepted", self.plugin),
                 format!("`{FILE}` has sha256 {accepted}, the file has {digest}"),
+            )
+            .with_hint(
+                "find out who changed it, and restore it; only where it is meant, take it with `windlass plugin update`",
             ));
         }
         Ok(())

@@ -333,7 +333,7 @@ answer = "open"
             Some((before, after)) => format!("{before}(line LINE){}\n", after.split_once(')').expect("a number").1),
             None => format!("{line}\n"),
         };
-        text.lines().map(line).collect::<String>()
+        text.lines().filter(|line| !line.starts_with("        log: ")).map(line).collect::<String>()
     };
     // All that is not as expected is that the answers were not asked for: everything was denied before.
     assert_eq!(
@@ -537,11 +537,11 @@ fn results_are_json_and_junit_too() {
         serde_json::json!({
             "schema": "windlass.cases/1", "plugin": "probe@1.2.3", "sha256": null, "passed": 1, "failed": 1,
             "cases": [
-                { "name": "a <b>", "passed": true, "duration-ms": null, "differences": [] },
+                { "name": "a <b>", "passed": true, "duration-ms": null, "differences": [], "log": [] },
                 { "name": "c", "passed": false, "duration-ms": null, "differences": [{
                     "what": "the outcome of `apply` is not as expected",
                     "lines": [{ "expected": "\u{1b}[31m&\u{ffff}" }, { "came": "did what it was told" }],
-                }] },
+                }], "log": [] },
             ],
         })
     );
@@ -603,4 +603,28 @@ fn the_cases_of_notify_slack_pass() {
 #[test]
 fn the_cases_of_version_check_pass() {
     built_in("version-check");
+}
+
+/// What a plugin logs is what its author looks at when a case fails: the last of it, and all of it where he asks for that.
+#[test]
+fn what_was_logged_stands_below_a_case_that_failed() {
+    let prints = "{ do = \"log-flood\", lines = 30, bytes = 8 }";
+    let cases = format!(
+        "[[case]]\nname = \"passes\"\nconfig = {{ apply = [{prints}] }}\n\n\
+         [[case]]\nname = \"fails\"\nconfig = {{ apply = [{prints}] }}\nexpect.apply.outcome = \"another\"\n"
+    );
+    let project = project(&cases);
+    let logs = |command: &str| {
+        let output = project.windlass(command).exits(13);
+        output
+            .raw_stdout
+            .lines()
+            .filter(|line| line.starts_with("        log: "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let failed = logs("plugin test ./probe.wasm");
+    assert_eq!((failed.len(), failed[0].contains("lines more")), (21, true), "{failed:#?}");
+    let all = logs("plugin test ./probe.wasm --log debug");
+    assert!(all.len() >= 60 && all.iter().all(|line| !line.contains("lines more")), "{all:#?}");
 }

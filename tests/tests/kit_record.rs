@@ -89,7 +89,9 @@ fn what_came_is_written_and_passes_without_the_world() {
     assert_eq!(
         output.stderr,
         "warning: in case `the world` nobody answered `no-such-program`: there is no such program; this is written as what comes\n\
-         wrote cases.toml\n"
+         changed: what came of `the world` is not what it expected:\n  the outcome of `apply` is not as expected\n    \
+         - something else\n    + did what it was told\n  what was denied to `apply` is not as expected\n    \
+         + POST `https://example.com/`\nwrote cases.toml\n"
     );
     // The real one was used, and is nowhere.
     assert_eq!(server.received()[0].header("authorization"), Some(format!("Bearer {REAL}").as_str()));

@@ -42,6 +42,9 @@ pub struct CaseResult {
     pub took: Duration,
     /// What is not as expected; nothing where it passed.
     pub differences: Vec<Difference>,
+    /// What the plugin logged, in order: the call, the level and the line. Where the case says what a call logs, that is compared
+    /// instead.
+    pub log: Vec<String>,
 }
 
 /// What came of the cases of a file.
@@ -72,6 +75,8 @@ pub struct Recorded {
     pub text: String,
     /// What the world did not answer, which is written as it came: in which case, what, and why.
     pub unanswered: Vec<String>,
+    /// What was expected until now and came otherwise, by the names of the cases.
+    pub changed: Vec<(String, Vec<Difference>)>,
 }
 
 /// The world, for cases that are recorded from it.
@@ -128,17 +133,21 @@ pub async fn record(
         }
     }
     let answered = insert::insert(file, &inserts).map_err(one)?;
-    let mut inserts = BTreeMap::new();
+    let (mut inserts, mut changed) = (BTreeMap::new(), vec![]);
     for (index, case) in player.chosen(&answered) {
         let Ok(played) = player.play(&answered, index, case).await else { continue };
         if played.loose_ends.is_empty() && played.too_much.is_empty() {
+            let differences = compare::compare(case, &played).await;
+            if !differences.is_empty() {
+                changed.push((case.name.clone(), differences));
+            }
             let expected = Some(written::expectation(case, &played).await);
             inserts.insert(index, Insert { canned: vec![], expected });
         }
     }
     let recorded = insert::insert(&answered, &inserts).map_err(one)?;
     let results = player.run(&recorded).await.map_err(one)?;
-    Ok(Recorded { results, text: recorded.text, unanswered })
+    Ok(Recorded { results, text: recorded.text, unanswered, changed })
 }
 
 impl<'a> Player<'a> {
@@ -193,11 +202,11 @@ impl<'a> Player<'a> {
         for (index, case) in self.chosen(file) {
             let began = Instant::now();
             // Of a case that cannot begin the others know nothing.
-            let differences = match self.play(file, index, case).await {
-                Ok(played) => compare::compare(case, &played).await,
-                Err(problem) => vec![Difference::of(&problem)],
+            let (differences, log) = match self.play(file, index, case).await {
+                Ok(played) => (compare::compare(case, &played).await, played.log(case)),
+                Err(problem) => (vec![Difference::of(&problem)], vec![]),
             };
-            cases.push(CaseResult { name: case.name.clone(), took: began.elapsed(), differences });
+            cases.push(CaseResult { name: case.name.clone(), took: began.elapsed(), differences, log });
         }
         Ok(Results { plugin: self.plugin.locked_name(), digest: self.plugin.digest().to_owned(), cases })
     }

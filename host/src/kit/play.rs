@@ -37,6 +37,15 @@ pub(super) struct Played {
     pub(super) loose_ends: Vec<Difference>,
 }
 
+impl Played {
+    /// What the plugin logged in those calls of which the case does not say it.
+    pub(super) fn log(&self, case: &Case) -> Vec<String> {
+        let is_said = |called| case.expect.of(called).is_some_and(|expected| expected.log.is_some());
+        let calls = self.calls.iter().filter(|call| !is_said(call.called));
+        calls.flat_map(|call| call.log.iter().map(|line| format!("{}: {line}", call.called.name()))).collect()
+    }
+}
+
 /// What came of a call.
 #[derive(Debug)]
 pub(super) struct PlayedCall {

@@ -10,9 +10,13 @@ use std::time::Duration;
 /// The version of the JSON form.
 pub const CASES_SCHEMA: &str = "windlass.cases/1";
 
-/// A line for each case, with what differs below it, and the sum.
+/// The most lines of a log that are shown below a case that failed: the last ones are those that say why.
+const LOGGED: usize = 20;
+
+/// A line for each case, with what differs and what was logged below those that failed, and the sum. `whole_log` shows all that
+/// was logged, also below those that passed.
 #[must_use]
-pub fn cases(results: &Results, style: Style) -> String {
+pub fn cases(results: &Results, whole_log: bool, style: Style) -> String {
     let mut text = String::new();
     for case in &results.cases {
         let passed = case.differences.is_empty();
@@ -21,6 +25,15 @@ pub fn cases(results: &Results, style: Style) -> String {
         let _ = writeln!(text, "{word}  {} {took}", harmless(&case.name));
         for difference in &case.differences {
             text.push_str(&told(difference, "        ", style));
+        }
+        let left_out = if whole_log { 0 } else { case.log.len().saturating_sub(LOGGED) };
+        if whole_log || !passed {
+            if left_out > 0 {
+                let _ = writeln!(text, "        {}", style.dim(&format!("log: … {left_out} lines more")));
+            }
+            for line in &case.log[left_out..] {
+                let _ = writeln!(text, "        {}", style.dim(&format!("log: {}", harmless(line))));
+            }
         }
     }
     let (all, failed) = (results.cases.len(), results.failed());
@@ -61,6 +74,7 @@ pub fn cases_json(results: &Results) -> Value {
             "passed": case.differences.is_empty(),
             "duration-ms": milliseconds(case),
             "differences": case.differences,
+            "log": case.log,
         })
     };
     json!({
@@ -75,6 +89,16 @@ pub fn cases_json(results: &Results) -> Value {
 
 fn milliseconds(case: &CaseResult) -> u64 {
     u64::try_from(case.took.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What recording has changed of what a case expected, before it is forgotten.
+#[must_use]
+pub fn changed_case(name: &str, differences: &[Difference], style: Style) -> String {
+    let mut text = format!("{} what came of `{}` is not what it expected:\n", style.yellow("changed:"), harmless(name));
+    for difference in differences {
+        text.push_str(&told(difference, "  ", style));
+    }
+    text
 }
 
 /// The same as JUnit XML, in the strict form of Ant's schema.

@@ -15,7 +15,7 @@ pub mod story;
 mod verdict;
 
 pub use console::{Console, Silent, announce, announce_rollback, verdict};
-pub use kit::{CASES_SCHEMA, cases, cases_json, cases_junit};
+pub use kit::{CASES_SCHEMA, cases, cases_json, cases_junit, changed_case};
 pub use outputs::{OUTPUTS, Outputs};
 pub use plan::{gate, not_the_commit, plan, plan_steps, plan_summary};
 pub use plugin::{Here, Inspected, Listed, inspected, listed};

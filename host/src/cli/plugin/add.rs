@@ -5,7 +5,7 @@ use crate::cli::arguments::{Common, Format};
 use crate::cli::project::Project;
 use crate::cli::session::{Session, fill_cache};
 use crate::cli::{Failed, print, print_json, say};
-use crate::config::{self, ComponentName, Config, PluginLocator, StepId, example};
+use crate::config::{self, ComponentName, Config, PluginLocator, StepId, example, listing};
 use crate::files::rewrite;
 use crate::lock::{self, Lock};
 use crate::plugin::{Plugin, Plugins};
@@ -83,6 +83,16 @@ pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> 
         common.config.display(),
         lock::FILE
     ));
+    let steps = session.project.config.steps.iter().chain(&session.project.config.finally);
+    let is_known = |id: &str| new.environments.values().any(|steps| steps.contains_key(id));
+    let others: Vec<&str> = steps.map(|step| step.id.as_str()).filter(|id| !is_known(id)).collect();
+    if !others.is_empty() {
+        let (others, verb) = (listing(others.iter().copied(), "and"), if others.len() == 1 { "is" } else { "are" });
+        say(&format!(
+            "note: {others} {verb} in no environment of {} yet; `windlass lock` writes what they may do\n",
+            lock::FILE
+        ));
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::build::built;
 use super::find::{Finder, client};
 use crate::authoring::{self, Project};
 use crate::ci::Variables;
-use crate::cli::arguments::{Common, Format, duration};
+use crate::cli::arguments::{Common, Format, LogLevel, duration};
 use crate::cli::project;
 use crate::cli::{Failed, print, print_json, say};
 use crate::config::Duration;
@@ -97,7 +97,7 @@ impl Test {
             withheld: Lock::load(&directory)?.iter().flat_map(Lock::secret_names).collect(),
             secrets: project::secrets(&directory, &variables),
         };
-        let Recorded { results, text, unanswered } = kit::record(plugin, file, filter, &world).await?;
+        let Recorded { results, text, unanswered, changed } = kit::record(plugin, file, filter, &world).await?;
         for what in unanswered {
             say(&format!("warning: {what}; this is written as what comes\n"));
         }
@@ -110,6 +110,9 @@ impl Test {
                     .into());
             }
             write_whole(&file.path, text.as_bytes()).map_err(|error| unwritten(&file.path, &error))?;
+            for (name, differences) in changed {
+                say(&report::changed_case(&name, &differences, Style::of_stderr()));
+            }
             say(&format!("wrote {}\n", file.path.display()));
         }
         Ok(results)
@@ -139,7 +142,7 @@ pub(in crate::cli) async fn test(common: &Common, arguments: &Test) -> Result<()
         return Err(problem.with_hint("leave the name out to play all").into());
     }
     match common.format {
-        Format::Human => print(&report::cases(&results, Style::of_stdout())),
+        Format::Human => print(&report::cases(&results, common.log == LogLevel::Debug, Style::of_stdout())),
         Format::Json => print_json(&report::cases_json(&results)),
     }
     let mut problems = Vec::new();

@@ -121,11 +121,6 @@ fn changed<'a>(refusals: impl Iterator<Item = (&'a Accepted, Problem)>) -> Optio
     let mut places = Vec::new();
     for (it, refusal) in refusals {
         places.push(format!("step `{}` in environment `{}`", it.step, it.environment));
-        if it.locked.sha256.is_some() {
-            problem = problem.with_hint(
-                "find out who changed it, and restore it; only where it is meant, take it with `windlass plugin update`",
-            );
-        }
         let more: Vec<String> = refusal.causes.into_iter().filter(|cause| !problem.causes.contains(cause)).collect();
         problem.causes.extend(more);
     }
