@@ -158,6 +158,17 @@ fn what_is_added_is_in_both_files_and_the_rest_is_as_it_was() {
     let _ = project.windlass("run").exits(0);
 }
 
+/// A project that has no lock yet does not run by one step's lines alone.
+#[test]
+fn what_the_lock_does_not_have_yet_is_said_when_a_step_is_added() {
+    let wrote = "wrote step `noop` to deploy.toml, and what it may do to deploy.lock: look at both, and commit them\n";
+    let note =
+        "note: `release` is in no environment of deploy.lock yet; `windlass lock` adds what `deploy.toml` asks for\n";
+    let said = |project: Project| project.windlass("plugin add ./noop.wasm").exits(0).stderr;
+    assert_eq!(said(project()), format!("{wrote}{note}"));
+    assert_eq!(said(project().locked()), wrote);
+}
+
 #[test]
 fn what_is_added_asks_for_what_it_is_told_to() {
     let project = project().locked();

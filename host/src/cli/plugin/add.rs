@@ -89,7 +89,7 @@ pub(super) async fn add(common: &Common, arguments: &Add) -> Result<(), Failed> 
     if !others.is_empty() {
         let (others, verb) = (listing(others.iter().copied(), "and"), if others.len() == 1 { "is" } else { "are" });
         say(&format!(
-            "note: {others} {verb} in no environment of {} yet; `windlass lock` writes what they may do\n",
+            "note: {others} {verb} in no environment of {} yet; `windlass lock` adds what `deploy.toml` asks for\n",
             lock::FILE
         ));
     }
