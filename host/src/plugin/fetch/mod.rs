@@ -50,7 +50,8 @@ impl FetchError {
 
     /// Whoever answers has a certificate that nobody vouches for.
     fn untrusted(why: impl Into<String>) -> Self {
-        let hint = "if it is meant, have `network.ca-file` in `deploy.toml`, or `SSL_CERT_FILE`, name its authority's certificate";
+        let hint = "if it is meant, have `network.ca-file` in `deploy.toml`, or `SSL_CERT_FILE`, name the certificate of the authority \
+                    that signed the server's, which is another one";
         Self::Failed { why: why.into(), hint }
     }
 
