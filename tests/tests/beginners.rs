@@ -196,12 +196,12 @@ fn in_c() {
 fn a_module_is_no_component() {
     let project = Project::new();
     let _ = project.windlass("plugin new greet --lang rust --directory .").exits(0);
-    std::fs::write(project.path().join("module.wasm"), b"\0asm\x01\0\0\0").expect("a module");
+    std::fs::write(project.path().join("a-module"), b"\0asm\x01\0\0\0").expect("a module");
     let text = project.read("windlass-plugin.toml");
     let line = text.lines().find(|line| line.starts_with("component")).expect("the component's place");
     project.write(
         "windlass-plugin.toml",
-        &text.replace(line, "component = \"module.wasm\"\nbuild = [\"cargo\", \"--version\"]"),
+        &text.replace(line, "component = \"module.wasm\"\nbuild = [\"cp\", \"a-module\", \"module.wasm\"]"),
     );
     let output = project.windlass("plugin build").exits(2);
     says(
