@@ -2,6 +2,7 @@
 
 use super::language::Step;
 use super::{Language, Project, new, tool, wrap};
+use crate::config::nearest;
 use crate::plugin::{Plugin, Plugins};
 use crate::problem::{Code, Problem};
 use std::collections::BTreeSet;
@@ -113,9 +114,11 @@ fn run(project: &Project, words: &[String], tell: &mut impl FnMut(&str)) -> Resu
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
     let mut undefined = BTreeSet::new();
+    let mut undeclared = BTreeSet::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
         let text = String::from_utf8_lossy(&line);
         undefined.extend(text.split_once("undefined symbol: ").map(|(_, symbol)| symbol.trim().to_owned()));
+        undeclared.extend(without_prototype(&text).map(str::to_owned));
         tell(&text);
         line.clear();
     }
@@ -130,12 +133,27 @@ fn run(project: &Project, words: &[String], tell: &mut impl FnMut(&str)) -> Resu
         _ => "mend what it says above, and build again",
     };
     let problem = not_built(project).because(format!("`{program}` ended with {status}"));
-    let named = |symbol: &String| match symbol.strip_prefix("exports_windlass_plugin_lifecycle_") {
-        // As a person writes it: `windlass.h` makes the one of the other.
-        Some(function) => format!("nothing defines `windlass_{function}`, which every plugin has"),
-        None => format!("nothing defines `{symbol}`"),
+    let named = |symbol: &String| {
+        let is_every = C_FUNCTIONS.contains(&symbol.as_str());
+        format!("nothing defines `{symbol}`{}", if is_every { ", which every plugin has" } else { "" })
     };
-    Err(undefined.iter().map(named).fold(problem, Problem::because).with_hint(hint))
+    let meant = |function: &String| {
+        let near = nearest(function, C_FUNCTIONS.iter().copied());
+        let meant = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        format!("no function that Windlass calls is called `{function}`{meant}")
+    };
+    let causes = undefined.iter().map(named).chain(undeclared.iter().map(meant));
+    Err(causes.fold(problem, Problem::because).with_hint(hint))
+}
+
+/// The functions that a plugin in C defines; the last two may be left out.
+const C_FUNCTIONS: [&str; 6] =
+    ["windlass_describe", "windlass_requires", "windlass_plan", "windlass_apply", "windlass_probe", "windlass_revert"];
+
+/// The function of a plugin in C that has a name as if Windlass called it, and that nothing declares.
+fn without_prototype(line: &str) -> Option<&str> {
+    let (_, named) = line.split_once("no previous prototype for function '")?;
+    named.split('\'').next().filter(|name| name.starts_with("windlass_"))
 }
 
 #[cfg(test)]
