@@ -12,6 +12,17 @@ static const char *below(const char *path, windlass_string directory) {
   return path[directory.len] == '/' ? path + directory.len + 1 : NULL;
 }
 
+/* The function that is called, where it may change nothing: `plan` or `probe`. It is set in windlass.c. */
+extern const char *windlass_looking;
+
+static bool is_too_early(const char *what) {
+  return windlass_looking != NULL && strcmp(what, "read") != 0 && strcmp(what, "looked at") != 0;
+}
+
+static bool too_early(windlass_failure *failure) {
+  return windlass_hint(failure, windlass_format("in `%s` every directory is read-only: do it in `apply`", windlass_looking));
+}
+
 static bool file_failed(const char *what, const char *path, wasi_filesystem_types_error_code_t code, windlass_failure *failure) {
   char *message = windlass_format("`%s` cannot be %s", path, what);
   switch (code) {
@@ -22,7 +33,9 @@ static bool file_failed(const char *what, const char *path, wasi_filesystem_type
     case WASI_FILESYSTEM_TYPES_ERROR_CODE_NOT_PERMITTED:
     case WASI_FILESYSTEM_TYPES_ERROR_CODE_READ_ONLY:
       windlass_fail(failure, WINDLASS_DENIED, "file-denied", message);
-      return windlass_because(failure, "that is not granted");
+      windlass_because(failure, "that is not granted");
+      if (is_too_early(what)) too_early(failure);
+      return false;
     case WASI_FILESYSTEM_TYPES_ERROR_CODE_IS_DIRECTORY:
       windlass_fail(failure, WINDLASS_MISCONFIGURED, "file-unusable", message);
       return windlass_because(failure, "it is a directory");
@@ -55,6 +68,7 @@ static bool find(const char *what, const char *path, wasi_filesystem_types_borro
   }
   windlass_fail(failure, WINDLASS_DENIED, "file-denied", windlass_format("`%s` cannot be %s", path, what));
   windlass_because(failure, "no directory that it is in is granted in this phase");
+  if (is_too_early(what)) return too_early(failure);
   return windlass_hint(failure, "ask for the directory in `windlass_requires`, with `windlass_ask_directory`");
 }
 

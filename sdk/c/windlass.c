@@ -9,6 +9,7 @@ void __component_type_object_force_link_step(void);
 void __component_type_object_force_link_step(void) {}
 
 /* Called once before anything else; there is nothing to begin. */
+void windlass_initialize(void);
 __attribute__((export_name("_initialize"))) void windlass_initialize(void) {}
 
 void *windlass_memory(void *memory, size_t size) {
@@ -264,7 +265,8 @@ bool windlass_run(const char *const *words, windlass_completion *completion, win
   return true;
 }
 
-/* What a plugin need not write: nobody can tell what became of a call that was cut off, and there is nothing to take back. */
+/* What a plugin need not write: nobody can tell what became of a call that was cut off, and what left no records did nothing that
+ * could be taken back. */
 
 __attribute__((weak)) bool windlass_probe(windlass_string *config, windlass_strings *records, windlass_verdict *verdict,
                                           windlass_failure *failure) {
@@ -275,6 +277,56 @@ __attribute__((weak)) bool windlass_probe(windlass_string *config, windlass_stri
 
 __attribute__((weak)) bool windlass_revert(windlass_string *config, windlass_strings *records, windlass_outcome *outcome,
                                            windlass_failure *failure) {
-  (void)config, (void)records, (void)failure;
-  return windlass_done(outcome, "nothing to take back");
+  (void)config;
+  if (records->len == 0) return windlass_done(outcome, "nothing to take back");
+  const char *left = records->len == 1 ? "1 record" : windlass_format("%zu records", records->len);
+  windlass_fail(failure, WINDLASS_BUG, "no-revert", "this plugin cannot take back what it did");
+  windlass_because(failure, windlass_format("it left %s, and has no `revert`", left));
+  windlass_note(failure, "what it did is as it was left");
+  return windlass_hint(failure, "take it back by hand, and give the plugin a `revert`");
+}
+
+/* What the contract calls: each call is an instance of its own. A failure is empty until something is said of it. */
+
+extern const char *windlass_looking;
+const char *windlass_looking;
+
+static bool said(const char *function, windlass_failure *failure) {
+  if (failure->code.len > 0 || failure->message.len > 0) return false;
+  windlass_fail(failure, WINDLASS_BUG, "no-failure", windlass_format("`%s` returned false and set no failure", function));
+  return windlass_hint(failure, "say why with `return windlass_fail(failure, …)`, or return true");
+}
+
+void exports_windlass_plugin_lifecycle_describe(windlass_description *description) {
+  windlass_describe(description);
+}
+
+bool exports_windlass_plugin_lifecycle_requires(windlass_string *config, windlass_capabilities *capabilities,
+                                                windlass_failure *failure) {
+  *failure = (windlass_failure){0};
+  return windlass_requires(config, capabilities, failure) || said("windlass_requires", failure);
+}
+
+bool exports_windlass_plugin_lifecycle_plan(windlass_string *config, windlass_intents *intents, windlass_failure *failure) {
+  *failure = (windlass_failure){0};
+  windlass_looking = "plan";
+  return windlass_plan(config, intents, failure) || said("windlass_plan", failure);
+}
+
+bool exports_windlass_plugin_lifecycle_apply(windlass_string *config, windlass_outcome *outcome, windlass_failure *failure) {
+  *failure = (windlass_failure){0};
+  return windlass_apply(config, outcome, failure) || said("windlass_apply", failure);
+}
+
+bool exports_windlass_plugin_lifecycle_probe(windlass_string *config, windlass_strings *records, windlass_verdict *verdict,
+                                             windlass_failure *failure) {
+  *failure = (windlass_failure){0};
+  windlass_looking = "probe";
+  return windlass_probe(config, records, verdict, failure) || said("windlass_probe", failure);
+}
+
+bool exports_windlass_plugin_lifecycle_revert(windlass_string *config, windlass_strings *records, windlass_outcome *outcome,
+                                              windlass_failure *failure) {
+  *failure = (windlass_failure){0};
+  return windlass_revert(config, records, outcome, failure) || said("windlass_revert", failure);
 }

@@ -1,15 +1,9 @@
 /* Write a Windlass step in C.
  *
- * A plugin defines these six functions; `windlass_probe` and `windlass_revert` may be left out. Each gets the step's `with` as
- * JSON, checked against the schema that `windlass_describe` answers. Those that can fail return whether they did not, and fill
- * in the failure where they did: `return windlass_fail(failure, …)`.
- *
- *   void windlass_describe(windlass_description *description);
- *   bool windlass_requires(windlass_string *config, windlass_capabilities *capabilities, windlass_failure *failure);
- *   bool windlass_plan(windlass_string *config, windlass_intents *intents, windlass_failure *failure);
- *   bool windlass_apply(windlass_string *config, windlass_outcome *outcome, windlass_failure *failure);
- *   bool windlass_probe(windlass_string *config, windlass_strings *records, windlass_verdict *verdict, windlass_failure *failure);
- *   bool windlass_revert(windlass_string *config, windlass_strings *records, windlass_outcome *outcome, windlass_failure *failure);
+ * A plugin defines the six functions that are declared below; `windlass_probe` and `windlass_revert` may be left out, and what left
+ * records cannot be taken back then. Each gets the step's `with` as JSON, checked against the schema that `windlass_describe` answers.
+ * Those that can fail return whether they did not, and fill in the failure where they did: `return windlass_fail(failure, …)`. Any
+ * other function of a plugin is `static`, or declared in a header: so one whose name is misspelt is seen.
  *
  * `windlass-sdk/wit/v0.1.0/step.wit` says what each of them is for. All of the contract is in `step.h`, which is generated
  * from it; here is what makes the usual things short. Nothing has to be freed: a call's memory is gone when it returns.
@@ -22,12 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define windlass_describe exports_windlass_plugin_lifecycle_describe
-#define windlass_requires exports_windlass_plugin_lifecycle_requires
-#define windlass_plan exports_windlass_plugin_lifecycle_plan
-#define windlass_apply exports_windlass_plugin_lifecycle_apply
-#define windlass_probe exports_windlass_plugin_lifecycle_probe
-#define windlass_revert exports_windlass_plugin_lifecycle_revert
+/* Of what includes this; the bindings do not, and declare less. */
+#if defined(__clang__)
+#pragma clang diagnostic error "-Wmissing-prototypes"
+#endif
 
 /* A text with its length. It is UTF-8, and has no zero at its end. */
 typedef step_string_t windlass_string;
@@ -39,6 +31,13 @@ typedef exports_windlass_plugin_lifecycle_list_intent_t windlass_intents;
 typedef windlass_plugin_types_outcome_t windlass_outcome;
 typedef windlass_plugin_types_verdict_t windlass_verdict;
 typedef windlass_plugin_types_failure_t windlass_failure;
+
+void windlass_describe(windlass_description *description);
+bool windlass_requires(windlass_string *config, windlass_capabilities *capabilities, windlass_failure *failure);
+bool windlass_plan(windlass_string *config, windlass_intents *intents, windlass_failure *failure);
+bool windlass_apply(windlass_string *config, windlass_outcome *outcome, windlass_failure *failure);
+bool windlass_probe(windlass_string *config, windlass_strings *records, windlass_verdict *verdict, windlass_failure *failure);
+bool windlass_revert(windlass_string *config, windlass_strings *records, windlass_outcome *outcome, windlass_failure *failure);
 
 /* When a capability is needed. */
 enum {

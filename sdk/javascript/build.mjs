@@ -5,11 +5,13 @@
 // WASI under another name of the same length, `host:`, which the build knows nothing of and leaves open as a whole, and the
 // names are put right in what it made.
 
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { componentize } from "componentize-qjs";
+import { near } from "./check.js";
 
 const [entry, output] = process.argv.slice(2);
 const sdk = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -43,8 +45,42 @@ function renamed(component, names) {
 /** What went wrong in the plugin, without which part of the tools saw it. */
 function told(error) {
   const parts = /^[: ]*Failed to evaluate user JavaScript module: (Failed to [a-z]+ JavaScript module( evaluation)?: )?/;
-  const lines = `${error.message ?? error}`.replace(parts, "").trim().split("\n");
-  return lines.filter((line) => !line.includes("/windlass-sdk/")).join("\n");
+  const text = `${error.message ?? error}`.replace(parts, "").trim();
+  const unresolved = /Error resolving module '([^']+)' from '\/?([^']+)'/.exec(text);
+  if (unresolved !== null) return unresolvable(unresolved[1], unresolved[2]);
+  const unexported = /Could not find export '([^']+)' in module '\/?([^']+)'/.exec(text);
+  if (unexported !== null) return notExported(unexported[1], unexported[2]);
+  // Of where it was, only what is the plugin's own.
+  return text.split("\n").filter((line) => !/^\s+at .*\/windlass-sdk\//.test(line)).join("\n");
+}
+
+/** A module that is imported and cannot be found. */
+function unresolvable(module, from) {
+  const begins = `\`${from}\` imports \`${module}\``;
+  if (isBuiltin(module)) {
+    return `${begins}, and a plugin has none of Node's modules: \`windlass-sdk/javascript/README.md\` says what there is`;
+  }
+  if (/^[./]/.test(module)) return `${begins}, and there is no such file`;
+  const name = module.split("/", module.startsWith("@") ? 2 : 1).join("/");
+  if (existsSync(join(project, "node_modules", name))) {
+    return `${begins}, and the package \`${name}\` has no ECMAScript module of that name`;
+  }
+  return `${begins}, and that package is not installed: \`npm install ${name}\``;
+}
+
+/** A name that is imported from a module that has none such. */
+function notExported(name, module) {
+  let exported = [];
+  try {
+    const source = readFileSync(join(project, module), "utf8");
+    const declared = [...source.matchAll(/^export (?:const|let|class|(?:async )?function)\s+(\w+)/gm)].map(([, one]) => one);
+    const listed = [...source.matchAll(/^export \{([^}]*)\}/gm)].flatMap(([, list]) => list.split(","));
+    exported = [...declared, ...listed.map((one) => one.split(" as ").at(-1).trim())];
+  } catch {
+    // Then there is nothing to compare it with.
+  }
+  const meant = near(name, exported);
+  return `\`${module}\` exports no \`${name}\`${meant === undefined ? "" : `; did you mean \`${meant}\`?`}`;
 }
 
 const scratch = mkdtempSync(join(tmpdir(), "windlass-wit-"));

@@ -1,9 +1,18 @@
 // Failures, which are the contract's, and exceptions, which are not.
 
+import { check, options } from "./check.js";
+
+const KINDS = ["check-failed", "misconfigured", "unavailable", "denied", "bug"];
+
 /** Why something could not be done. Throw it: the host tells a person of it. */
 export class Failure extends Error {
-  constructor(kind, code, message, { causes = [], hint = null, note = null } = {}) {
-    super(message);
+  constructor(kind, code, message, more = {}) {
+    check("Failure", "kind", KINDS, kind);
+    check("Failure", "code", "text", code);
+    super(check("Failure", "message", "text", message));
+    const { causes = [], hint = null, note = null } = options("Failure", more ?? {}, { causes: "list", hint: null, note: null });
+    if (hint !== null) check("Failure", "hint", "text", hint);
+    if (note !== null) check("Failure", "note", "text", note);
     Object.assign(this, { name: "Failure", kind, code, causes, hint, note });
   }
 
@@ -50,7 +59,7 @@ export function guarded(name, work) {
       return work(...values);
     } catch (error) {
       const { kind, code, message, causes, hint, note } = error instanceof Failure ? error : exception(name, error);
-      throw { kind, code, message, causes: causes.map(String), hint: hint ?? null, note: note ?? null };
+      throw { kind, code, message, causes: causes.map(String), hint, note };
     }
   };
 }

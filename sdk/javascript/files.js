@@ -1,6 +1,8 @@
 // Files of granted directories, by paths relative to the project.
 
 import { getDirectories } from "host:filesystem/preopens@0.2.6";
+import { calling, directories } from "./call.js";
+import { check } from "./check.js";
 import { Failure, answered } from "./failure.js";
 import { bytesOf, textOf } from "./text.js";
 
@@ -28,10 +30,51 @@ const WORDS = {
   exist: "it is there already",
 };
 
-function failed(deed, path, code) {
-  const make = code === "not-permitted" || code === "read-only" ? Failure.bug : Failure.misconfigured;
-  return make(`file-${code}`, `\`${path}\` cannot be ${deed}`, { causes: [WORDS[code] ?? code] });
+/** What is done to files, whether it changes them, and in which words it could not be. */
+const DEEDS = { "looked at": "read", read: "read", listed: "read", written: "write", made: "write", removed: "write" };
+
+const LOCKED = ["not-permitted", "read-only"];
+
+function failed(deed, path, code, causes = [WORDS[code] ?? code], hint = null) {
+  const make = LOCKED.includes(code) ? Failure.bug : Failure.misconfigured;
+  return make(`file-${code}`, `\`${path}\` cannot be ${deed}`, { causes, hint });
 }
+
+/** How a directory is asked for so that this can be done in it. */
+function asking(directory, access) {
+  const { phase } = calling();
+  const during = access === "read" ? ["plan", "apply"] : ["apply"];
+  const phases = phase === undefined || during.includes(phase) ? during : [...during, phase];
+  const options = `{ access: "${access}", during: [${phases.map((one) => `"${one}"`).join(", ")}] }`;
+  return `ask for it in \`requires\`: \`capability.directory("${directory}", ${options})\``;
+}
+
+/** Why nothing may be changed in a directory, and where it may. */
+function locked(deed, path, directory, code) {
+  const { name, phase } = calling();
+  const hint =
+    phase === "plan" ? `in \`${name}\` every directory is read-only: do it in \`apply\`` : asking(directory, "write");
+  return failed(deed, path, code, undefined, hint);
+}
+
+/** What is in no directory that is there: it may have been asked for and not be there, or not have been asked for. */
+function outside(deed, path, wanted) {
+  const access = DEEDS[deed];
+  const { name, phase } = calling();
+  if (phase === "plan" && access === "write") return locked(deed, path, "…", "read-only");
+  const asked = directories().find((one) => holds(normal(one.path), wanted));
+  if (asked !== undefined && access === "write" && asked.access === "read") return locked(deed, path, asked.path, "read-only");
+  if (asked !== undefined) return failed(deed, path, "no-entry", [`the directory \`${asked.path}\` is not there`]);
+  const reaches = phase !== undefined;
+  const parent = wanted.includes("/") ? wanted.slice(0, wanted.lastIndexOf("/")) : "…";
+  return Failure.bug("directory-not-asked-for", `\`${path}\` cannot be ${deed}`, {
+    causes: [reaches ? "it is in no directory that the step was granted in this phase" : `\`${name}\` reaches no files`],
+    hint: reaches ? asking(parent, access) : "do it in `plan` or `apply`",
+  });
+}
+
+/** Whether a path is in a directory, or is it. */
+const holds = (directory, path) => directory === "" || path === directory || path.startsWith(`${directory}/`);
 
 function normal(path) {
   const parts = [];
@@ -47,24 +90,21 @@ let granted;
 
 /** Does something with the granted directory that a path is in, and with the path within it. */
 function within(deed, path, work) {
-  const wanted = normal(path);
+  const wanted = normal(check("files", "path", "text", path));
   granted ??= getDirectories();
   const found = granted
     .map(([descriptor, name]) => ({ descriptor, name: normal(name) }))
-    .filter(({ name }) => name === "" || wanted === name || wanted.startsWith(`${name}/`))
+    .filter(({ name }) => holds(name, wanted))
     .sort((one, other) => other.name.length - one.name.length)[0];
-  if (found === undefined) {
-    throw Failure.bug("directory-not-asked-for", `\`${path}\` cannot be ${deed}`, {
-      causes: ["it is in no directory that the step was granted in this phase"],
-      hint: `ask for it in \`requires\`: \`capability.directory("…", { access: "read", during: ["plan", "apply"] })\``,
-    });
-  }
+  if (found === undefined) throw outside(deed, path, wanted);
   const inside = found.name === "" ? wanted : wanted.slice(found.name.length + 1);
   try {
     return work(found.descriptor, inside || ".");
   } catch (error) {
     const code = answered(error);
-    throw typeof code === "string" ? failed(deed, path, code) : error;
+    if (typeof code !== "string") throw error;
+    const changes = DEEDS[deed] === "write" && LOCKED.includes(code);
+    throw changes ? locked(deed, path, found.name, code) : failed(deed, path, code);
   }
 }
 
@@ -96,26 +136,28 @@ export const files = {
   read: (path) => textOf(files.bytes(path)),
 
   /** Writes a file, in place of what it held. */
-  write: (path, contents) =>
+  write(path, contents) {
+    check("files.write", "contents", "contents", contents);
     within("written", path, (directory, inside) => {
       const opened = directory.openAt(FOLLOW, inside, { ...PLAIN, create: true, truncate: true }, { ...READ, write: true });
       using(opened, (file) => {
         const bytes = bytesOf(contents);
         for (let at = 0; at < bytes.length; ) at += file.write(bytes.slice(at, at + CHUNK), at);
       });
-    }),
+    });
+  },
 
   /** Whether there is such a file or directory. */
-  exists: (path) =>
-    within("looked at", path, (directory, inside) => {
-      try {
-        directory.statAt(FOLLOW, inside);
-        return true;
-      } catch (error) {
-        if (answered(error) === "no-entry") return false;
-        throw error;
-      }
-    }),
+  exists(path) {
+    try {
+      files.stat(path);
+      return true;
+    } catch (error) {
+      // Also where the granted directory itself is not there.
+      if (error instanceof Failure && ["file-no-entry", "file-not-directory"].includes(error.code)) return false;
+      throw error;
+    }
+  },
 
   /** The size in bytes and the type of a file or directory. */
   stat: (path) =>

@@ -2,6 +2,7 @@
 
 import { handle } from "host:http/outgoing-handler@0.2.6";
 import * as wasi from "host:http/types@0.2.6";
+import { check, options } from "./check.js";
 import { Failure, answered } from "./failure.js";
 import { bytesOf, textOf } from "./text.js";
 
@@ -47,7 +48,10 @@ const drop = (...resources) => resources.forEach((resource) => resource?.[Symbol
 
 export const http = {
   /** Sends a request and waits for its answer, which is one whatever its status is. */
-  request(url, { method = "GET", headers = {}, body, json, timeout, keep = KEPT } = {}) {
+  request(url, more = {}) {
+    check("http.request", "url", "text", url);
+    const kinds = { method: "text", headers: "object", body: "contents", json: null, timeout: "time", keep: "whole" };
+    const { method = "GET", headers = {}, body, json, timeout, keep = KEPT } = options("http.request", more, kinds);
     const what = `${method} ${url}`;
     const invalid = (why) => Failure.misconfigured("invalid-request", `\`${what}\` cannot be sent: ${why}`);
     const parts = /^([a-z]+):\/\/([^/?#]*)([^#]*)/i.exec(url);
@@ -56,6 +60,7 @@ export const http = {
     if (scheme !== "https" && scheme !== "http") {
       throw invalid(`the scheme \`${scheme}\` is neither \`http\` nor \`https\``);
     }
+    for (const [name, value] of Object.entries(headers)) check("http.request", `headers.${name}`, "word", value);
     const fields = Object.entries(headers).map(([name, value]) => [name, bytesOf(String(value))]);
     if (json !== undefined) fields.push(["content-type", bytesOf("application/json; charset=utf-8")]);
     const sent = bytesOf(json === undefined ? (body ?? "") : JSON.stringify(json));
@@ -72,17 +77,17 @@ export const http = {
     allowed(() => request.setScheme({ tag: scheme.toUpperCase() }), "the scheme is none");
     allowed(() => request.setAuthority(authority), "the host is none");
     allowed(() => request.setPathWithQuery(rest.startsWith("/") ? rest : `/${rest}`), "the path is none");
-    const options = new wasi.RequestOptions();
+    const waits = new wasi.RequestOptions();
     if (timeout !== undefined) {
       const nanoseconds = Math.round(timeout * 1_000_000);
-      options.setConnectTimeout(nanoseconds);
-      options.setFirstByteTimeout(nanoseconds);
-      options.setBetweenBytesTimeout(nanoseconds);
+      waits.setConnectTimeout(nanoseconds);
+      waits.setFirstByteTimeout(nanoseconds);
+      waits.setBetweenBytesTimeout(nanoseconds);
     }
     const outgoing = request.body();
     let future;
     try {
-      future = handle(request, options);
+      future = handle(request, waits);
     } catch (error) {
       drop(outgoing);
       throw explain(what, answered(error));

@@ -1,8 +1,12 @@
 // Text as UTF-8 and back: the runtime has no `TextEncoder`.
 
+import { shown } from "./check.js";
+
 /** The UTF-8 of a text; bytes as they are. */
 export function bytesOf(value) {
-  if (typeof value !== "string") return value instanceof Uint8Array ? value : new Uint8Array(value);
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer || Array.isArray(value)) return new Uint8Array(value);
+  if (typeof value !== "string") throw new TypeError(`a text or bytes are wanted, and this is ${shown(value)}`);
   const bytes = [];
   for (const character of value) {
     let point = character.codePointAt(0);

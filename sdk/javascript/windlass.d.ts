@@ -25,7 +25,7 @@ export interface During {
 }
 
 /** What came of a step: one line for a person, values for later steps, and what was seen. */
-export type Result = string | { summary: string; outputs?: Record<string, unknown>; findings?: Seen[] };
+export type Result = string | { summary: string; outputs?: Record<string, string>; findings?: Seen[] };
 
 /** A finding, whose place may be left out. */
 export type Seen = Pick<Finding, "severity" | "code" | "message"> & Partial<Finding>;
@@ -42,7 +42,7 @@ export interface Step<C = Config, R = any> {
   apply(config: C): Result;
   /** What became of an `apply` that was cut off after these records; without it nobody knows. */
   probe?(config: C, records: R[]): Verdict;
-  /** Take back what the records say, newest first. */
+  /** Take back what the records say, newest first. Without it a step that left records cannot be taken back, which is a failure. */
   revert?(config: C, records: R[]): Result;
 }
 
@@ -155,6 +155,7 @@ export const files: {
   bytes(path: string): Uint8Array;
   /** Writes a file, in place of what it held. */
   write(path: string, contents: string | Uint8Array): void;
+  /** Whether it is there; `false` also where the granted directory that it would be in is not there itself. */
   exists(path: string): boolean;
   stat(path: string): { size: number; type: string };
   list(path: string): { name: string; type: string }[];
@@ -248,7 +249,7 @@ export const secrets: {
 };
 
 /** Values that outlive a call. */
-export const state: { get(key: string): string | null; set(key: string, value: unknown): void };
+export const state: { get(key: string): string | null; set(key: string, value: string | number | boolean): void };
 
 /** Granted variables. */
 export const environment: { get(name: string): string | null };

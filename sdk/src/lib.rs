@@ -191,12 +191,21 @@ pub trait Step {
         Ok(Verdict::Unknown)
     }
 
-    /// Take back what the records say, newest first. `records` are in the order they were appended.
+    /// Take back what the records say, newest first. `records` are in the order they were appended. Without it a step that
+    /// left records cannot be taken back; one whose records are nothing to take back says so in a `revert` of its own.
     ///
     /// # Errors
     /// Any: then a person is needed.
-    fn revert(_config: &Self::Config, _records: Vec<Self::Record>) -> Result<Outcome, Failure> {
-        Ok(Outcome::new("nothing to take back"))
+    fn revert(_config: &Self::Config, records: Vec<Self::Record>) -> Result<Outcome, Failure> {
+        let left = match records.len() {
+            0 => return Ok(Outcome::new("nothing to take back")),
+            1 => "1 record".to_owned(),
+            count => format!("{count} records"),
+        };
+        Err(Failure::bug("no-revert", "this plugin cannot take back what it did")
+            .because(format!("it left {left}, and has no `revert`"))
+            .with_note("what it did is as it was left")
+            .with_hint("take it back by hand, and give the plugin a `revert`"))
     }
 }
 

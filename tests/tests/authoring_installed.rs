@@ -136,3 +136,51 @@ fn a_project_in_python_is_built_by_its_directory() {
     let output = project.windlass("plugin build greet-it").exits(0);
     assert_eq!(output.stdout, "greet-it/build/greet-it.wasm\n", "{}", output.all());
 }
+
+/// A package of plain Python that `requirements.txt` names by its file is in the component, and none that only this machine has.
+#[test]
+fn packages_are_those_that_the_project_names() {
+    let project = online(Project::new());
+    let _ = project.windlass("plugin new greet-it --lang python --directory .").exits(0);
+    let wheel = "wheels/greeting_words-1.0-py3-none-any.whl";
+    let make = format!(
+        "import os, zipfile\n\
+         os.makedirs('wheels')\n\
+         info = 'greeting_words-1.0.dist-info/'\n\
+         with zipfile.ZipFile('{wheel}', 'w') as wheel:\n    \
+             wheel.writestr('greeting_words.py', 'WORDS = \"set a flag\"\\n')\n    \
+             wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: greeting-words\\nVersion: 1.0\\n')\n    \
+             wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n    \
+             wheel.writestr(info + 'RECORD', '')\n"
+    );
+    let made = std::process::Command::new("python3").current_dir(project.path()).args(["-c", &make]).status();
+    assert!(made.expect("python3").success());
+    project.write("requirements.txt", &format!("{}./{wheel}\n", project.read("requirements.txt")));
+    let source = project.read("src/plugin.py");
+    let source = source.replace("from windlass import", "import greeting_words\nfrom windlass import");
+    project
+        .write("src/plugin.py", &source.replace("\"Sets a feature flag, and sets it back.\"", "greeting_words.WORDS"));
+    let _ = project.windlass("plugin build").exits(0);
+    let output = project.windlass("plugin inspect build/greet-it.wasm").exits(0);
+    assert!(output.stdout.contains("set a flag"), "{}", output.all());
+
+    // A Python of this machine that has a package of its own says where that is, to whoever asks.
+    let project = Project::new();
+    let _ = project.windlass("plugin new greet-it --lang python --directory .").exits(0);
+    e2e::languages::equip(&project.path(), e2e::languages::Installed::Python);
+    project.write("machine/packages/only_here.py", "");
+    let packages = project.path().join("machine/packages");
+    project.write(
+        "machine/python3",
+        &format!("#!/bin/sh\ncase \"$*\" in *getsitepackages*) echo '{}' ;; esac\n", packages.display()),
+    );
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(project.path().join("machine/python3"), mode).expect("a mode");
+    let source =
+        project.read("src/plugin.py").replace("from windlass import", "import only_here\nfrom windlass import");
+    project.write("src/plugin.py", &source);
+    let path = format!("{}:{}", project.path().join("machine").display(), std::env::var("PATH").expect("a path"));
+    let variables = [("PATH", path.as_str()), ("PYTHONPATH", packages.to_str().expect("a path"))];
+    let output = project.windlass_with("plugin build", &variables).exits(2);
+    assert!(output.stderr.contains("ModuleNotFoundError: No module named 'only_here'\n"), "{}", output.all());
+}

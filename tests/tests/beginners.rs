@@ -136,11 +136,25 @@ fn in_c() {
     let c = Beginner::new("c", "src/plugin.c");
     misconfigured(&c);
     c.does_not_build(
-        ("src/plugin.c", "bool windlass_plan(", "bool my_plan("),
+        (
+            "src/plugin.c",
+            "bool windlass_plan(",
+            "bool my_plan(windlass_string *, windlass_intents *, windlass_failure *);\n\nbool my_plan(",
+        ),
         &[
-            "undefined symbol: exports_windlass_plugin_lifecycle_plan",
+            "undefined symbol: windlass_plan",
             "`clang` ended with exit status: 1",
             "nothing defines `windlass_plan`, which every plugin has",
+            "hint: mend what it says above; a plugin defines the functions that `windlass.h` begins with",
+        ],
+    );
+    // What may be left out is missed by nobody, so its misspelt name has to be.
+    c.does_not_build(
+        ("src/plugin.c", "bool windlass_revert(", "bool windlass_rever("),
+        &[
+            "src/plugin.c:",
+            "no previous prototype for function 'windlass_rever'",
+            "no function that Windlass calls is called `windlass_rever`; did you mean `windlass_revert`?",
             "hint: mend what it says above; a plugin defines the functions that `windlass.h` begins with",
         ],
     );
@@ -186,6 +200,13 @@ fn in_c() {
         "windlass_completion completion; if (!windlass_run((const char *const[]){PROGRAM, \"list\", NULL}, &completion, failure)) \
          return false; now = completion.output;",
         DENIED,
+    );
+    c.plans(
+        "now = \"\"; if (*flag != 0) return false;",
+        &[
+            "step `flag`: `windlass_plan` returned false and set no failure\n",
+            "hint: say why with `return windlass_fail(failure, …)`, or return true\n",
+        ],
     );
     hurried(&c);
     c.plans("now = \"\"; for (volatile int turn = 0;; turn++) {}", ENDLESS);

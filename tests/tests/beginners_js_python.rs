@@ -151,7 +151,10 @@ fn a_source_that_cannot_be_read() {
 #[test]
 fn a_module_that_is_not_there() {
     let output = JAVASCRIPT.not_built("import { Failure", "import \"left-pad\";\nimport { Failure");
-    says(&output, &["Error resolving module 'left-pad' from '/src/plugin.js'", MEND]);
+    says(
+        &output,
+        &["`src/plugin.js` imports `left-pad`, and that package is not installed: `npm install left-pad`\n", MEND],
+    );
     let output = PYTHON.not_built("from windlass import", "import numpy\nfrom windlass import");
     says(&output, &["/plugin.py\", line ", "ModuleNotFoundError: No module named 'numpy'\n", MEND]);
 }

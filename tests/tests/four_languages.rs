@@ -1,7 +1,7 @@
 //! The same plugin in four languages: one set of cases, and each of them plans, does and is denied the same.
 #![cfg(unix)]
 
-use e2e::languages::example;
+use e2e::languages::{copied, example};
 use e2e::{Output, workspace};
 use serde_json::Value;
 
@@ -86,4 +86,61 @@ fn they_describe_themselves_alike() {
     for language in &LANGUAGES[1..] {
         assert_eq!(described(language), first, "{language}");
     }
+}
+
+/// Without `revert` what was done stays, and nobody says that it was taken back.
+fn cannot_take_back(language: &str, source: &str, begins: &str, ends: &str) {
+    let project = copied(&format!("same/{language}"));
+    let text = project.read(source);
+    let (before, rest) = text.split_once(begins).expect(begins);
+    let (_, after) = rest.split_once(ends).expect(ends);
+    // Under another name: the components of all projects in Rust are in one directory.
+    let renamed = |text: &str| text.replace("\"same\"", "\"lasting\"").replace("same.wasm", "lasting.wasm");
+    let after = after.replace("probe, revert })", "probe })").replace(", revert=revert)", ")");
+    project.write(source, &renamed(&format!("{before}{after}")));
+    project.write("windlass-plugin.toml", &renamed(&project.read("windlass-plugin.toml")));
+    if language == "rust" {
+        project.write("Cargo.toml", &renamed(&project.read("Cargo.toml")));
+    }
+    let config = "{ file = \"release/VERSION\", registry = \"https://a.example\", token = { secret = \"TOKEN\" }, stamp = \"./stamp\" }";
+    let case = |name: &str, records: &str, expected: &str| {
+        format!(
+            "[[case]]\nname = {name:?}\ncall = [\"revert\"]\nconfig = {config}\nrecords = {records}\n\n{expected}\n\n"
+        )
+    };
+    let failure = |left: &str| {
+        format!(
+            "[case.expect.revert.failure]\nkind = \"bug\"\ncode = \"no-revert\"\nmessage = \"this plugin cannot take back what it did\"\n\
+             causes = [\"it left {left}, and has no `revert`\"]\nnote = \"what it did is as it was left\"\n\
+             hint = \"take it back by hand, and give the plugin a `revert`\""
+        )
+    };
+    let cases = [
+        case("nothing was done", "[]", "[case.expect.revert]\noutcome = \"nothing to take back\""),
+        case("once", "[{ version = \"1\" }]", &failure("1 record")),
+        case("twice", "[{ version = \"1\" }, { version = \"2\" }]", &failure("2 records")),
+    ];
+    project.write("cases.toml", &cases.concat());
+    let output = project.windlass("plugin test").exits(0);
+    assert!(output.raw_stdout.contains("3 cases of lasting@1.0.0: 3 ok, 0 failed"), "{}", output.all());
+}
+
+#[test]
+fn what_cannot_be_taken_back_in_rust() {
+    cannot_take_back("rust", "src/lib.rs", "    fn revert(", "\n    }\n");
+}
+
+#[test]
+fn what_cannot_be_taken_back_in_javascript() {
+    cannot_take_back("javascript", "src/plugin.js", "function revert(", "\n}\n");
+}
+
+#[test]
+fn what_cannot_be_taken_back_in_python() {
+    cannot_take_back("python", "src/plugin.py", "def revert(", "was registered\"\n");
+}
+
+#[test]
+fn what_cannot_be_taken_back_in_c() {
+    cannot_take_back("c", "src/plugin.c", "bool windlass_revert(", "\n}\n");
 }

@@ -2,7 +2,7 @@
 
 use super::build::{not_built, stopped};
 use super::{Language, Project};
-use crate::config;
+use crate::config::{self, nearest};
 use crate::problem::Problem;
 use crate::process::{self, Completion, GRACE, Spawn};
 use crate::variable::PATH;
@@ -103,10 +103,10 @@ pub(super) async fn run<S: Future<Output = ()>>(
     tell: &mut impl FnMut(&str),
 ) -> Result<(), Problem> {
     let Some(name) = words.first() else { return Ok(()) };
-    let mut lines = Lines { line: Vec::new(), undefined: BTreeSet::new(), tell };
+    let mut lines = Lines { line: Vec::new(), undefined: BTreeSet::new(), undeclared: BTreeSet::new(), tell };
     let ended = command(project, words, bounds, None, |bytes| lines.add(bytes)).await;
     lines.end();
-    let undefined = lines.undefined;
+    let (undefined, undeclared) = (lines.undefined, lines.undeclared);
     let completion = ended?.map_err(|why| {
         not_built(project)
             .because(format!("`{name}` cannot be run: {why}"))
@@ -125,12 +125,27 @@ pub(super) async fn run<S: Future<Output = ()>>(
         _ => "mend what it says above, and build again",
     };
     let problem = not_built(project).because(format!("`{name}` ended with {}", status(&completion)));
-    let named = |symbol: &String| match symbol.strip_prefix("exports_windlass_plugin_lifecycle_") {
-        // As a person writes it: `windlass.h` makes the one of the other.
-        Some(function) => format!("nothing defines `windlass_{function}`, which every plugin has"),
-        None => format!("nothing defines `{symbol}`"),
+    let named = |symbol: &String| {
+        let is_every = C_FUNCTIONS.contains(&symbol.as_str());
+        format!("nothing defines `{symbol}`{}", if is_every { ", which every plugin has" } else { "" })
     };
-    Err(undefined.iter().map(named).fold(problem, Problem::because).with_hint(hint))
+    let meant = |function: &String| {
+        let near = nearest(function, C_FUNCTIONS.iter().copied());
+        let meant = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        format!("no function that Windlass calls is called `{function}`{meant}")
+    };
+    let causes = undefined.iter().map(named).chain(undeclared.iter().map(meant));
+    Err(causes.fold(problem, Problem::because).with_hint(hint))
+}
+
+/// The functions that a plugin in C defines; the last two may be left out.
+const C_FUNCTIONS: [&str; 6] =
+    ["windlass_describe", "windlass_requires", "windlass_plan", "windlass_apply", "windlass_probe", "windlass_revert"];
+
+/// The function of a plugin in C that has a name as if Windlass called it, and that nothing declares.
+fn without_prototype(line: &str) -> Option<&str> {
+    let (_, named) = line.split_once("no previous prototype for function '")?;
+    named.split('\'').next().filter(|name| name.starts_with("windlass_"))
 }
 
 /// The file of a program: with a slash in it, it is relative to the project.
@@ -154,6 +169,8 @@ struct Lines<'a, T> {
     line: Vec<u8>,
     /// What a linker says that nothing defines.
     undefined: BTreeSet<String>,
+    /// The functions of which a C compiler says that nothing declares them.
+    undeclared: BTreeSet<String>,
     tell: &'a mut T,
 }
 
@@ -173,6 +190,7 @@ impl<T: FnMut(&str)> Lines<'_, T> {
         }
         let text = String::from_utf8_lossy(&self.line);
         self.undefined.extend(text.split_once("undefined symbol: ").map(|(_, symbol)| symbol.trim().to_owned()));
+        self.undeclared.extend(without_prototype(&text).map(str::to_owned));
         (self.tell)(&text);
         self.line.clear();
     }

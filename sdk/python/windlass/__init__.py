@@ -22,6 +22,7 @@ from wit_world.imports import state as _state
 from wit_world.imports.windlass_plugin_types import Capability, Effect, Finding, Intent, Outcome, Severity, Verdict
 
 from . import capability, database, http
+from .check import check, known, shown, texts
 from .failure import Failure, guarded, hosted
 
 __all__ = [
@@ -49,14 +50,26 @@ __all__ = [
 ]
 
 
-def step(describe, requires=None, plan=None, apply=None, probe=None, revert=None):
-    """Makes the class that the component exports; call it `Lifecycle`. What is missing is said while it is built."""
-    for name in ("name", "version", "summary", "config"):
+DESCRIBE = ("name", "version", "summary", "config")
+FUNCTIONS = ("describe", "requires", "plan", "apply", "probe", "revert")
+
+
+def step(describe, requires=None, plan=None, apply=None, probe=None, revert=None, **others):
+    """Makes the class that the component exports; call it `Lifecycle`. What is missing, and what has no place in it, is said while it
+    is built."""
+    known("step", others, FUNCTIONS)
+    known("describe", describe, DESCRIBE)
+    for name in DESCRIBE:
         if name not in describe:
             raise TypeError(f"the step's `describe` has no `{name}`")
+    for name, kind in zip(DESCRIBE, (str, str, str, dict)):
+        check("describe", name, kind, describe[name])
     for name, function in (("requires", requires), ("plan", plan), ("apply", apply)):
         if not callable(function):
             raise TypeError(f"the step has no function `{name}`")
+    for name, function in (("probe", probe), ("revert", revert)):
+        if function is not None and not callable(function):
+            raise TypeError(f"the step has no function `{name}`: it is {shown(function)}")
     description = (describe["name"], describe["version"], describe["summary"], json.dumps(describe["config"]))
 
     class Lifecycle(exports.Lifecycle):
@@ -76,24 +89,43 @@ def step(describe, requires=None, plan=None, apply=None, probe=None, revert=None
             return guarded("probe", lambda: _verdict(probe and probe(json.loads(config), _values(records))))
 
         def revert(self, config, records):
-            if revert is None:
-                return outcome("nothing to take back")
-            return guarded("revert", lambda: _outcome("revert", revert(json.loads(config), _values(records))))
+            take_back = revert or _lasting
+            return guarded("revert", lambda: _outcome("revert", take_back(json.loads(config), _values(records))))
 
     return Lifecycle
+
+
+def _lasting(_, records):
+    """What a step without `revert` answers: it left no records, so it did nothing; or it did what nobody takes back."""
+    if not records:
+        return "nothing to take back"
+    left = "1 record" if len(records) == 1 else f"{len(records)} records"
+    raise Failure.bug(
+        "no-revert",
+        "this plugin cannot take back what it did",
+        causes=[f"it left {left}, and has no `revert`"],
+        note="what it did is as it was left",
+        hint="take it back by hand, and give the plugin a `revert`",
+    )
 
 
 def _values(records):
     return [json.loads(one) for one in records]
 
 
-def _wrong(name, what):
-    return Failure.bug("wrong-answer", f"`{name}` returned something that is not {what}")
+def _wrong(name, what, got):
+    return Failure.bug("wrong-answer", f"`{name}` returned something that is not {what}", causes=[got])
 
 
 def _list(name, result, kind, maker):
-    if not isinstance(result, (list, tuple)) or not all(isinstance(one, kind) for one in result):
-        raise _wrong(name, f"a list made with `{maker}`")
+    what = f"a list made with `{maker}`"
+    if isinstance(result, kind):
+        raise _wrong(name, what, f"it is one {maker}, and no list: write `[…]` around it")
+    if not isinstance(result, (list, tuple)):
+        raise _wrong(name, what, f"it is {shown(result)}")
+    for at, one in enumerate(result):
+        if not isinstance(one, kind):
+            raise _wrong(name, what, f"number {at + 1} of the list is {shown(one)}")
     return list(result)
 
 
@@ -101,7 +133,15 @@ def _outcome(name, result):
     if isinstance(result, str):
         return outcome(result)
     if not isinstance(result, Outcome):
-        raise _wrong(name, "a text or an `outcome`")
+        raise _wrong(name, "a text or an `outcome`", f"it is {shown(result)}")
+    for output, value in result.outputs:
+        if not isinstance(value, str):
+            raise Failure.bug(
+                "wrong-answer",
+                f"`{name}` returned an output that is not a text",
+                causes=[f"`{output}` is {shown(value)}"],
+                hint="make a text of it, for example with `str(…)` or `json.dumps(…)`",
+            )
     return result
 
 
@@ -109,8 +149,15 @@ def _verdict(result):
     if result is None:
         return Verdict.UNKNOWN
     if not isinstance(result, Verdict):
-        raise _wrong("probe", "a `Verdict`")
+        raise _wrong("probe", "a `Verdict`", f"it is {shown(result)}")
     return result
+
+
+def _intent(effect, id, summary, detail):
+    what = f"intent.{effect.name.lower()}"
+    check(what, "id", str, id)
+    check(what, "summary", str, summary)
+    return Intent(id, summary, detail if detail is None else check(what, "detail", str, detail), effect)
 
 
 class intent:
@@ -119,36 +166,44 @@ class intent:
     @staticmethod
     def reads(id, summary, detail=None):
         """Looks only."""
-        return Intent(id, summary, detail, Effect.READS)
+        return _intent(Effect.READS, id, summary, detail)
 
     @staticmethod
     def checks(id, summary, detail=None):
         """Looks at what is live, and fails where that is not as it must be."""
-        return Intent(id, summary, detail, Effect.CHECKS)
+        return _intent(Effect.CHECKS, id, summary, detail)
 
     @staticmethod
     def changes(id, summary, detail=None):
         """Changes something, and can take it back."""
-        return Intent(id, summary, detail, Effect.CHANGES)
+        return _intent(Effect.CHANGES, id, summary, detail)
 
     @staticmethod
     def irreversible(id, summary, detail=None):
         """Changes something that cannot be taken back."""
-        return Intent(id, summary, detail, Effect.IRREVERSIBLE)
+        return _intent(Effect.IRREVERSIBLE, id, summary, detail)
 
     @staticmethod
     def unknown(id, summary, detail=None):
         """Could not be found out."""
-        return Intent(id, summary, detail, Effect.UNKNOWN)
+        return _intent(Effect.UNKNOWN, id, summary, detail)
 
 
 def outcome(summary, outputs=None, findings=()):
     """What `apply` and `revert` return: one line for a person, and values for later steps."""
-    return Outcome(summary, [(name, str(value)) for name, value in (outputs or {}).items()], list(findings))
+    check("outcome", "summary", str, summary)
+    for one in findings:
+        if not isinstance(one, Finding):
+            raise TypeError(f"`findings` of `outcome` has to be a list made with `finding`, and there is {shown(one)} in it")
+    return Outcome(summary, list(check("outcome", "outputs", dict, outputs or {}).items()), list(findings))
 
 
 def finding(severity, code, message, file=None, line=None):
     """Something that was seen, with its place where it has one."""
+    if not isinstance(severity, Severity):
+        raise TypeError(f"`severity` of `finding` has to be a `Severity`, and is {shown(severity)}")
+    check("finding", "code", str, code)
+    check("finding", "message", str, message)
     return Finding(severity, code, message, file, line)
 
 
@@ -170,7 +225,10 @@ class deployment:
 class outputs:
     """The values that earlier steps put out."""
 
-    get = staticmethod(_outputs.get)
+    @staticmethod
+    def get(step, name):
+        """The output of an earlier step, or none."""
+        return _outputs.get(check("outputs.get", "step", str, step), check("outputs.get", "name", str, name))
 
 
 class log:
@@ -203,7 +261,10 @@ class progress:
     @staticmethod
     def update(message, done=None, total=None):
         """Say what is being done."""
-        _progress.update(message, done, total)
+        for name, value in (("done", done), ("total", total)):
+            if value is not None:
+                check("progress.update", name, int, value)
+        _progress.update(check("progress.update", "message", str, message), done, total)
 
 
 class report:
@@ -214,12 +275,14 @@ class report:
     @staticmethod
     def table(title, columns, rows):
         """A small table."""
-        _report.table(title, list(columns), [[str(cell) for cell in row] for row in rows])
+        check("report.table", "title", str, title)
+        _report.table(title, texts("report.table", "columns", columns), [[str(cell) for cell in row] for row in rows])
 
     @staticmethod
     def metric(name, value, unit):
         """A figure with its unit."""
-        _report.metric(name, float(value), unit)
+        check("report.metric", "name", str, name)
+        _report.metric(name, float(value), check("report.metric", "unit", str, unit))
 
 
 class Completion:
@@ -250,7 +313,11 @@ class process:
         given = input.encode() if isinstance(input, str) else input
         where = _process.Output.STREAM if stream else _process.Output.CAPTURE
         set_to = list((variables or {}).items())
-        command = _process.Command(program, list(arguments), directory, set_to, given, where, timeout)
+        check("process.run", "program", str, program)
+        words = texts("process.run", "arguments", arguments)
+        for name, value in set_to:
+            check("process.run", f"variables[{name!r}]", str, value)
+        command = _process.Command(program, words, directory, set_to, given, where, timeout)
         return Completion(hosted(_process.run, command))
 
 
@@ -260,7 +327,9 @@ class network:
     @staticmethod
     def probe_tcp(host, port, timeout):
         """Connect and close at once: how long it took, in microseconds. `timeout` is in milliseconds."""
-        return hosted(_network.probe_tcp, host, port, timeout)
+        check("network.probe_tcp", "host", str, host)
+        check("network.probe_tcp", "port", int, port)
+        return hosted(_network.probe_tcp, host, port, round(timeout))
 
 
 class secrets:
@@ -269,7 +338,7 @@ class secrets:
     @staticmethod
     def placeholder(name):
         """The stand-in, or none where the secret is not set."""
-        return hosted(_secrets.placeholder, name)
+        return hosted(_secrets.placeholder, check("secrets.placeholder", "name", str, name))
 
     @staticmethod
     def need(name):
@@ -287,12 +356,12 @@ class state:
     @staticmethod
     def get(key):
         """The value, or none."""
-        return hosted(_state.get, key)
+        return hosted(_state.get, check("state.get", "key", str, key))
 
     @staticmethod
     def set(key, value):
         """Keep a value."""
-        hosted(_state.set, key, str(value))
+        hosted(_state.set, check("state.set", "key", str, key), str(value))
 
 
 class environment:

@@ -2,6 +2,7 @@
 
 from wit_world.imports import windlass_plugin_types as types
 
+from .check import check, shown, texts
 from .failure import Failure
 from .target import target_of
 
@@ -9,7 +10,26 @@ PHASES = {"plan": types.Phases.PLAN, "apply": types.Phases.APPLY, "revert": type
 ACCESS = {"read": types.Access.READ, "write": types.Access.WRITE}
 
 
+def _called(grant):
+    """`Grant_TcpProbe` is `tcp-probe`."""
+    name = type(grant).__name__.removeprefix("Grant_")
+    return "".join(f"-{one.lower()}" if one.isupper() else one for one in name).lstrip("-")
+
+
+def _access(what, access):
+    if access not in ACCESS:
+        raise TypeError(f"`access` of `{what}` has to be `read` or `write`, and is {shown(access)}")
+    return ACCESS[access]
+
+
 def _asked(grant, during):
+    if isinstance(during, str) or not during:
+        raise Failure.bug(
+            "no-phases",
+            f"the capability `{_called(grant)}` does not say when it is needed",
+            causes=[f"its `during` is {shown(during)}, and a list of phases is wanted"],
+            hint='write for example `during=["apply"]`; the phases are `plan`, `apply` and `revert`',
+        )
     phases = types.Phases(0)
     for phase in during:
         if phase not in PHASES:
@@ -19,13 +39,13 @@ def _asked(grant, during):
 
 
 def _secret(name, usage, during):
-    return _asked(types.Grant_Secret(types.Secret(name, usage)), during)
+    return _asked(types.Grant_Secret(types.Secret(check("capability", "name", str, name), usage)), during)
 
 
 def _addresses(host, addresses):
     """The loopback where the host is that by its very name, or what is said."""
     if addresses is not None:
-        return list(addresses)
+        return texts("capability", "addresses", addresses)
     is_loopback = host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".localhost")
     return ["loopback"] if is_loopback else []
 
@@ -44,35 +64,50 @@ def exec(
 ):
     """Run a program: a name on the search path, or a path relative to the project."""
     ports = types.Ports_Any() if connects == "any" else types.Ports_These(list(connects))
-    lists = (list(arguments), directory, list(variables), list(toolchains), background, list(writes))
-    return _asked(types.Grant_Exec(types.Exec(program, *lists, ports)), during)
+    what = "capability.exec"
+    grant = types.Exec(
+        check(what, "program", str, program),
+        texts(what, "arguments", arguments),
+        check(what, "directory", str, directory),
+        texts(what, "variables", variables),
+        texts(what, "toolchains", toolchains),
+        check(what, "background", bool, background),
+        texts(what, "writes", writes),
+        ports,
+    )
+    return _asked(types.Grant_Exec(grant), during)
 
 
 def http(url, *, during, methods=("GET",), path=None, addresses=None):
     """Send requests below a URL: `path` is the URL's, and a prefix where it ends in `/`."""
     target = target_of(url)
-    place = (target.scheme, target.host, target.port, list(methods), path or target.path)
+    place = (target.scheme, target.host, target.port, texts("capability.http", "methods", methods), path or target.path)
     return _asked(types.Grant_Http(types.Http(*place, _addresses(target.host, addresses))), during)
 
 
 def tcp_probe(host, port, *, during, addresses=None):
     """Learn whether a port accepts connections."""
+    what = "capability.tcp_probe"
+    check(what, "host", str, host)
+    check(what, "port", int, port)
     return _asked(types.Grant_TcpProbe(types.TcpProbe(host, port, _addresses(host, addresses))), during)
 
 
 def directory(path, *, during, access="read"):
     """See a directory tree, relative to the project."""
-    return _asked(types.Grant_Directory(types.Directory(path, ACCESS[access])), during)
+    what = "capability.directory"
+    return _asked(types.Grant_Directory(types.Directory(check(what, "path", str, path), _access(what, access))), during)
 
 
 def environment(name, *, during):
     """Read a variable."""
-    return _asked(types.Grant_Environment(name), during)
+    return _asked(types.Grant_Environment(check("capability.environment", "name", str, name)), during)
 
 
 def database(name, *, during, url=None, access="read"):
     """Use a database, by a URL without a password, or by the secret of the same name where there is no `url`."""
-    return _asked(types.Grant_Database(types.Database(name, url, ACCESS[access])), during)
+    grant = types.Database(check("capability.database", "name", str, name), url, _access("capability.database", access))
+    return _asked(types.Grant_Database(grant), during)
 
 
 def secret_header(name, url, *, during):
@@ -82,7 +117,9 @@ def secret_header(name, url, *, during):
 
 def secret_url(name, *, during, methods=("POST",), addresses=()):
     """Use a secret as a whole URL."""
-    return _secret(name, types.SecretUse_Url(types.SecretUrl(list(methods), list(addresses))), during)
+    what = "capability.secret_url"
+    usage = types.SecretUrl(texts(what, "methods", methods), texts(what, "addresses", addresses))
+    return _secret(name, types.SecretUse_Url(usage), during)
 
 
 def secret_database(name, *, during):

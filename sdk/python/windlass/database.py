@@ -2,12 +2,13 @@
 
 from wit_world.imports import database as contract
 
+from .check import check
 from .failure import hosted
 
 
 def open(name):
     """Open a granted connection by name; `with` closes it."""
-    return Connection(hosted(contract.Connection.open, name))
+    return Connection(hosted(contract.Connection.open, check("database.open", "name", str, name)))
 
 
 class Connection:

@@ -1,9 +1,12 @@
 """Failures, which are the contract's, and exceptions, which are not."""
 
+import errno
 import traceback
 
 from componentize_py_types import Err
 from wit_world.imports import windlass_plugin_types as types
+
+from .check import check, shown
 
 KINDS = types.FailureKind
 
@@ -12,7 +15,15 @@ class Failure(Exception):
     """Why something could not be done. Raise it: the host tells a person of it."""
 
     def __init__(self, kind, code, message, causes=(), hint=None, note=None):
-        super().__init__(message)
+        if not isinstance(kind, KINDS):
+            raise TypeError(f"`kind` of `Failure` is {shown(kind)}: write `Failure.misconfigured(code, message)`, or another of its kinds")
+        check("Failure", "code", str, code)
+        super().__init__(check("Failure", "message", str, message))
+        if isinstance(causes, str):
+            raise TypeError(f"`causes` of `Failure` has to be a list, and is {shown(causes)}")
+        for name, value in (("hint", hint), ("note", note)):
+            if value is not None:
+                check("Failure", name, str, value)
         self.kind, self.code, self.message = kind, code, message
         self.causes, self.hint, self.note = list(causes), hint, note
 
@@ -35,6 +46,10 @@ class Failure(Exception):
     def bug(cls, code, message, **more):
         """The plugin broke a promise of its own."""
         return cls(KINDS.BUG, code, message, **more)
+
+
+# What the system says where a file may not be changed.
+LOCKED = (errno.EPERM, errno.EROFS)
 
 
 def hosted(function, *arguments):
@@ -65,9 +80,8 @@ def _exception(name, error):
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/windlass/" not in frame.filename]
     places = [f"at {frame.name} ({frame.filename.rsplit('/', 1)[-1]}:{frame.lineno})" for frame in reversed(frames)]
     said = "".join(traceback.format_exception_only(error)).strip()
-    return Failure.bug(
-        "exception",
-        f"`{name}` of the plugin raised an exception",
-        causes=[said, *places],
-        hint="this is a bug in the plugin: mend it there, or raise a `Failure` where the step is to fail",
-    )
+    hint = "this is a bug in the plugin: mend it there, or raise a `Failure` where the step is to fail"
+    if name in ("plan", "probe") and isinstance(error, OSError) and error.errno in LOCKED:
+        hint = f"in `{name}` every directory is read-only: do it in `apply`"
+    causes = [said, *places]
+    return Failure.bug("exception", f"`{name}` of the plugin raised an exception", causes=causes, hint=hint)

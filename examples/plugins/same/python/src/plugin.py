@@ -86,7 +86,7 @@ def apply(config):
     log.info(f"the stamp is {stamp}")
     record.append({"version": version})
     answer = ask(config, "POST", "/releases", [201], {"stamp": stamp, "version": version}).json()
-    return outcome(f"registered `{version}`", {"id": answer["id"], "stamp": stamp, "version": version})
+    return outcome(f"registered `{version}`", {"id": str(answer["id"]), "stamp": stamp, "version": version})
 
 
 def probe(config, records):
