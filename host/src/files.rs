@@ -24,17 +24,18 @@ pub(crate) fn rewrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The file that a path leads to in the end, also where that is not there yet.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
-    let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
-    if !is_link {
-        return Ok(path.to_path_buf());
-    }
-    match std::fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(path.parent().unwrap_or_else(|| Path::new("")).join(std::fs::read_link(path)?))
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        if !std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
+            return Ok(path);
         }
-        found => found,
+        path = path.parent().unwrap_or_else(|| Path::new("")).join(std::fs::read_link(&path)?);
     }
+    Err(io::Error::other("it is a link that leads to others without an end"))
 }
+
+/// As many links as Linux follows from one to the next.
+const LINKS: usize = 40;
 
 fn put(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
@@ -134,6 +135,12 @@ mod tests {
         symlink("elsewhere/new", at("dangling")).expect("a link");
         rewrite(&at("dangling"), b"made").expect("written");
         assert_eq!(std::fs::read_to_string(at("elsewhere/new")).expect("read"), "made");
+        symlink("dangling", at("third")).expect("a link");
+        std::fs::remove_file(at("elsewhere/new")).expect("removed");
+        rewrite(&at("third"), b"again").expect("written");
+        assert_eq!(std::fs::read_to_string(at("elsewhere/new")).expect("read"), "again");
+        symlink("round", at("round")).expect("a link");
+        assert!(rewrite(&at("round"), b"nowhere").is_err());
         rewrite(&at("plain"), b"made").expect("written");
         assert_eq!(std::fs::read_to_string(at("plain")).expect("read"), "made");
     }

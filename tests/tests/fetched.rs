@@ -187,6 +187,11 @@ fn a_login_that_cannot_be_read_is_told_where_nobody_may_do_it() {
         }
         assert!(!fetching.project.windlass("lock").everything().contains("the-pass-word"), "{text}");
     }
+    // What is not there is there for nobody.
+    registry.state().account = None;
+    let fetching = Fetching::new(&registry.reference("noop:2"), registry.secure()).docker(&helped);
+    let output = fetching.project.windlass("lock").exits(2);
+    assert!(!output.stderr.contains("nobody is logged in"), "{}", output.all());
 }
 
 #[test]

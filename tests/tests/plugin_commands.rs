@@ -432,6 +432,18 @@ fn an_absolute_path_is_one_that_others_have_or_is_refused() {
     let _ = project.windlass(&format!("plugin add {} --config web/deploy.toml", whole.display())).exits(0);
     let text = project.read("web/deploy.toml");
     assert!(text.ends_with("id = \"noop\"\nplugin = \"../noop.wasm\"\n"), "{text}");
+    // Through a link of the repository's it is as good as by its name there.
+    #[cfg(unix)]
+    {
+        let shared = tempfile::tempdir().expect("a directory");
+        std::fs::copy(guest("noop"), shared.path().join("noop.wasm")).expect("a copy");
+        std::os::unix::fs::symlink(shared.path(), project.path().join("shared")).expect("a link");
+        let whole = project.path().join("shared/noop.wasm");
+        let _ = project.windlass(&format!("plugin add {} --id shared", whole.display())).exits(0);
+        let text = project.read("deploy.toml");
+        assert!(text.ends_with("id = \"shared\"\nplugin = \"./shared/noop.wasm\"\n"), "{text}");
+        project.write("deploy.toml", CONFIG);
+    }
     let elsewhere = tempfile::tempdir().expect("a directory");
     let other = elsewhere.path().join("noop.wasm");
     std::fs::copy(guest("noop"), &other).expect("a copy");

@@ -387,9 +387,46 @@ fn a_file_is_tried_without_a_signature_unless_it_is_a_step() {
     for words in ["plugin inspect mine/noop.wasm", "schema mine/noop.wasm", "plugin test mine/noop.wasm"] {
         let _ = project.windlass(words).exits(0);
     }
-    let _ = project.windlass("plugin test . --no-build").exits(0);
+    // It was not built just now.
+    refused(&project, "plugin test . --no-build", "there is no signature with it");
     project.write("noop.wasm.sig", &key.sign(&noop()));
-    let _ = project.windlass("plugin inspect ./noop.wasm").exits(0);
+    for words in ["plugin inspect ./noop.wasm", "plugin test . --no-build"] {
+        let _ = project.windlass(words).exits(0);
+    }
+}
+
+/// Nobody knows what a configuration demands that cannot be read, or that is not where it was said to be.
+#[test]
+fn a_file_is_not_tried_where_nobody_knows_what_is_demanded() {
+    let key = SigningKey::new();
+    let project = with_file().file("cases.toml", CASES);
+    demand(&project, &[&key]);
+    let words = ["plugin inspect ./noop.wasm", "schema ./noop.wasm", "plugin test ./noop.wasm"];
+    let unknown = |more: &str, why: &str| {
+        for words in words {
+            let output = project.windlass(&format!("{words}{more}")).exits(2);
+            assert!(output.stderr.contains(why), "{words}{more}: {}", output.all());
+        }
+        // What is part of Windlass needs no signature.
+        let _ = project.windlass(&format!("plugin inspect command{more}")).exits(0);
+    };
+    unknown(" --config deplyo.toml", "there is no `deplyo.toml`");
+    let config = project.read("deploy.toml");
+    project.write("deploy.toml", &config.replace("app = ", "ap = "));
+    unknown("", "`ap`");
+    project.write("deploy.toml", &config.replace("signed-by = [\"", "signed-by = [\"no"));
+    unknown("", "`policy.signed-by` names what is no key");
+    std::fs::remove_file(project.path().join("deploy.toml")).expect("a file");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere.toml", project.path().join("deploy.toml")).expect("a link");
+        unknown("", "there is no `deploy.toml`");
+        std::fs::remove_file(project.path().join("deploy.toml")).expect("a link");
+    }
+    // Where there is none, nobody demands anything.
+    for words in words {
+        let _ = project.windlass(words).exits(0);
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(super) enum LogLevel {
 #[derive(Debug, Args)]
 pub(super) struct Common {
     /// The configuration; everything else is relative to its directory.
-    #[arg(long, global = true, value_name = "FILE", default_value = "deploy.toml", help_heading = "Common options")]
+    #[arg(long, global = true, value_name = "FILE", default_value = crate::config::FILE, help_heading = "Common options")]
     pub(super) config: PathBuf,
     /// The environment; not needed where there is only one.
     #[arg(short, long, global = true, value_name = "NAME", help_heading = "Common options")]

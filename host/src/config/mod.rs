@@ -199,6 +199,9 @@ impl Step {
     }
 }
 
+/// The name of the file where none is named.
+pub const FILE: &str = "deploy.toml";
+
 /// Reads the config from a file.
 ///
 /// # Errors

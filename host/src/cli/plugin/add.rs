@@ -15,7 +15,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Component, Path};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Add {
@@ -107,6 +107,9 @@ fn portable(text: &str, directory: &Path) -> Result<String, Problem> {
     let file = place.join(name);
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
     let repository = directory.ancestors().find(|ancestor| ancestor.join(".git").exists()).unwrap_or(&directory);
+    // The name through a link of the repository's is as good as the one that the link leads to.
+    let is_plain = path.components().all(|part| part != Component::ParentDir);
+    let file = if is_plain && !file.starts_with(repository) { path.to_path_buf() } else { file };
     if !file.starts_with(repository) {
         return Err(Problem::new(Code::Usage, format!("the plugin `{}` cannot be added", visible(text)))
             .because(format!(

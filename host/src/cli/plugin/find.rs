@@ -45,8 +45,9 @@ impl Finder {
             Ok((keys, config)) => {
                 Self { plugins: Plugins::demanding(client, keys), steps: Ok(files(&config, &directory)) }
             }
-            // Where there is none, nobody demands anything.
-            Err(problems) if problems.iter().any(|problem| problem.code == Code::ConfigNotFound) => {
+            // Where there is none, nobody demands anything. One that was named and is not there, or that a link leads to, is one
+            // that somebody means.
+            Err(problems) if is_nowhere(&common.config, &problems) => {
                 Self { plugins: Plugins::new(client), steps: Ok(Vec::new()) }
             }
             Err(problems) => Self { plugins: Plugins::new(client), steps: Err(problems) },
@@ -61,28 +62,33 @@ impl Finder {
     /// The plugin of that name, as it is now. A file's path is relative to where the command was started.
     ///
     /// # Errors
-    /// As those of [`Plugins`]; of one from elsewhere also those of a `deploy.toml` that cannot be read, which may demand a
+    /// As those of [`Plugins`]; of one that is not built in also those of a `deploy.toml` that cannot be read, which may demand a
     /// signature.
     pub(in crate::cli) async fn find(&self, name: &str) -> Result<Plugin, Vec<Problem>> {
+        let one = |problem| vec![problem];
+        if built_in_names().contains(&name) || !name.contains(['/', '.']) {
+            return self.plugins.load_built_in(name).await.map_err(one);
+        }
+        let steps = self.steps.as_ref().map_err(Clone::clone)?;
         let found = match PluginLocator::try_from(name.to_owned()) {
             Ok(locator @ (PluginLocator::Https(_) | PluginLocator::Oci(_))) => {
-                self.steps.as_ref().map_err(Clone::clone)?;
                 self.plugins.load_fetched(&locator, None, |_| Ok(())).await
             }
-            _ if built_in_names().contains(&name) || !name.contains(['/', '.']) => {
-                self.plugins.load_built_in(name).await
+            // By whichever name.
+            _ if Path::new(name).canonicalize().is_ok_and(|file| steps.contains(&file)) => {
+                self.plugins.load_file(name, Path::new(""), |_| Ok(())).await
             }
-            _ if self.is_step(Path::new(name)) => self.plugins.load_file(name, Path::new(""), |_| Ok(())).await,
             _ => self.plugins.load_own(name, Path::new("")).await.map(|(plugin, _)| plugin),
         };
-        found.map_err(|problem| vec![problem])
+        found.map_err(one)
     }
+}
 
-    /// Whether a file is a step of the project that is there, by whichever name.
-    fn is_step(&self, file: &Path) -> bool {
-        let file = file.canonicalize().ok();
-        file.is_some_and(|file| self.steps.iter().flatten().any(|step| *step == file))
-    }
+/// Whether there is no configuration, and nobody has named one.
+fn is_nowhere(config: &Path, problems: &[Problem]) -> bool {
+    config == Path::new(config::FILE)
+        && problems.iter().any(|problem| problem.code == Code::ConfigNotFound)
+        && config.symlink_metadata().is_err()
 }
 
 /// The files that are steps of a configuration.

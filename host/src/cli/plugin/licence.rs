@@ -7,18 +7,21 @@ pub(super) fn why_not(text: &str) -> Option<String> {
     let mut open = 0_usize;
     // The word before, where it ends a part of the expression.
     let mut before: Option<&str> = None;
-    let mut is_exception = false;
+    // What comes next is an exception, and what came last was one.
+    let (mut is_exception, mut was_exception) = (false, false);
     let mut last = "";
     for word in spaced.split_whitespace() {
         let is_joined = before.is_none();
         match word {
             "(" if is_joined && !is_exception => open += 1,
             "AND" | "OR" | "and" | "or" if !is_joined => before = None,
-            "WITH" | "with" if before.is_some_and(|before| before != ")") => (before, is_exception) = (None, true),
+            "WITH" | "with" if before.is_some_and(|before| before != ")") && !was_exception => {
+                (before, is_exception) = (None, true);
+            }
             ")" if !is_joined && open > 0 => (open, before) = (open - 1, Some(word)),
             "(" | ")" | "AND" | "OR" | "WITH" | "and" | "or" | "with" => return Some(misplaced(word, last)),
             _ if !is_identifier(word) => return Some(format!("`{word}` is no licence's identifier")),
-            _ if is_joined => (before, is_exception) = (Some(word), false),
+            _ if is_joined => (before, was_exception, is_exception) = (Some(word), is_exception, false),
             _ => return Some(format!("there is no `AND`, `OR` or `WITH` between `{last}` and `{word}`")),
         }
         last = word;
@@ -83,6 +86,7 @@ mod tests {
             ("MIT (GPL-2.0-only)", "`(` cannot stand behind `MIT`"),
             ("(MIT) WITH LLVM-exception", "`WITH` cannot stand behind `)`"),
             ("MIT WITH (LLVM-exception)", "`(` cannot stand behind `WITH`"),
+            ("MIT WITH LLVM-exception WITH LLVM-exception", "`WITH` cannot stand behind `LLVM-exception`"),
             ("theirs:LicenseRef-theirs", "`theirs:LicenseRef-theirs` is no licence's identifier"),
         ] {
             assert_eq!(why_not(bad).as_deref(), Some(why), "{bad}");

@@ -138,7 +138,10 @@ fn fitting(reference: &str, plugin: &Plugin) -> Result<Vec<String>, Problem> {
 /// Whether a tag is a whole version, and not that one.
 fn says_another(tag: &str, version: &str) -> bool {
     let parse = |text: &str| semver::Version::parse(text.strip_prefix('v').unwrap_or(text)).ok();
-    parse(tag).zip(parse(version)).is_some_and(|(tag, version)| !tag.cmp_precedence(&version).is_eq())
+    // A tag has no `+`, and `_` in its place.
+    parse(&tag.replacen('_', "+", 1))
+        .zip(parse(version))
+        .is_some_and(|(tag, version)| !tag.cmp_precedence(&version).is_eq())
 }
 
 /// Whether a tag looks like the beginning of a version, and not of that one. It may count something else.
@@ -196,6 +199,7 @@ mod tests {
             ("v1.2.3", "1.2.3", false, false),
             ("1.2.3", "1.2.3+build", false, false),
             ("1.2.3_build", "1.2.3+build", false, false),
+            ("1.2.4_build", "1.2.3+build", true, false),
             ("1.2.4", "1.2.3", true, false),
             ("v1.2.4", "1.2.3", true, false),
             ("1.2.3-rc.1", "1.2.3", true, false),

@@ -65,8 +65,7 @@ impl Test {
         let project = Project::read(directory).map_err(one)?;
         if self.no_build {
             let component = project.built().map_err(one)?;
-            let loaded = finder.plugins().load_own(&component.to_string_lossy(), Path::new("")).await;
-            return loaded.map(|(plugin, _)| plugin).map_err(one);
+            return finder.find(&component.to_string_lossy()).await;
         }
         built(&project, finder.plugins(), &self.build_timeout).await.map(|built| built.plugin).map_err(one)
     }

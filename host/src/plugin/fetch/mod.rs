@@ -28,6 +28,8 @@ pub(super) enum FetchError {
     TooLarge(Option<u64>),
     /// There is nothing there.
     Absent(String),
+    /// Whoever asks may not; what was answered.
+    Forbidden(String),
     /// Something else, and what helps.
     Failed { why: String, hint: &'static str },
 }
@@ -60,6 +62,7 @@ impl FetchError {
         match self {
             Self::Failed { why, hint } => (why, hint),
             Self::Absent(why) => Self::wrong(why).parts(),
+            Self::Forbidden(why) => (why, "log in there with an account that may, for example with `docker login`"),
             Self::TooLarge(_) => ("the registry says more than is listened to".into(), "publish it elsewhere"),
         }
     }
@@ -68,7 +71,8 @@ impl FetchError {
         match self {
             Self::Absent(why) => Self::wrong(why).problem(locator),
             Self::TooLarge(size) => component::too_large(locator, size),
-            Self::Failed { why, hint } => {
+            failed @ (Self::Forbidden(_) | Self::Failed { .. }) => {
+                let (why, hint) = failed.parts();
                 Problem::new(Code::PluginNotFetched, format!("plugin `{locator}` cannot be fetched"))
                     .because(why)
                     .with_note("nothing was run, and nothing of it was kept")

@@ -5,7 +5,7 @@ use super::filter::Filter;
 use super::{FetchError, LARGEST};
 use crate::network;
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig};
-use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
+use oci_client::errors::{DigestError, OciDistributionError, OciError, OciErrorCode};
 use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, WASM_LAYER_MEDIA_TYPE};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
@@ -92,14 +92,12 @@ pub(in crate::plugin) async fn with_registry<T>(
             });
             FetchError::Failed { why: withheld.unwrap_or(why), hint }
         }
+        (FetchError::Forbidden(why), Some(account)) => FetchError::Forbidden(account.without(&why)),
         // Whoever may not do it may well be logged in there.
-        (FetchError::Failed { why, hint }, None) => {
-            let why = match unread {
-                Some(unread) => format!("{why}; {unread}"),
-                None => why,
-            };
-            FetchError::Failed { why, hint }
-        }
+        (FetchError::Forbidden(why), None) => FetchError::Forbidden(match unread {
+            Some(unread) => format!("{why}; {unread}"),
+            None => why,
+        }),
         (error, _) => error,
     })
 }
@@ -236,6 +234,9 @@ fn explain(error: OciDistributionError, registry: &str) -> FetchError {
         OciDistributionError::ServerError { code, .. } if code >= 500 => {
             FetchError::unreached(format!("`{registry}` answered {code}"))
         }
+        OciDistributionError::ServerError { code: code @ (401 | 403), .. } => {
+            FetchError::Forbidden(format!("`{registry}` answered {code}"))
+        }
         OciDistributionError::ServerError { code, .. } => FetchError::wrong(format!("`{registry}` answered {code}")),
         OciDistributionError::RegistryError { envelope, .. } => {
             let said: Vec<String> = envelope
@@ -244,13 +245,13 @@ fn explain(error: OciDistributionError, registry: &str) -> FetchError {
                 .take(3)
                 .map(|error| format!("{:?}: {}", error.code, error.message).escape_debug().take(200).collect())
                 .collect();
-            FetchError::wrong(format!("`{registry}` answered: {}", said.join("; ")))
+            let said = format!("`{registry}` answered: {}", said.join("; "));
+            let is_forbidden =
+                |error: &OciError| matches!(error.code, OciErrorCode::Unauthorized | OciErrorCode::Denied);
+            if envelope.errors.iter().any(is_forbidden) { FetchError::Forbidden(said) } else { FetchError::wrong(said) }
         }
         OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. } => {
-            FetchError::Failed {
-                why: format!("`{registry}` does not give it to whoever asks"),
-                hint: "log in there with an account that may, for example with `docker login`",
-            }
+            FetchError::Forbidden(format!("`{registry}` does not give it to whoever asks"))
         }
         error => FetchError::wrong(error.to_string().escape_debug().take(300).collect::<String>()),
     }
