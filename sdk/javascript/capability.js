@@ -13,10 +13,16 @@ function given(what, [name, value], more, kinds = {}) {
   return options(`capability.${what}`, more, { ...kinds, during: null });
 }
 
+/** Why this is no list of phases. */
+function unlike(during) {
+  if (!Array.isArray(during) || during.length === 0) return `its \`during\` is ${shown(during)}, and a list of phases is wanted`;
+  return `${shown(during.find((phase) => !PHASES.includes(phase)))} in its \`during\` is none of the phases`;
+}
+
 function asked(tag, val, during) {
   if (!Array.isArray(during) || during.length === 0 || !during.every((phase) => PHASES.includes(phase))) {
     throw Failure.bug("no-phases", `the capability \`${tag}\` does not say when it is needed`, {
-      causes: during === undefined ? [] : [`its \`during\` is ${shown(during)}, and a list of phases is wanted`],
+      causes: during === undefined ? [] : [unlike(during)],
       hint: 'add `during`, for example `during: ["apply"]`; the phases are `plan`, `apply` and `revert`',
     });
   }
@@ -29,8 +35,8 @@ const secret = (name, usage, during) => asked("secret", { name, usage }, during)
 export const capability = {
   /** Run a program: a name on the search path, or a path relative to the project. */
   exec(program, more = {}) {
-    const kinds = { arguments: "texts", directory: "text", variables: "texts", toolchains: "texts", background: "flag", writes: "texts" };
-    const { during, ...options } = given("exec", ["program", program], more, { ...kinds, connects: "ports" });
+    const lists = { arguments: "texts", variables: "texts", toolchains: "texts", writes: "texts", connects: "ports" };
+    const { during, ...options } = given("exec", ["program", program], more, { ...lists, directory: "text", background: "flag" });
     const { arguments: patterns = [], directory = ".", variables = [], toolchains = [], background = false } = options;
     const { writes = [], connects = [] } = options;
     const ports = connects === "any" ? { tag: "any" } : { tag: "these", val: connects };

@@ -73,7 +73,7 @@ const CALLED = {
   ports: '`"any"` or a list of ports',
 };
 
-/** One value of what `what` takes: a kind by its name, or a list of the values that it may have. What may be left out is `undefined`. */
+/** One value of what `what` takes: a kind by its name, or a list of the values that it may have. */
 export function check(what, name, kind, value) {
   const fits = Array.isArray(kind) ? kind.includes(value) : is[kind](value);
   if (fits) return value;

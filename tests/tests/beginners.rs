@@ -202,6 +202,10 @@ fn in_c() {
         DENIED,
     );
     c.plans(
+        "now = \"\"; if (!windlass_write_file(\"flags/x\", \"\", 0, failure)) return false;",
+        &["`flags/x` cannot be written\n", "hint: in `plan` every directory is read-only: do it in `apply`\n"],
+    );
+    c.plans(
         "now = \"\"; if (*flag != 0) return false;",
         &[
             "step `flag`: `windlass_plan` returned false and set no failure\n",

@@ -12,12 +12,14 @@ type Slip = (&'static str, &'static str, Told);
 enum Told {
     /// An exception with these words, and its place.
     Exception(&'static str),
+    /// An exception with these words where something is to be changed while it is planned, and what was denied then.
+    TooEarly(&'static str, &'static str),
     /// A failure with this code, message, cause and hint.
     Failure(&'static str, &'static str, &'static str, Option<&'static str>),
     /// It is no slip, and this is what it says.
     Fine(&'static str),
 }
-use Told::{Exception, Failure, Fine};
+use Told::{Exception, Failure, Fine, TooEarly};
 
 const ANSWER: &str = "wrong-answer";
 const OUTCOME: &str = "`apply` returned something that is not a text, or an object with a `summary`";
@@ -103,6 +105,16 @@ const IN_JAVASCRIPT: &[Slip] = &[
             "no-phases",
             NO_PHASES,
             "its `during` is the text `plan`, and a list of phases is wanted",
+            Some("add `during`{*}"),
+        ),
+    ),
+    (
+        "requires",
+        "[capability.exec('./a', { during: ['plna'] })]",
+        Failure(
+            "no-phases",
+            NO_PHASES,
+            "the text `plna` in its `during` is none of the phases",
             Some("add `during`{*}"),
         ),
     ),
@@ -210,6 +222,12 @@ const IN_PYTHON: &[Slip] = &[
             Some("write for example `during=[\"apply\"]`{*}"),
         ),
     ),
+    (
+        "plan",
+        "open('read/a', 'w')",
+        TooEarly("PermissionError: [Errno 63] Operation not permitted: 'read/a'", "change `a` in the directory `read`"),
+    ),
+    ("apply", "outputs.get(1, 'a')", Exception("TypeError: `step` of `outputs.get` has to be a text, and is `1`")),
     ("plan", "[intent.changes('x', str(Path('absent/x').exists()))]", Fine("False")),
 ];
 
@@ -231,6 +249,11 @@ fn cases(slips: &[Slip]) -> String {
             Exception(said) => writeln!(
                 text,
                 "[case.expect.{function}.failure]\nkind = \"bug\"\ncode = \"exception\"\ncauses = [{said:?}, \"at {{*}}\", \"at {{*}}\"]\n"
+            ),
+            TooEarly(said, denied) => writeln!(
+                text,
+                "[case.expect.{function}]\ndenied = [{denied:?}]\n\n[case.expect.{function}.failure]\ncauses = [{said:?}, \"at {{*}}\", \"at {{*}}\"]\n\
+                 hint = \"in `plan` every directory is read-only: do it in `apply`\"\n"
             ),
             Failure(code, message, cause, hint) => {
                 let hint = hint.map(|hint| format!("hint = {hint:?}\n")).unwrap_or_default();
@@ -294,7 +317,7 @@ export const lifecycle = step({ describe, requires, plan, apply });
 #[test]
 fn in_python() {
     let project = written("python", Installed::Python);
-    let mut source = "from pathlib import Path\n\nfrom windlass import Failure, capability, intent, outcome, process, step\n\nSLIPS = {\n".to_owned();
+    let mut source = "from pathlib import Path\n\nfrom windlass import Failure, capability, intent, outcome, outputs, process, step\n\nSLIPS = {\n".to_owned();
     for (index, (_, code, _)) in IN_PYTHON.iter().enumerate() {
         let _ = writeln!(source, "    \"s{index}\": lambda: {code},");
     }
@@ -305,7 +328,7 @@ fn in_python() {
 def requires(config):
     if config["function"] == "requires":
         return SLIPS[config["slip"]]()
-    return [capability.directory("absent", during=["plan", "apply"])]
+    return [capability.directory(name, during=["plan", "apply"]) for name in ("absent", "read")]
 
 
 def plan(config):

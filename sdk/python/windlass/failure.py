@@ -16,7 +16,8 @@ class Failure(Exception):
 
     def __init__(self, kind, code, message, causes=(), hint=None, note=None):
         if not isinstance(kind, KINDS):
-            raise TypeError(f"`kind` of `Failure` is {shown(kind)}: write `Failure.misconfigured(code, message)`, or another of its kinds")
+            better = "write `Failure.misconfigured(code, message)`, or another of its kinds"
+            raise TypeError(f"`kind` of `Failure` is {shown(kind)}: {better}")
         check("Failure", "code", str, code)
         super().__init__(check("Failure", "message", str, message))
         if isinstance(causes, str):
