@@ -207,11 +207,15 @@ fn same_cases(file: &CaseFile, text: &str) -> Result<CaseFile, Problem> {
         }
         cases
     };
-    match CaseFile::parse(&file.path, text) {
+    let wrong = match CaseFile::parse(&file.path, text) {
         Ok(new) if given(&new.written) == given(&file.written) => return Ok(new),
-        _ => {}
-    }
-    Err(Problem::new(Code::Bug, "what was recorded cannot be written into the case file")
+        Ok(_) => vec!["it would say something else of what is given".to_owned()],
+        Err(problems) => problems.into_iter().map(|problem| problem.what).collect(),
+    };
+    let problem = Problem::new(Code::Bug, "what was recorded cannot be written into the case file");
+    Err(wrong
+        .into_iter()
+        .fold(problem, Problem::because)
         .with_note("the file is as it was")
         .with_hint("please report it with the file"))
 }
