@@ -89,6 +89,9 @@ pub struct Spawn {
     /// Whether both of its outputs are one, [`Stream::Out`], in which all stands in the order in which it was written. On Windows
     /// they stay two.
     pub together: bool,
+    /// Whether it is kept away from the terminal, in a session of its own: what would ask somebody there, for a password say, is told
+    /// that there is none. Without, it would be stopped until its timeout: it is in the background. On Windows this changes nothing.
+    pub without_terminal: bool,
 }
 
 /// Which of a child's outputs.
@@ -189,8 +192,7 @@ pub async fn run_until(
     command.args(&spawn.arguments).current_dir(&spawn.directory).env_clear();
     command.envs(spawn.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(if spawn.input.is_some() { Stdio::piped() } else { Stdio::null() });
-    let (mut group, out, error) =
-        Group::start(command, spawn.confines.as_ref(), spawn.together).map_err(|error| explain(error, &spawn))?;
+    let (mut group, out, error) = Group::start(command, &spawn).map_err(|error| explain(error, &spawn))?;
     let mut running = Running {
         out: Some(out),
         error,

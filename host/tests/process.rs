@@ -69,6 +69,7 @@ fn spawn(name: &str, arguments: &[&str], directory: &Path) -> Spawn {
         timeout: None,
         capture: Some(1 << 20),
         together: false,
+        without_terminal: false,
     }
 }
 
@@ -93,6 +94,15 @@ async fn both_outputs_and_the_exit_code_come_back() {
         Completion { code: Some(3), stdout: b"out\n".into(), stderr: b"error\n".into(), ..Completion::default() };
     assert_eq!(completion, expected);
     assert_eq!(seen, (b"out\n".to_vec(), b"error\n".to_vec()));
+}
+
+/// Who is alone is the first of its session and of its group, so that ending that ends all of it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_session_of_its_own_is_a_group_of_its_own() {
+    let ids = "sed 's/.*) //' /proc/$$/stat | { read -r state parent group session rest; echo $(($$ - group)) $(($$ - session)); }";
+    let completion = completion(Spawn { without_terminal: true, ..shell(ids, Path::new("/")) }).await;
+    assert_eq!(String::from_utf8_lossy(&completion.stdout), "0 0\n");
 }
 
 #[cfg(unix)]

@@ -63,7 +63,7 @@ pub fn tools(language: Installed) -> PathBuf {
     let installed = home.join(language.directory());
     let last = match language {
         Installed::JavaScript => installed.join(".package-lock.json"),
-        Installed::Python => installed.join("bin/componentize-py"),
+        Installed::Python => installed.join("windlass-installed"),
     };
     if last.is_file() && std::fs::read_to_string(home.join("installed")).ok().as_deref() == Some(&pinned) {
         return installed;
@@ -77,6 +77,8 @@ pub fn tools(language: Installed) -> PathBuf {
         Installed::Python => {
             run("python3", &["-m", "venv", ".venv"]);
             run(".venv/bin/python", &["-m", "pip", "install", "--quiet", "--requirement", "requirements.txt"]);
+            // As a build leaves it, which takes it for whole then.
+            std::fs::write(&last, "").expect("a file");
         }
     }
     std::fs::write(home.join("installed"), &pinned).expect("a file");

@@ -111,6 +111,16 @@ fn below(directory: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Str
     found
 }
 
+/// What is there of an SDK that is not whole.
+#[cfg(unix)]
+fn begun(project: &Project) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(project.path()).expect("a directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut begun: Vec<_> = paths.filter(|path| path.to_string_lossy().contains("/.windlass-sdk-")).collect();
+    begun.sort();
+    begun
+}
+
 /// A build takes an SDK that is there as it is, so there is never half of one.
 #[cfg(unix)]
 #[test]
@@ -119,18 +129,31 @@ fn an_sdk_is_there_whole_or_not_at_all() {
     let sdk = project.path().join("windlass-sdk");
     let whole = below(&sdk);
     std::fs::remove_dir_all(&sdk).expect("removed");
-    // Killed before each file of it, and before it has its name.
+    // Killed while the tools are looked for, then before each file of it, and before it has its name.
     let mut kills = 0;
-    loop {
-        let output = project.windlass_with("plugin build", &[("WINDLASS_FAULT", &(kills + 1).to_string())]);
-        if output.code == Some(0) {
-            break;
-        }
+    while !sdk.exists() {
         kills += 1;
-        assert!(!sdk.exists(), "kill {kills}: {:?}", below(&sdk).keys());
+        assert!(kills < 100, "it is never there");
+        let output = project.windlass_with("plugin build", &[("WINDLASS_FAULT", &kills.to_string())]);
+        assert_ne!(output.code, Some(0), "kill {kills}: {}", output.all());
     }
-    assert_eq!(kills, whole.len() + 1);
     assert_eq!(below(&sdk), whole);
+    // Each kill has left another part of it.
+    let parts = begun(&project);
+    assert_eq!(parts.len(), whole.len());
+    // What has been left for long is gone with the next build; what somebody may be at work on, or is no such thing, is not.
+    for path in &parts[1..] {
+        std::fs::File::open(path).expect("a directory").set_modified(std::time::UNIX_EPOCH).expect("a time");
+    }
+    project.write(".windlass-sdk-notes/a", "mine");
+    std::fs::File::open(project.path().join(".windlass-sdk-notes"))
+        .expect("a directory")
+        .set_modified(std::time::UNIX_EPOCH)
+        .expect("a time");
+    let _ = project.windlass("plugin build").exits(0);
+    let mut left = vec![parts[0].clone(), project.path().join(".windlass-sdk-notes")];
+    left.sort();
+    assert_eq!(begun(&project), left);
     // A project that was cut off itself is one that can be built.
     let project = Project::new();
     let new = "plugin new greet-it --lang c --directory .";
@@ -329,20 +352,26 @@ fn a_build_ends_with_its_tool_and_with_whoever_waits_for_it() {
     assert!(!is_there(&project, "left"));
 
     // One that has no end.
-    let project = with_build("sleep 600 & echo $! >left\necho $$ >tool\nwait\n");
-    let output = project.windlass("plugin build --timeout 3s").exits(2);
-    for part in [
-        "error: the plugin `noop` was not built\n",
-        "`sh` was not done when the build had taken [duration], and was ended\n",
-        "hint: `plugin build --timeout` and `plugin test --build-timeout` give it more time\n",
-    ] {
-        assert!(output.stderr.contains(part), "{part}: {}", output.all());
+    let project = with_build("sleep 600 & echo $! >left\necho $$ >tool.new\nmv tool.new tool\nwait\n");
+    // Where the machine has much to do, it has not begun by then.
+    for timeout in ["3s", "30s", "5m"] {
+        let output = project.windlass(&format!("plugin build --timeout {timeout}")).exits(2);
+        for part in [
+            "error: the plugin `noop` was not built\n",
+            "`sh` was not done when the build had taken [duration], and was ended\n",
+            "hint: `plugin build --timeout` and `plugin test --build-timeout` give it more time\n",
+        ] {
+            assert!(output.stderr.contains(part), "{part}: {}", output.all());
+        }
+        if project.has("tool") {
+            break;
+        }
     }
     assert!(!is_there(&project, "left") && !is_there(&project, "tool"));
     let output = project.windlass("plugin test --build-timeout 500ms").exits(2);
     assert!(output.stderr.contains("and was ended\n"), "{}", output.all());
 
-    // Also where it is only looked for.
+    // Also where it is only looked for, which runs nothing of the plugin.
     let project = written("rust").file("bin/cargo", "#!/bin/sh\nexec /bin/sleep 600\n");
     let program = project.path().join("bin/cargo");
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
@@ -367,4 +396,39 @@ fn a_build_ends_with_its_tool_and_with_whoever_waits_for_it() {
         );
         assert!(!is_there(&project, "left") && !is_there(&project, "tool"));
     }
+}
+
+/// Nobody is asked at the terminal: a tool that would is told at once that it cannot, and does not wait until it has no more time.
+#[cfg(unix)]
+#[test]
+fn a_tool_that_asks_at_the_terminal_ends() {
+    let project = with_build("printf 'passphrase: ' >/dev/tty && read -r answer </dev/tty\n");
+    let terminal = e2e::terminal::Terminal::of(&project, &[]);
+    terminal.types("$windlass plugin build; echo done");
+    let screen = terminal.shows_text("hint: mend what it says above");
+    assert!(screen.contains("/dev/tty: "), "{screen}");
+    assert!(screen.contains("`sh` ended with exit status: "), "{screen}");
+}
+
+/// What a module does at its top level is looked at where modules are run, and not where their tools are looked for.
+#[cfg(unix)]
+#[test]
+fn what_has_no_end_is_looked_for_where_it_is() {
+    let project = written("js").file("bin/node", "#!/bin/sh\nexec /bin/sleep 600\n");
+    let program = project.path().join("bin/node");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    let path = project.path().join("bin").to_string_lossy().into_owned();
+    let output = project.windlass_with("plugin build --timeout 500ms", &[("PATH", &path)]).exits(2);
+    let hint = "hint: `plugin build --timeout` and `plugin test --build-timeout` give it more time\n";
+    assert!(output.stderr.contains("`node` was not done when") && output.stderr.ends_with(hint), "{}", output.all());
+
+    // It is there, and so is what is installed; then it has no end.
+    let node = "#!/bin/sh\ncase $1 in --version) ;; *) exec /bin/sleep 600 ;; esac\n";
+    project.write("bin/node", node);
+    project.write("bin/npm", "#!/bin/sh\nmkdir -p node_modules && : >node_modules/.package-lock.json\n");
+    let npm = project.path().join("bin/npm");
+    std::fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    let path = format!("{path}:/usr/bin:/bin");
+    let output = project.windlass_with("plugin build --timeout 5s", &[("PATH", &path)]).exits(2);
+    assert!(output.stderr.contains("what stands at the top level of a module is run"), "{}", output.all());
 }

@@ -184,3 +184,39 @@ fn packages_are_those_that_the_project_names() {
     let output = project.windlass_with("plugin build", &variables).exits(2);
     assert!(output.stderr.contains("ModuleNotFoundError: No module named 'only_here'\n"), "{}", output.all());
 }
+
+/// What a build that was cut off has left is not taken for what it would have made: `venv` writes `pyvenv.cfg` before it installs
+/// pip, and pip a package before the next one.
+#[test]
+fn an_environment_that_was_cut_off_is_made_anew() {
+    let project = online(Project::new());
+    let _ = project.windlass("plugin new greet-it --lang python --directory .").exits(0);
+    let home = project.path().join("home");
+    let program = |name: &str, text: &str| {
+        project.write(&format!("home/{name}"), text);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(home.join(name), mode).expect("executable");
+    };
+    // The Python of this machine, which is cut off as soon as it has begun to make an environment.
+    let begins = "#!/bin/sh\ncase $2 in venv) mkdir -p .venv/bin && : >.venv/pyvenv.cfg && kill -9 $$ ;; esac\n";
+    program("python3", begins);
+    let path = format!("{}:{}", home.display(), std::env::var("PATH").expect("a path"));
+    let output = project.windlass_with("plugin build", &[("PATH", &path)]).exits(2);
+    assert!(output.stderr.contains("`python3` ended with signal: 9"), "{}", output.all());
+    assert!(project.has(".venv/pyvenv.cfg"));
+    let _ = project.windlass("plugin build").exits(0);
+
+    // The same of pip, when something else was named, and when it has written the one program and not yet what that needs.
+    let last = project.path().join(".venv/windlass-installed");
+    std::fs::File::open(&last).expect("a file").set_modified(std::time::UNIX_EPOCH).expect("a time");
+    std::fs::rename(project.path().join(".venv/bin/python"), project.path().join("real")).expect("renamed");
+    program("python3", "#!/bin/sh\n");
+    project.write(".venv/bin/python", "#!/bin/sh\nkill -9 $$\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(project.path().join(".venv/bin/python"), mode).expect("executable");
+    let output = project.windlass_with("plugin build", &[("PATH", &path)]).exits(2);
+    assert!(output.stderr.contains("`.venv/bin/python` ended with signal: 9"), "{}", output.all());
+    assert!(project.has(".venv/bin/componentize-py") && !last.exists());
+    let _ = project.windlass("plugin build").exits(0);
+    assert!(last.exists());
+}

@@ -411,3 +411,52 @@ x
     assert_eq!(record(), once);
     assert_eq!(record(), once);
 }
+
+/// A case whose program says that it is at work, and has no end.
+fn endless(project: &Project) -> String {
+    let begun = project.path().join("begun");
+    format!(
+        r##"[[case]]
+name = "a"
+files = {{ "show" = "#!/bin/sh\necho >{}\nexec /bin/sleep 600\n" }}
+granted = [{{ kind = "exec", program = "./show", writes = ["/"], connects = "any", phases = ["apply"] }}]
+[case.config]
+capabilities = [{{ kind = "exec", program = "./show", phases = ["apply"] }}]
+apply = [{{ do = "exec", program = "./show" }}]
+"##,
+        begun.display()
+    )
+}
+
+/// Who has a recording stop is told what it has done, which is not nothing.
+#[test]
+fn a_recording_that_is_told_to_stop_says_what_is_done() {
+    let project = Project::new().guest("probe");
+    let cases = endless(&project);
+    project.write("cases.toml", &cases);
+    let run = project.start("plugin test ./probe.wasm --record");
+    e2e::steps::until("the program", || project.has("begun"));
+    let told = std::process::Command::new("kill").args(["-s", "INT", &run.id().to_string()]).status();
+    assert!(told.expect("kill runs").success());
+    let output = project.finish(run).exits(12);
+    assert_eq!(
+        output.stderr,
+        "error: told to stop before the cases were recorded\n\
+         note: what they had asked of the world until then is done; nothing is written to `cases.toml`\n"
+    );
+    assert_eq!(project.read("cases.toml"), cases);
+}
+
+/// A file that a person keeps stays where and how he has put it.
+#[test]
+fn a_linked_file_is_written_where_it_is() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let project = Project::new().guest("probe").file("elsewhere/mine.toml", "[[case]]\nname = \"a\"\n");
+    let (link, file) = (project.path().join("cases.toml"), project.path().join("elsewhere/mine.toml"));
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("a mode");
+    symlink("elsewhere/mine.toml", &link).expect("a link");
+    let _ = project.windlass("plugin test ./probe.wasm --record").exits(0);
+    assert!(std::fs::symlink_metadata(&link).expect("it").is_symlink());
+    assert!(project.read("elsewhere/mine.toml").contains("[case.expect."));
+    assert_eq!(std::fs::metadata(&file).expect("it").permissions().mode() & 0o777, 0o600);
+}

@@ -42,7 +42,7 @@ pub async fn build(
         Some(command) => {
             // What somebody else's project runs is not run in silence.
             tell(&format!("running `{}`, as `windlass-plugin.toml` says\n", command.join(" ")));
-            vec![Step { says: None, command: command.clone(), made: None }]
+            vec![Step::own(command, project.language)]
         }
         None => {
             tool::demand(project, &mut bounds).await?;
@@ -61,13 +61,21 @@ pub async fn build(
     }
     let earlier = Earlier::put_aside(&path).map_err(|error| not_built(project).because(error))?;
     for step in &steps {
-        if step.made.is_some_and(|(made, of)| is_newer(&project.directory.join(made), &project.directory.join(of))) {
-            continue;
+        let made = step.made.map(|(made, of)| (project.directory.join(made), project.directory.join(of)));
+        if let Some((made, of)) = &made {
+            if is_newer(made, of) {
+                continue;
+            }
+            // Whoever is cut off here begins anew.
+            let _ = std::fs::remove_file(made);
         }
         if let Some(says) = step.says {
             tell(&format!("{says}\n"));
         }
-        run(project, &step.command, &mut bounds, &mut tell).await?;
+        run(project, step, &mut bounds, &mut tell).await?;
+        if let Some((made, _)) = made.filter(|_| step.marks) {
+            std::fs::write(&made, "").map_err(|error| not_built(project).because(error))?;
+        }
     }
     let begins = beginning(&path).map_err(|error| not_there(project, &earlier, &error))?;
     drop(earlier);

@@ -25,13 +25,24 @@ pub(super) struct Step {
     pub(super) says: Option<&'static str>,
     /// The command, run in the project's directory.
     pub(super) command: Vec<String>,
-    /// Where this is there and not older than that, nothing is to be done.
+    /// Where this is there and not older than that, nothing is to be done. It is not there while something is.
     pub(super) made: Option<(&'static str, &'static str)>,
+    /// Whether that is made once the command has ended well, because nothing that the command makes is there only then.
+    pub(super) marks: bool,
+    /// Whether it runs what stands at the top level of the plugin's modules.
+    pub(super) runs_module: bool,
 }
 
 impl Step {
     fn new<T: Into<String>>(command: impl IntoIterator<Item = T>) -> Self {
-        Self { says: None, command: command.into_iter().map(Into::into).collect(), made: None }
+        let command = command.into_iter().map(Into::into).collect();
+        Self { says: None, command, made: None, marks: false, runs_module: false }
+    }
+
+    /// What a project's own file says in the place of the steps of its language. Those that run modules do so in it.
+    pub(super) fn own(command: &[String], language: Language) -> Self {
+        let runs_module = matches!(language, Language::JavaScript | Language::Python);
+        Self { runs_module, ..Self::new(command) }
     }
 }
 
@@ -67,9 +78,8 @@ const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 /// The Python of a project's own environment.
 const OWN_PYTHON: &str = if cfg!(windows) { ".venv/Scripts/python.exe" } else { ".venv/bin/python" };
 
-/// What builds a component of Python, once it is installed.
-const COMPONENTIZE_PY: &str =
-    if cfg!(windows) { ".venv/Scripts/componentize-py.exe" } else { ".venv/bin/componentize-py" };
+/// What is there once all is installed into that: each of the files that are installed is there before others are.
+const INSTALLED: &str = ".venv/windlass-installed";
 
 const JAVASCRIPT: &[Tool] = &[
     Tool {
@@ -248,22 +258,30 @@ fn javascript(project: &Project) -> Vec<Step> {
             made: Some(("node_modules/.package-lock.json", "package-lock.json")),
             ..Step::new([NPM, "ci", "--silent", "--no-audit", "--no-fund"])
         },
-        Step::new(["node", "windlass-sdk/javascript/build.mjs", source, &project.component]),
+        Step {
+            runs_module: true,
+            ..Step::new(["node", "windlass-sdk/javascript/build.mjs", source, &project.component])
+        },
     ]
 }
 
-/// As for JavaScript. An environment that is there is made new where what it holds is to be another.
+/// As for JavaScript. One that was not wholly installed is made from nothing: neither `venv` nor pip mends what they left half done.
 fn python(project: &Project) -> Vec<Step> {
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--force-reinstall"];
     let install = [OWN_PYTHON].into_iter().chain(install).chain(["--requirement", "requirements.txt"]);
+    let made = Some((INSTALLED, "requirements.txt"));
+    let clear = (!project.directory.join(INSTALLED).exists()).then_some("--clear");
     vec![
         Step {
             says: Some("installing what `requirements.txt` names into `.venv`"),
-            made: Some((".venv/pyvenv.cfg", "requirements.txt")),
-            ..Step::new([PYTHON, "-m", "venv", ".venv"])
+            made,
+            ..Step::new([PYTHON, "-m", "venv", ".venv"].into_iter().chain(clear))
         },
-        Step { made: Some((COMPONENTIZE_PY, "requirements.txt")), ..Step::new(install) },
-        Step::new([OWN_PYTHON, "windlass-sdk/python/build.py", Language::Python.source(), &project.component]),
+        Step { made, marks: true, ..Step::new(install) },
+        Step {
+            runs_module: true,
+            ..Step::new([OWN_PYTHON, "windlass-sdk/python/build.py", Language::Python.source(), &project.component])
+        },
     ]
 }
 

@@ -9,9 +9,16 @@ use crate::problem::{Code, Problem};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The folder of a project with what it has of the SDK.
 pub(super) const SDK: &str = "windlass-sdk";
+
+/// What the name of one begins with that is not whole yet; eight hexadecimal digits come after it.
+const TEMPORARY: &str = ".windlass-sdk-";
+
+/// Nobody is at work for longer on a few small files.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
 /// A file of a template: its path in the project, and its text.
 type File = (&'static str, &'static str);
@@ -89,6 +96,7 @@ pub fn create(directory: &Path, name: &str, language: Language, built_in: &[&str
 /// # Errors
 /// Where it cannot be written.
 pub(super) fn supply(project: &Project) -> std::io::Result<bool> {
+    remove_left(&project.directory);
     if project.directory.join(SDK).exists() {
         return Ok(false);
     }
@@ -99,7 +107,7 @@ pub(super) fn supply(project: &Project) -> std::io::Result<bool> {
 /// Writes what a project has of the SDK: whole or not at all, because one that is there is taken as it is.
 fn write_sdk(directory: &Path, name: &str, language: Language) -> std::io::Result<()> {
     let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
-    let temporary = directory.join(format!(".{SDK}-{random:08x}"));
+    let temporary = directory.join(format!("{TEMPORARY}{random:08x}"));
     let write = || {
         for (path, text) in files(language) {
             if let Ok(path) = Path::new(path).strip_prefix(SDK) {
@@ -118,6 +126,23 @@ fn write_sdk(directory: &Path, name: &str, language: Language) -> std::io::Resul
         // Somebody else wrote it meanwhile, and as wholly.
         Err(_) if directory.join(SDK).exists() => Ok(()),
         written => written,
+    }
+}
+
+/// Removes what builds that were killed have left of an SDK. What somebody may still be writing stays.
+fn remove_left(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY)).unwrap_or_default();
+        let is_ours = number.len() == 8 && number.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let age = || {
+            // Of the entry itself: what a link leads to is somebody else's.
+            let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_dir)?;
+            metadata.modified().ok()?.elapsed().ok()
+        };
+        if is_ours && age().is_some_and(|age| age > ABANDONED) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Running a tool of a build: in a group of its own, which ends with it, and for no longer than somebody waits.
 
 use super::build::{not_built, stopped};
+use super::language::Step;
 use super::{Language, Project};
 use crate::config::{self, nearest};
 use crate::problem::Problem;
-use crate::process::{self, Completion, GRACE, Spawn};
+use crate::process::{self, Completion, GRACE, Spawn, Stream};
 use crate::variable::PATH;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,13 @@ use std::time::Instant;
 
 /// The longest line that is waited for, in bytes.
 const LINE: usize = 64 << 10;
+
+/// What to do about a tool that had no more time.
+pub(super) const MORE_TIME: &str = "`plugin build --timeout` and `plugin test --build-timeout` give it more time";
+
+/// The same of one that runs a part of the plugin.
+const NO_END: &str = "what stands at the top level of a module is run while it is built, so look for what has no end there; \
+                      `plugin build --timeout` and `plugin test --build-timeout` give it more time";
 
 /// What keeps the tools of a build from running for ever.
 pub(super) struct Bounds<'a, S> {
@@ -36,7 +44,8 @@ impl<'a, S: Future<Output = ()>> Bounds<'a, S> {
 }
 
 /// Runs one command to its end, and hands on what it says: where `capture` says how many bytes of each output are kept of it, as
-/// that; otherwise to `on_output`, both in the order in which it says it. Where it cannot be run, why.
+/// that; otherwise to `on_output`, on Unix both as one, in the order in which it says it. `hint` is for whoever waited for it in vain.
+/// Where it cannot be run, why.
 ///
 /// # Errors
 /// Where it was told to stop, or had no more time.
@@ -45,7 +54,8 @@ pub(super) async fn command<S: Future<Output = ()>>(
     words: &[impl AsRef<str>],
     bounds: &mut Bounds<'_, S>,
     capture: Option<usize>,
-    mut on_output: impl FnMut(&[u8]),
+    hint: &str,
+    on_output: impl FnMut(Stream, &[u8]),
 ) -> Result<Result<Completion, String>, Problem> {
     let mut words = words.iter().map(AsRef::as_ref);
     let name = words.next().unwrap_or_default();
@@ -68,8 +78,10 @@ pub(super) async fn command<S: Future<Output = ()>>(
         timeout: Some(bounds.timeout.get().saturating_sub(bounds.began.elapsed())),
         capture,
         together: capture.is_none(),
+        // Nobody is asked: what would wait for an answer says so, and ends.
+        without_terminal: true,
     };
-    let ended = process::run_until(spawn, bounds.stop.as_mut(), GRACE, |_, bytes| on_output(bytes)).await;
+    let ended = process::run_until(spawn, bounds.stop.as_mut(), GRACE, on_output).await;
     let completion = match ended {
         Ok(completion) => completion,
         Err(error) => return Ok(Err(error.to_string())),
@@ -81,30 +93,26 @@ pub(super) async fn command<S: Future<Output = ()>>(
         let timeout = String::from(bounds.timeout.clone());
         return Err(not_built(project)
             .because(format!("`{name}` was not done when the build had taken {timeout}, and was ended"))
-            .with_hint(match project.language {
-                Language::JavaScript | Language::Python => {
-                    "what stands at the top level of a module is run while it is built, so look for what has no end there; \
-                     `plugin build --timeout` and `plugin test --build-timeout` give it more time"
-                }
-                _ => "`plugin build --timeout` and `plugin test --build-timeout` give it more time",
-            }));
+            .with_hint(hint));
     }
     Ok(Ok(completion))
 }
 
-/// Runs one command of the build. What it says on either of its outputs is told in the order in which it says it.
+/// Runs one command of the build. What it says on either of its outputs is told line by line; on Unix in the order in which it says
+/// it, elsewhere in that of each output.
 ///
 /// # Errors
 /// As those of [`command`], and where it failed.
 pub(super) async fn run<S: Future<Output = ()>>(
     project: &Project,
-    words: &[String],
+    step: &Step,
     bounds: &mut Bounds<'_, S>,
     tell: &mut impl FnMut(&str),
 ) -> Result<(), Problem> {
-    let Some(name) = words.first() else { return Ok(()) };
-    let mut lines = Lines { line: Vec::new(), undefined: BTreeSet::new(), undeclared: BTreeSet::new(), tell };
-    let ended = command(project, words, bounds, None, |bytes| lines.add(bytes)).await;
+    let Some(name) = step.command.first() else { return Ok(()) };
+    let mut lines = Lines::new(tell);
+    let hint = if step.runs_module { NO_END } else { MORE_TIME };
+    let ended = command(project, &step.command, bounds, None, hint, |stream, bytes| lines.add(stream, bytes)).await;
     lines.end();
     let (undefined, undeclared) = (lines.undefined, lines.undeclared);
     let completion = ended?.map_err(|why| {
@@ -166,7 +174,9 @@ fn status(completion: &Completion) -> String {
 
 /// What a tool says, told line by line.
 struct Lines<'a, T> {
-    line: Vec<u8>,
+    /// What each of its outputs has begun to say.
+    out: Vec<u8>,
+    error: Vec<u8>,
     /// What a linker says that nothing defines.
     undefined: BTreeSet<String>,
     /// The functions of which a C compiler says that nothing declares them.
@@ -174,32 +184,65 @@ struct Lines<'a, T> {
     tell: &'a mut T,
 }
 
-impl<T: FnMut(&str)> Lines<'_, T> {
-    fn add(&mut self, bytes: &[u8]) {
+impl<'a, T: FnMut(&str)> Lines<'a, T> {
+    fn new(tell: &'a mut T) -> Self {
+        Self { out: Vec::new(), error: Vec::new(), undefined: BTreeSet::new(), undeclared: BTreeSet::new(), tell }
+    }
+
+    fn add(&mut self, stream: Stream, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(part);
-            if part.ends_with(b"\n") || self.line.len() > LINE {
-                self.end();
+            let line = match stream {
+                Stream::Out => &mut self.out,
+                Stream::Error => &mut self.error,
+            };
+            line.extend_from_slice(part);
+            if part.ends_with(b"\n") || line.len() > LINE {
+                let line = std::mem::take(line);
+                self.tell(&line);
             }
         }
     }
 
+    /// Tells what was begun and has no end.
     fn end(&mut self) {
-        if self.line.is_empty() {
+        for line in [std::mem::take(&mut self.out), std::mem::take(&mut self.error)] {
+            self.tell(&line);
+        }
+    }
+
+    fn tell(&mut self, line: &[u8]) {
+        if line.is_empty() {
             return;
         }
-        let text = String::from_utf8_lossy(&self.line);
+        let text = String::from_utf8_lossy(line);
         self.undefined.extend(text.split_once("undefined symbol: ").map(|(_, symbol)| symbol.trim().to_owned()));
         self.undeclared.extend(without_prototype(&text).map(str::to_owned));
         (self.tell)(&text);
-        self.line.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::program;
+    use super::{Lines, Stream, program};
     use std::path::Path;
+
+    #[test]
+    fn the_lines_of_two_outputs_are_not_mixed() {
+        let mut told = String::new();
+        let mut tell = |line: &str| told.push_str(line);
+        let mut lines = Lines::new(&mut tell);
+        for (stream, bytes) in [
+            (Stream::Out, "compi"),
+            (Stream::Error, "wasm-ld: undefined sym"),
+            (Stream::Out, "ling\nlast"),
+            (Stream::Error, "bol: windlass_plan\n"),
+        ] {
+            lines.add(stream, bytes.as_bytes());
+        }
+        lines.end();
+        assert!(lines.undefined.contains("windlass_plan"));
+        assert_eq!(told, "compiling\nwasm-ld: undefined symbol: windlass_plan\nlast");
+    }
 
     #[test]
     fn a_program_with_a_slash_is_the_projects_own() {

@@ -1,7 +1,7 @@
 //! The tools of a language: whether each is there, and how it is installed where it is not.
 
 use super::Project;
-use super::run::{Bounds, command};
+use super::run::{Bounds, MORE_TIME, command};
 use crate::problem::{Code, Problem};
 use std::path::Path;
 
@@ -55,7 +55,8 @@ impl Tool {
         project: &Project,
         bounds: &mut Bounds<'_, S>,
     ) -> Result<Found, Problem> {
-        let Ok(completion) = command(project, self.look, bounds, Some(LOOKED_AT), |_| ()).await? else {
+        let looked = command(project, self.look, bounds, Some(LOOKED_AT), MORE_TIME, |_, _| ()).await?;
+        let Ok(completion) = looked else {
             return Ok(if matches!(self.shows, Shows::Directory) { Found::Unknown } else { Found::Missing });
         };
         let text = String::from_utf8_lossy(&completion.stdout);

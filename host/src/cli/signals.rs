@@ -16,6 +16,18 @@ static IS_HEARD: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// [`Code::Cancelled`] where it was told to stop, and those of the work.
 pub(super) async fn unless_stopped<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    let said = || Problem::new(Code::Cancelled, "told to stop before anything was begun").with_note("nothing was run");
+    unless_stopped_with(said, work).await
+}
+
+/// The same of work that may have done something by then; `said` is what is true of it.
+///
+/// # Errors
+/// As those of [`unless_stopped`].
+pub(super) async fn unless_stopped_with<T>(
+    said: impl Fn() -> Problem,
+    work: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Failed> {
     let Ok(mut stop) = stop_signals() else { return work.await };
     let mut work = std::pin::pin!(work);
     loop {
@@ -25,8 +37,7 @@ pub(super) async fn unless_stopped<T>(work: impl Future<Output = Result<T, Faile
             result = &mut work => return result,
             () = stop.recv() => {
                 if !IS_HEARD.load(Ordering::Relaxed) {
-                    let problem = Problem::new(Code::Cancelled, "told to stop before anything was begun");
-                    return Err(problem.with_note("nothing was run").into());
+                    return Err(said().into());
                 }
             }
         }

@@ -30,7 +30,7 @@ struct Header {
 struct Layout {
     /// Its headers, in order.
     headers: Vec<Header>,
-    /// Where its texts are: what looks like a comment in one of several lines is none.
+    /// Where its texts and keys are: what looks like a comment in one of them is none.
     texts: Vec<Range<usize>>,
 }
 
@@ -39,6 +39,7 @@ impl Layout {
         let mut layout = Self::default();
         let (table, _) = DeTable::parse_recoverable(source);
         for (key, value) in table.get_ref() {
+            layout.texts.push(key.span());
             layout.walk(source, value, &mut vec![key.get_ref().to_string()]);
         }
         layout.headers.sort_by_key(|header| header.start);
@@ -57,6 +58,7 @@ impl Layout {
                     self.headers.push(Header { start, case, is_expectation });
                 }
                 for (key, value) in table {
+                    self.texts.push(key.span());
                     path.push(key.get_ref().to_string());
                     self.walk(source, value, path);
                     path.pop();
@@ -74,19 +76,25 @@ impl Layout {
         }
     }
 
-    /// Whether the line that begins there is a comment.
-    fn is_comment(&self, line: &str, start: usize) -> bool {
-        let place = start + line.len() - line.trim_start().len();
-        line.trim_start().starts_with('#') && !self.texts.iter().any(|text| text.contains(&place))
+    /// The comment in the line that begins there.
+    fn comment<'a>(&self, line: &'a str, start: usize) -> Option<&'a str> {
+        let is_text = |place: &usize| self.texts.iter().any(|text| text.contains(&(start + place)));
+        let place = line.match_indices('#').map(|(place, _)| place).find(|place| !is_text(place))?;
+        Some(line[place..].trim_end())
     }
 
-    /// The comments of a part of the source, each in a line of its own.
+    /// Whether the line that begins there is a comment.
+    fn is_comment(&self, line: &str, start: usize) -> bool {
+        self.comment(line, start).is_some_and(|comment| comment.len() == line.trim().len())
+    }
+
+    /// The comments of a part of the source, each in a line of its own: also those behind something.
     fn comments(&self, source: &str, range: Range<usize>) -> String {
         let mut start = range.start;
         let mut comments = String::new();
         for line in source[range].split_inclusive('\n') {
-            if self.is_comment(line, start) {
-                comments.push_str(&format!("{}\n", line.trim_end()));
+            if let Some(comment) = self.comment(line, start) {
+                comments.push_str(&format!("{comment}\n"));
             }
             start += line.len();
         }
@@ -226,7 +234,7 @@ mod tests {
     use crate::kit::CaseFile;
     use std::path::Path;
 
-    const FILE: &str = r#"# what this is about
+    const FILE: &str = r##"# what this is about
 
 [[case]] # one
 name = "one"
@@ -236,17 +244,22 @@ files = { a = """
 """ }
 
 # above
-[case.expect.plan]
+[case.expect.plan] # of the plan
 # why
-intents = []
+intents = [
+    # none
+] # not one
+log = [ "# no comment", # a line
+]
 
 [case.expect.apply]
 outcome = "x"
+outputs = { "#a" = "#b" }
 
 # two
 [[case]]
 name = "two"
-"#;
+"##;
 
     #[test]
     fn comments_and_order_stay() {
@@ -270,7 +283,11 @@ files = { a = """
 """ }
 
 # above
+# of the plan
 # why
+# none
+# not one
+# a line
 [case.expect.plan]
 log = []
 

@@ -1,6 +1,7 @@
 //! A child and everything it starts: a process group, or a job object on Windows.
 
-use super::confine::{Confines, within};
+use super::Spawn;
+use super::confine::within;
 use super::pipe::Pipe;
 #[cfg(target_os = "linux")]
 use super::strays::Strays;
@@ -28,15 +29,11 @@ pub(super) struct Group {
 impl Group {
     /// Starts it within its confines, and gives the other ends of its standard output and error; where these are to be one, only
     /// the first.
-    pub(super) fn start(
-        mut command: Command,
-        confines: Option<&Confines>,
-        together: bool,
-    ) -> io::Result<(Self, Pipe, Option<Pipe>)> {
+    pub(super) fn start(mut command: Command, spawn: &Spawn) -> io::Result<(Self, Pipe, Option<Pipe>)> {
         #[cfg(unix)]
         let (out, error) = {
             let (out, theirs) = Pipe::pair()?;
-            let (error, second) = if together {
+            let (error, second) = if spawn.together {
                 (None, theirs.try_clone()?)
             } else {
                 let (error, second) = Pipe::pair()?;
@@ -46,18 +43,21 @@ impl Group {
             (out, error)
         };
         #[cfg(not(unix))]
-        let _ = together;
-        #[cfg(not(unix))]
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let mut command = CommandWrap::from(command);
         #[cfg(unix)]
-        command.wrap(process_wrap::tokio::ProcessGroup::leader());
+        if spawn.without_terminal {
+            // Whoever leads a session leads its group, too.
+            command.wrap(process_wrap::tokio::ProcessSession);
+        } else {
+            command.wrap(process_wrap::tokio::ProcessGroup::leader());
+        }
         #[cfg(windows)]
         command.wrap(process_wrap::tokio::JobObject);
         #[cfg(target_os = "linux")]
         let strays = Strays::before();
         fault::point();
-        let child = match confines {
+        let child = match &spawn.confines {
             Some(confines) => within(confines, || command.spawn())?,
             None => command.spawn()?,
         };

@@ -15,6 +15,8 @@ mod verify;
 
 use super::Failed;
 use super::arguments::Common;
+use super::signals::unless_stopped_with;
+use crate::problem::{Code, Problem};
 use clap::Subcommand;
 
 /// What can be done with a plugin.
@@ -51,6 +53,13 @@ pub(super) async fn plugin(common: &Common, command: &PluginCommand) -> Result<(
         PluginCommand::Add(arguments) => add::add(common, arguments).await,
         PluginCommand::Update(arguments) => update::update(common, arguments).await,
         PluginCommand::Verify => verify::verify(common).await,
-        PluginCommand::Publish(arguments) => publish::publish(common, arguments).await,
+        PluginCommand::Publish(arguments) => {
+            let stopped = || {
+                Problem::new(Code::Cancelled, "told to stop before the plugin was published")
+                    .with_note("what had been sent until then is there")
+                    .with_hint("the same command again completes it")
+            };
+            unless_stopped_with(stopped, publish::publish(common, arguments)).await
+        }
     }
 }

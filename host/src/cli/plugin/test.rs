@@ -6,9 +6,10 @@ use crate::authoring::{self, Project};
 use crate::ci::Variables;
 use crate::cli::arguments::{Common, Format, LogLevel, duration};
 use crate::cli::project;
+use crate::cli::signals::unless_stopped_with;
 use crate::cli::{Failed, print, print_json, say};
 use crate::config::Duration;
-use crate::files::write_whole;
+use crate::files::rewrite;
 use crate::forge;
 use crate::kit::{self, CaseFile, Recorded, Results, World};
 use crate::lock::Lock;
@@ -85,7 +86,8 @@ impl Test {
     async fn results(&self, common: &Common, plugin: &Plugin, file: &CaseFile) -> Result<Results, Failed> {
         let filter = self.filter.as_deref();
         if !self.record {
-            return Ok(kit::run(plugin, file, filter).await?);
+            let play = async { Ok(kit::run(plugin, file, filter).await?) };
+            return unless_stopped_with(stopped, play).await;
         }
         let (directory, variables) = (project::directory(&common.config), Variables::of_process());
         // A forge's token is for Windlass, and for no plugin, as in a run. Others are for the cases that name them.
@@ -96,7 +98,14 @@ impl Test {
             withheld: Lock::load(&directory)?.iter().flat_map(Lock::secret_names).collect(),
             secrets: project::secrets(&directory, &variables),
         };
-        let Recorded { results, text, unanswered, changed } = kit::record(plugin, file, filter, &world).await?;
+        let stopped = || {
+            let path = file.path.display();
+            Problem::new(Code::Cancelled, "told to stop before the cases were recorded").with_note(format!(
+                "what they had asked of the world until then is done; nothing is written to `{path}`"
+            ))
+        };
+        let record = async { Ok(kit::record(plugin, file, filter, &world).await?) };
+        let Recorded { results, text, unanswered, changed } = unless_stopped_with(stopped, record).await?;
         for what in unanswered {
             say(&format!("warning: {what}; this is written as what comes\n"));
         }
@@ -108,7 +117,7 @@ impl Test {
                     .with_hint("record again")
                     .into());
             }
-            write_whole(&file.path, text.as_bytes()).map_err(|error| unwritten(&file.path, &error))?;
+            rewrite(&file.path, text.as_bytes()).map_err(|error| unwritten(&file.path, &error))?;
             for (name, differences) in changed {
                 say(&report::changed_case(&name, &differences, Style::of_stderr()));
             }
@@ -116,6 +125,12 @@ impl Test {
         }
         Ok(results)
     }
+}
+
+/// That somebody had cases end that ask nobody.
+fn stopped() -> Problem {
+    Problem::new(Code::Cancelled, "told to stop before the cases were played")
+        .with_note("nothing was asked of the world")
 }
 
 fn unwritten(path: &Path, error: &std::io::Error) -> Problem {

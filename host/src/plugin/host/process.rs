@@ -293,6 +293,7 @@ impl interface::Host for State {
             timeout: command.timeout_milliseconds.map(Duration::from_millis),
             capture: (is_captured || self.services.outside.listening().is_some()).then_some(CAPTURE),
             together: false,
+            without_terminal: false,
         };
         let output = self.output.clone();
         locked(&output).take_tail();
