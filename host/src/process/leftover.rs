@@ -78,10 +78,11 @@ mod linux {
 
     /// How often a process is looked at whose environment is empty or not ours to see: while it becomes another program, that
     /// is so for a moment.
-    const LOOKS: usize = 5;
+    /// On a busy machine it is so for much of the time of what does that again and again, so there are many looks.
+    const LOOKS: usize = 20;
 
     /// How long that moment may be, a look at a time.
-    const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
     /// How long what was killed may take to be gone. Only what hangs within the system takes longer.
     const DEATH: Duration = Duration::from_secs(1);
