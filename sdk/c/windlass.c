@@ -291,7 +291,8 @@ __attribute__((weak)) bool windlass_revert(windlass_string *config, windlass_str
 extern const char *windlass_looking;
 const char *windlass_looking;
 
-static bool said(const char *function, windlass_failure *failure) {
+/* Always false: what a function that failed returns, and where it set no failure, that it did not. */
+static bool failed(const char *function, windlass_failure *failure) {
   if (failure->code.len > 0 || failure->message.len > 0) return false;
   windlass_fail(failure, WINDLASS_BUG, "no-failure", windlass_format("`%s` returned false and set no failure", function));
   return windlass_hint(failure, "say why with `return windlass_fail(failure, …)`, or return true");
@@ -304,29 +305,29 @@ void exports_windlass_plugin_lifecycle_describe(windlass_description *descriptio
 bool exports_windlass_plugin_lifecycle_requires(windlass_string *config, windlass_capabilities *capabilities,
                                                 windlass_failure *failure) {
   *failure = (windlass_failure){0};
-  return windlass_requires(config, capabilities, failure) || said("windlass_requires", failure);
+  return windlass_requires(config, capabilities, failure) || failed("windlass_requires", failure);
 }
 
 bool exports_windlass_plugin_lifecycle_plan(windlass_string *config, windlass_intents *intents, windlass_failure *failure) {
   *failure = (windlass_failure){0};
   windlass_looking = "plan";
-  return windlass_plan(config, intents, failure) || said("windlass_plan", failure);
+  return windlass_plan(config, intents, failure) || failed("windlass_plan", failure);
 }
 
 bool exports_windlass_plugin_lifecycle_apply(windlass_string *config, windlass_outcome *outcome, windlass_failure *failure) {
   *failure = (windlass_failure){0};
-  return windlass_apply(config, outcome, failure) || said("windlass_apply", failure);
+  return windlass_apply(config, outcome, failure) || failed("windlass_apply", failure);
 }
 
 bool exports_windlass_plugin_lifecycle_probe(windlass_string *config, windlass_strings *records, windlass_verdict *verdict,
                                              windlass_failure *failure) {
   *failure = (windlass_failure){0};
   windlass_looking = "probe";
-  return windlass_probe(config, records, verdict, failure) || said("windlass_probe", failure);
+  return windlass_probe(config, records, verdict, failure) || failed("windlass_probe", failure);
 }
 
 bool exports_windlass_plugin_lifecycle_revert(windlass_string *config, windlass_strings *records, windlass_outcome *outcome,
                                               windlass_failure *failure) {
   *failure = (windlass_failure){0};
-  return windlass_revert(config, records, outcome, failure) || said("windlass_revert", failure);
+  return windlass_revert(config, records, outcome, failure) || failed("windlass_revert", failure);
 }

@@ -132,9 +132,8 @@ fn a_policy_without_a_good_key_is_refused_and_not_passed_over() {
     }
 }
 
-#[test]
-fn what_a_url_leads_to_has_its_signature_beside_it_and_is_checked_without_a_network_from_then_on() {
-    let key = SigningKey::new();
+/// A server that has the component, and beside it the signature that is put there.
+fn with_url() -> (Server, Arc<Mutex<Option<String>>>) {
     let signature = Arc::new(Mutex::new(None::<String>));
     let given = Arc::clone(&signature);
     let server = Server::start(move |request| match (request.path.as_str(), &*given.lock().expect("no panic")) {
@@ -142,6 +141,13 @@ fn what_a_url_leads_to_has_its_signature_beside_it_and_is_checked_without_a_netw
         ("/noop.wasm.sig", Some(signature)) => Answer::new(200, signature.clone()),
         _ => Answer::new(404, "no"),
     });
+    (server, signature)
+}
+
+#[test]
+fn what_a_url_leads_to_has_its_signature_beside_it_and_is_checked_without_a_network_from_then_on() {
+    let key = SigningKey::new();
+    let (server, signature) = with_url();
     let secure = Secure::before(server.port());
     let fetching = Fetching::new(&secure.url("/noop.wasm"), &secure);
     let _ = fetching.project.windlass("lock").exits(0);
@@ -322,13 +328,7 @@ const CASES: &str = "[[case]]\nname = \"a\"\n";
 #[test]
 fn what_comes_from_elsewhere_is_not_even_looked_at_without_its_signature() {
     let key = SigningKey::new();
-    let signature = Arc::new(Mutex::new(None::<String>));
-    let given = Arc::clone(&signature);
-    let server = Server::start(move |request| match (request.path.as_str(), &*given.lock().expect("no panic")) {
-        ("/noop.wasm", _) => Answer::new(200, noop()),
-        ("/noop.wasm.sig", Some(signature)) => Answer::new(200, signature.clone()),
-        _ => Answer::new(404, "no"),
-    });
+    let (server, signature) = with_url();
     let secure = Secure::before(server.port());
     let url = secure.url("/noop.wasm");
     let fetching = Fetching::new(&url, &secure);

@@ -1,7 +1,7 @@
 //! Building a plugin: with its language's own tool, and then a look at what came of it.
 
 use super::language::Step;
-use super::run::{Bounds, run};
+use super::run::{Bounds, not_built, run, stopped};
 use super::{Language, Project, new, tool, wrap};
 use crate::config;
 use crate::plugin::{self, Plugin, Plugins};
@@ -94,17 +94,6 @@ pub async fn build(
             .with_hint("change the name that `describe` answers, or the one in `windlass-plugin.toml`"));
     }
     Ok(Built { plugin, size: bytes.len() as u64 })
-}
-
-pub(super) fn not_built(project: &Project) -> Problem {
-    Problem::new(Code::PluginNotBuilt, format!("the plugin `{}` was not built", project.name))
-}
-
-/// That somebody had it stop.
-pub(super) fn stopped(project: &Project) -> Problem {
-    Problem::new(Code::Cancelled, format!("told to stop before the plugin `{}` was built", project.name))
-        .with_note("what its tools had done until then is there, and they are at work no more")
-        .with_hint("build it again")
 }
 
 fn not_there(project: &Project, earlier: &Earlier, error: &io::Error) -> Problem {

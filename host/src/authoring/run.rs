@@ -1,10 +1,9 @@
 //! Running a tool of a build: in a group of its own, which ends with it, and for no longer than somebody waits.
 
-use super::build::{not_built, stopped};
 use super::language::Step;
 use super::{Language, Project};
 use crate::config::{self, nearest};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::process::{self, Completion, GRACE, Spawn, Stream};
 use crate::variable::PATH;
 use std::collections::BTreeSet;
@@ -154,6 +153,17 @@ const C_FUNCTIONS: [&str; 6] =
 fn without_prototype(line: &str) -> Option<&str> {
     let (_, named) = line.split_once("no previous prototype for function '")?;
     named.split('\'').next().filter(|name| name.starts_with("windlass_"))
+}
+
+pub(super) fn not_built(project: &Project) -> Problem {
+    Problem::new(Code::PluginNotBuilt, format!("the plugin `{}` was not built", project.name))
+}
+
+/// That somebody had it stop.
+pub(super) fn stopped(project: &Project) -> Problem {
+    Problem::new(Code::Cancelled, format!("told to stop before the plugin `{}` was built", project.name))
+        .with_note("what its tools had done until then is there, and they are at work no more")
+        .with_hint("build it again")
 }
 
 /// The file of a program: with a slash in it, it is relative to the project.

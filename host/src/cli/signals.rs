@@ -45,9 +45,9 @@ pub(super) async fn unless_stopped_with<T>(
 }
 
 /// The signals to some work that ends in good order when it is told to stop, for as long as this is there.
-pub(super) struct Heard(Option<StopSignals>);
+pub(super) struct Listener(Option<StopSignals>);
 
-impl Heard {
+impl Listener {
     /// Listens from now on.
     pub(super) fn begin() -> Self {
         let signals = stop_signals().ok();
@@ -65,7 +65,7 @@ impl Heard {
     }
 }
 
-impl Drop for Heard {
+impl Drop for Listener {
     fn drop(&mut self) {
         IS_HEARD.store(false, Ordering::Relaxed);
     }

@@ -77,8 +77,7 @@ mod linux {
     const ENVIRONMENT: usize = 2 << 20;
 
     /// How often a process is looked at whose environment is empty or not ours to see: while it becomes another program, that
-    /// is so for a moment.
-    /// On a busy machine it is so for much of the time of what does that again and again, so there are many looks.
+    /// is so for a moment, and for much of the time where one does so again and again on a busy machine.
     const LOOKS: usize = 20;
 
     /// How long that moment may be, a look at a time.

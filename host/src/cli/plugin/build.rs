@@ -3,7 +3,7 @@
 use super::find;
 use crate::authoring::{self, Built, Project};
 use crate::cli::arguments::{Common, Format, duration};
-use crate::cli::signals::Heard;
+use crate::cli::signals::Listener;
 use crate::cli::{Failed, print, print_json, say};
 use crate::config::Duration;
 use crate::plugin::{CONTRACT, Plugins};
@@ -27,8 +27,8 @@ pub(in crate::cli) struct Build {
 
 /// Builds a project, which Ctrl-C and SIGTERM end with all that is at work for it.
 pub(super) async fn built(project: &Project, plugins: &Plugins, timeout: &Duration) -> Result<Built, Problem> {
-    let mut heard = Heard::begin();
-    authoring::build(project, plugins, timeout, heard.told(), say).await
+    let mut listener = Listener::begin();
+    authoring::build(project, plugins, timeout, listener.told(), say).await
 }
 
 /// Builds the project.
